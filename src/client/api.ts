@@ -1,0 +1,128 @@
+/**
+ * What the client library offers to commands, the REPL and embedding programs. Three outcomes, kept
+ * apart everywhere: ok, failed (certainly not applied), unknown (the answer was lost).
+ */
+import type { ClusterConfiguration } from '../consensus/configuration.js'
+import type { Assurance, Mode } from '../consensus/types.js'
+import type { ErrorCode } from '../base/error-codes.js'
+import type { ErrorDetails } from '../base/error.js'
+import type { Operation, OperationResult } from '../workflow/operations.js'
+
+export interface ClientKey {
+  /** Raw Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** PKCS#8 PEM. */
+  readonly privateKeyPem: string
+  /** X.509 certificate made from the key, PEM. */
+  readonly certificatePem: string
+}
+
+export interface ClientOptions {
+  readonly configuration: ClusterConfiguration
+  readonly key: ClientKey
+  /** Only talk to these members; all when absent. */
+  readonly endpoints?: readonly string[]
+  /** Default deadline of every call; 10,000. */
+  readonly timeoutMs?: number
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** Where in the log something happened, and what that rests on. */
+export interface Position {
+  readonly index: number
+  /** Offset of the operation in its entry. */
+  readonly position: number
+  readonly epoch: number
+  readonly mode: Mode
+  readonly assurance: Assurance
+}
+
+/** The result of one operation: applied, or deterministically rejected; both stand in the log. */
+export type SettledOperation = Position & { readonly outcome: OperationResult }
+
+export type ReadLevel = 'linearizable' | 'lease' | 'local'
+
+export interface QueryOptions extends CallOptions {
+  readonly read?: ReadLevel
+  /** Ask this member; otherwise any that is reachable. */
+  readonly node?: string
+}
+
+/** `value` is plain data: objects, arrays, strings, numbers, booleans, null and Uint8Array. */
+export interface QueryAnswer {
+  readonly value: unknown
+  /** Index up to which the answering node had applied. */
+  readonly index: number
+  readonly epoch: number
+  readonly mode: Mode
+  readonly assurance: Assurance
+  /** For `local`: how long ago the node heard from a leader, in milliseconds; null otherwise. */
+  readonly staleMs: number | null
+  readonly node: string
+}
+
+export interface Session {
+  readonly id: { readonly index: number; readonly offset: number }
+  readonly ordered: boolean
+  /**
+   * Submits operations as one request and waits for all results. Retries inside the session are safe
+   * and done by the library. Throws KnhkError: a code of exit 7 or 8 = certainly not applied,
+   * `OutcomeUnknown` or `DeadlineExceeded` = not known.
+   */
+  submit(operations: readonly Operation[], options?: CallOptions): Promise<SettledOperation[]>
+  close(options?: CallOptions): Promise<void>
+}
+
+export interface Client {
+  openSession(options?: CallOptions & { readonly ordered?: boolean }): Promise<Session>
+  /** One operation in a session of its own, which is closed again. */
+  submitOnce(operation: Operation, options?: CallOptions): Promise<SettledOperation>
+  query(name: string, args: Readonly<Record<string, unknown>>, options?: QueryOptions): Promise<QueryAnswer>
+  /** `status` of every member; unreachable ones are reported, not thrown. */
+  clusterStatus(options?: CallOptions): Promise<ClusterStatus>
+  close(): Promise<void>
+}
+
+export interface NodeStatus {
+  readonly id: string
+  readonly role: string | null
+  readonly reachable: boolean
+  readonly epoch: number | null
+  readonly term: number | null
+  readonly view: number | null
+  readonly round: number | null
+  readonly leader: string | null
+  readonly firstIndex: number | null
+  readonly lastIndex: number | null
+  readonly commitIndex: number | null
+  readonly appliedIndex: number | null
+  readonly stateDigest: string | null
+  readonly dataDigest: string | null
+  readonly digestIndex: number | null
+  readonly lagEntries: number | null
+  readonly rttMs: number | null
+  readonly zone: string
+  readonly version: string | null
+  readonly http: string | null
+  readonly mode: Mode | null
+  readonly address: string
+  /** Why it is not reachable; null when it is. */
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly details: ErrorDetails } | null
+}
+
+export interface ClusterStatus {
+  readonly protocol: string
+  readonly mode: Mode
+  readonly epoch: number
+  readonly threat: string | null
+  readonly leader: string | null
+  readonly term: number | null
+  readonly view: number | null
+  readonly round: number | null
+  readonly commitIndex: number | null
+  readonly nodes: readonly NodeStatus[]
+}

@@ -1,0 +1,66 @@
+/**
+ * What all members of a cluster agree on before the first entry: who they are, which clients may do
+ * what, and the settings that must be equal everywhere. Its hash travels in every header and every
+ * handshake, so nodes that differ cannot talk past each other.
+ */
+import { ByteWriter } from '../base/bytes.js'
+import type { Sha256 } from './entry.js'
+import type { Millis, NodeId, ProtocolName } from './types.js'
+
+export type ClientRole = 'reader' | 'writer' | 'operator' | 'admin'
+export const CLIENT_ROLES: readonly ClientRole[] = ['reader', 'writer', 'operator', 'admin']
+
+export interface MemberConfiguration {
+  readonly id: NodeId
+  /** Raw Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** host:port where peers and clients connect. */
+  readonly address: string
+  readonly zone: string
+}
+
+export interface ClientConfiguration {
+  readonly id: string
+  readonly publicKey: Uint8Array
+  readonly role: ClientRole
+}
+
+export interface ClusterSettings {
+  readonly electionTimeoutMinMs: Millis
+  readonly electionTimeoutMaxMs: Millis
+  readonly heartbeatIntervalMs: Millis
+}
+
+export interface ClusterConfiguration {
+  /** 16 bytes; shown as a UUID. */
+  readonly clusterId: Uint8Array
+  readonly protocol: ProtocolName
+  /** Ordered: the position of a member is part of the configuration. */
+  readonly members: readonly MemberConfiguration[]
+  readonly clients: readonly ClientConfiguration[]
+  readonly settings: ClusterSettings
+}
+
+export const DEFAULT_SETTINGS: ClusterSettings = {
+  electionTimeoutMinMs: 150,
+  electionTimeoutMaxMs: 300,
+  heartbeatIntervalMs: 50,
+}
+
+/**
+ * Hash of everything that must be equal on every node. Addresses and zones stay outside: they may
+ * change, or differ by point of view (NAT), without changing who decides.
+ * `handlersHash` is the hash of the state machine's handler set, 32 bytes.
+ */
+export function hashConfiguration(sha256: Sha256, configuration: ClusterConfiguration, handlersHash: Uint8Array): Uint8Array {
+  const out = new ByteWriter(1024)
+  out.text('knhk/configuration/1').raw(configuration.clusterId).text(configuration.protocol)
+  out.u32(configuration.members.length)
+  for (const member of configuration.members) out.text(member.id).raw(member.publicKey)
+  out.u32(configuration.clients.length)
+  for (const client of configuration.clients) out.text(client.id).raw(client.publicKey).text(client.role)
+  const { settings } = configuration
+  out.u64(settings.electionTimeoutMinMs).u64(settings.electionTimeoutMaxMs).u64(settings.heartbeatIntervalMs)
+  out.raw(handlersHash)
+  return sha256(out.finish())
+}

@@ -1,0 +1,119 @@
+/**
+ * Raft's messages, named as in the paper (Ongaro & Ousterhout, figure 2) and the thesis (PreVote 9.6,
+ * ReadIndex 6.4, TimeoutNow 3.10). InstallSnapshot joins with snapshots.
+ *
+ * Every reply echoes what it answers (term, prevIndex, count or round), so a late or duplicated one is
+ * recognised. `wallMs` is the sender's time of day, for the bound on leader timestamps.
+ */
+import type { Entry } from '../entry.js'
+import type { Epoch, LogIndex, Millis, NodeId, ReadId, Term } from '../types.js'
+
+interface Common {
+  readonly epoch: Epoch
+  /** The sender's current term; for PreVote and its grant the term that would be campaigned for. */
+  readonly term: Term
+}
+
+/** Asks "would you vote for me in `term`?" without changing anybody's term. */
+export interface PreVote extends Common {
+  readonly type: 'preVote'
+  readonly round: number
+  readonly lastIndex: LogIndex
+  readonly lastTerm: Term
+}
+
+export interface PreVoteReply extends Common {
+  readonly type: 'preVoteReply'
+  readonly round: number
+  readonly granted: boolean
+  readonly wallMs: Millis
+}
+
+export interface RequestVote extends Common {
+  readonly type: 'requestVote'
+  readonly lastIndex: LogIndex
+  readonly lastTerm: Term
+  /** Set in a leadership transfer: vote although a leader lives. */
+  readonly transfer: boolean
+}
+
+export interface RequestVoteReply extends Common {
+  readonly type: 'requestVoteReply'
+  readonly granted: boolean
+  readonly wallMs: Millis
+}
+
+export interface AppendEntries extends Common {
+  readonly type: 'appendEntries'
+  readonly prevIndex: LogIndex
+  readonly prevTerm: Term
+  readonly entries: readonly Entry[]
+  readonly commitIndex: LogIndex
+  /** Highest read position that waits for confirmation; acks echo it. */
+  readonly readPosition: number
+}
+
+export interface AppendEntriesReply extends Common {
+  readonly type: 'appendEntriesReply'
+  readonly success: boolean
+  /** Echo of the request. */
+  readonly prevIndex: LogIndex
+  /** On success the last index that the request covered, never more. 0 on failure. */
+  readonly matchIndex: LogIndex
+  /** On failure: the follower's best guess of where the logs meet, and its term there. */
+  readonly hintIndex: LogIndex
+  readonly hintTerm: Term
+  readonly readPosition: number
+  readonly wallMs: Millis
+}
+
+/** Sent in idle times and for read rounds; `commitIndex` never exceeds what the peer has acknowledged. */
+export interface Heartbeat extends Common {
+  readonly type: 'heartbeat'
+  readonly commitIndex: LogIndex
+  readonly readPosition: number
+  /** The leader's (index, chain) at that commit index, so that a divergence shows at once; null when it has left memory. */
+  readonly commitChain: Uint8Array | null
+}
+
+export interface HeartbeatReply extends Common {
+  readonly type: 'heartbeatReply'
+  readonly readPosition: number
+  readonly wallMs: Millis
+}
+
+/** A follower asks the leader for a read index on behalf of its own clients. */
+export interface ReadIndexRequest extends Common {
+  readonly type: 'readIndexRequest'
+  readonly readId: ReadId
+}
+
+export interface ReadIndexReply extends Common {
+  readonly type: 'readIndexReply'
+  readonly readId: ReadId
+  /** 0 when refused (not the leader any more). */
+  readonly index: LogIndex
+}
+
+/** Leadership transfer: campaign at once. */
+export interface TimeoutNow extends Common {
+  readonly type: 'timeoutNow'
+}
+
+export type RaftMessage =
+  | PreVote
+  | PreVoteReply
+  | RequestVote
+  | RequestVoteReply
+  | AppendEntries
+  | AppendEntriesReply
+  | Heartbeat
+  | HeartbeatReply
+  | ReadIndexRequest
+  | ReadIndexReply
+  | TimeoutNow
+
+/** Names what a message is about, for logs. */
+export function describe(from: NodeId, message: RaftMessage): string {
+  return `${message.type} from ${from} in term ${message.term}`
+}

@@ -1,0 +1,102 @@
+/**
+ * A client request: the unit that a client encodes once (and, under BFT and hybrid, signs), that is a
+ * leaf of the batch digest, and that nobody re-encodes on the way.
+ *
+ * Layout, little-endian: u8 version, u8 signature length (0 or 64), u16 operation count,
+ * u32 session offset, u64 session index, u64 first sequence, u64 acked-below, 32 bytes client key;
+ * per operation u32 length and its bytes; the signature.
+ * The session id is the (index, offset) of the operation that opened it; (0, 0) means none.
+ */
+import { readU16, readU32, readU64, writeU16, writeU32, writeU64 } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+
+export const REQUEST_HEADER_BYTES = 64
+export const OPERATIONS_PER_REQUEST_MAX = 65_535
+const REQUEST_VERSION = 1
+
+export interface SessionId {
+  /** Log index of the opening operation; 0 for no session. */
+  readonly index: number
+  /** Its offset among the operations of that entry. */
+  readonly offset: number
+}
+
+export const NO_SESSION: SessionId = { index: 0, offset: 0 }
+
+export interface RequestHeader {
+  readonly session: SessionId
+  /** Sequence number of the first operation; the others count up from it. */
+  readonly firstSequence: number
+  /** Every sequence number below has been answered to this client. */
+  readonly ackedBelow: number
+  /** Ed25519 public key, 32 bytes. */
+  readonly clientKey: Uint8Array
+  readonly operationCount: number
+  readonly signatureLength: number
+}
+
+/** Encodes an unsigned request. The result is exactly what is hashed, stored and replicated. */
+export function encodeRequest(
+  header: Omit<RequestHeader, 'operationCount' | 'signatureLength'>,
+  operations: readonly Uint8Array[],
+): Uint8Array {
+  if (operations.length === 0 || operations.length > OPERATIONS_PER_REQUEST_MAX) {
+    throw new KnhkError('InvalidArgument', `a request holds 1 to ${OPERATIONS_PER_REQUEST_MAX} operations, not ${operations.length}`)
+  }
+  let length = REQUEST_HEADER_BYTES
+  for (const operation of operations) length += 4 + operation.length
+  const out = new Uint8Array(length)
+  out[0] = REQUEST_VERSION
+  writeU16(out, 2, operations.length)
+  writeU32(out, 4, header.session.offset)
+  writeU64(out, 8, header.session.index)
+  writeU64(out, 16, header.firstSequence)
+  writeU64(out, 24, header.ackedBelow)
+  out.set(header.clientKey, 32)
+  let at = REQUEST_HEADER_BYTES
+  for (const operation of operations) {
+    writeU32(out, at, operation.length)
+    out.set(operation, at + 4)
+    at += 4 + operation.length
+  }
+  return out
+}
+
+/** Decodes the header at `start`. Throws `ProtocolViolation`; `clientKey` is a view. */
+export function decodeRequestHeader(bytes: Uint8Array, start: number, end: number): RequestHeader {
+  if (end - start < REQUEST_HEADER_BYTES) throw new KnhkError('ProtocolViolation', 'a request is shorter than its header')
+  if (bytes[start] !== REQUEST_VERSION) throw new KnhkError('ProtocolViolation', `request version ${bytes[start]} is unknown`)
+  const signatureLength = bytes[start + 1] as number
+  if (signatureLength !== 0 && signatureLength !== 64) throw new KnhkError('ProtocolViolation', 'a signature has 0 or 64 bytes')
+  const operationCount = readU16(bytes, start + 2)
+  if (operationCount === 0) throw new KnhkError('ProtocolViolation', 'a request without operations')
+  return {
+    session: { offset: readU32(bytes, start + 4), index: readU64(bytes, start + 8) },
+    firstSequence: readU64(bytes, start + 16),
+    ackedBelow: readU64(bytes, start + 24),
+    clientKey: bytes.subarray(start + 32, start + 64),
+    operationCount,
+    signatureLength,
+  }
+}
+
+/** Calls `visit(start, end, ordinal)` for each operation of the request at [start, end). Strict. */
+export function forEachOperation(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: (start: number, end: number, ordinal: number) => void,
+): void {
+  const count = readU16(bytes, start + 2)
+  const operationsEnd = end - (bytes[start + 1] as number)
+  let at = start + REQUEST_HEADER_BYTES
+  for (let ordinal = 0; ordinal < count; ordinal++) {
+    if (operationsEnd - at < 4) throw new KnhkError('ProtocolViolation', 'a request ends inside an operation length')
+    const length = readU32(bytes, at)
+    const first = at + 4
+    if (length > operationsEnd - first) throw new KnhkError('ProtocolViolation', 'a request ends inside an operation')
+    at = first + length
+    visit(first, at, ordinal)
+  }
+  if (at !== operationsEnd) throw new KnhkError('ProtocolViolation', 'a request has bytes after its last operation')
+}

@@ -1,0 +1,38 @@
+/**
+ * The operations of the replicated state machine and their results, as programs see them. The wire
+ * form is in `operation-codec.ts`; the meaning in `apply`.
+ */
+import type { ErrorCode } from '../base/error-codes.js'
+import type { ErrorDetails } from '../base/error.js'
+
+export type CaseState = 'created' | 'running' | 'suspended' | 'completed' | 'failed' | 'cancelled'
+
+export type Operation =
+  | { readonly type: 'OpenSession'; readonly ordered: boolean }
+  | { readonly type: 'CloseSession' }
+  | {
+      readonly type: 'CreateCase'
+      /** UUIDs, lower-case text form. */
+      readonly caseId: string
+      readonly specId: string
+      /** A JSON object as the client's UTF-8 bytes; kept unchanged. */
+      readonly data: Uint8Array
+    }
+  | { readonly type: 'UpdateCaseState'; readonly caseId: string; readonly newState: CaseState; readonly error: string | null }
+  | { readonly type: 'Custom'; readonly operation: string; readonly data: Uint8Array }
+
+/** The four built-in Custom operations; keys and values are bytes. */
+export type KvOperation =
+  | { readonly operation: 'kv.put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly operation: 'kv.get'; readonly key: Uint8Array }
+  | { readonly operation: 'kv.delete'; readonly key: Uint8Array }
+  /** `expected` null: the key must be absent. */
+  | { readonly operation: 'kv.cas'; readonly key: Uint8Array; readonly expected: Uint8Array | null; readonly value: Uint8Array }
+
+/**
+ * What one operation came to. `payload` is the operation's own encoding (see `operation-codec.ts`:
+ * `decodeResult` turns it into plain data).
+ */
+export type OperationResult =
+  | { readonly ok: true; readonly payload: Uint8Array }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly details: ErrorDetails }
