@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     disableConsoleIntercept: true,
+    reporters: ['default', './test/tools/counting-reporter.mjs'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -40,13 +40,24 @@ export type Input =
   | { readonly type: 'read'; readonly readId: ReadId }
   | { readonly type: 'tick' }
   /** Everything up to and including this write is durable. Ignored where (epoch, term, index) is stale. */
-  | { readonly type: 'stored'; readonly writeId: WriteId; readonly epoch: Epoch; readonly term: Term; readonly index: LogIndex }
+  | {
+      readonly type: 'stored'
+      readonly writeId: WriteId
+      readonly epoch: Epoch
+      readonly term: Term
+      readonly index: LogIndex
+    }
   /** Entries that a `load` asked for; empty when they are gone from the log. */
   | { readonly type: 'loaded'; readonly peer: NodeId; readonly from: LogIndex; readonly entries: readonly Entry[] }
   | { readonly type: 'snapshotInstalled'; readonly index: LogIndex; readonly term: Term }
   | { readonly type: 'order'; readonly order: OperatorOrder }
   /** The way back from execution: checkpoints and configuration changes need it. */
-  | { readonly type: 'executed'; readonly upTo: LogIndex; readonly stateDigest: Uint8Array | null; readonly resultRoot: Uint8Array | null }
+  | {
+      readonly type: 'executed'
+      readonly upTo: LogIndex
+      readonly stateDigest: Uint8Array | null
+      readonly resultRoot: Uint8Array | null
+    }
   /** The driver noticed that the process stood still: leases and quorum contact count as expired, timers restart. */
   | { readonly type: 'paused'; readonly pausedMs: Millis }
 
@@ -72,16 +83,49 @@ export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader' | 'learn
 
 export type Effect =
   | { readonly type: 'send'; readonly to: NodeId; readonly message: ProtocolMessage; readonly after?: WriteId }
-  | { readonly type: 'store'; readonly writeId: WriteId; readonly records: readonly StoreRecord[] }
+  /**
+   * `epoch` and `term` of the core when the write was made, `index` of the last entry in it (0 without
+   * entries): the driver hands them back, unchanged, in `stored`.
+   */
+  | {
+      readonly type: 'store'
+      readonly writeId: WriteId
+      readonly epoch: Epoch
+      readonly term: Term
+      readonly index: LogIndex
+      readonly records: readonly StoreRecord[]
+    }
   /** Read entries from the log for a lagging peer; answered by `loaded`. At most one open per peer. */
   | { readonly type: 'load'; readonly peer: NodeId; readonly from: LogIndex; readonly maxBytes: number }
-  | { readonly type: 'commit'; readonly upTo: LogIndex; readonly assurance: Assurance; readonly certificate?: Uint8Array }
+  /** Never past what is durable on this node, so it may be applied at once. */
+  | {
+      readonly type: 'commit'
+      readonly upTo: LogIndex
+      readonly assurance: Assurance
+      readonly certificate?: Uint8Array
+    }
   | { readonly type: 'proposed'; readonly proposalId: number; readonly index: LogIndex; readonly term: Term }
-  | { readonly type: 'refused'; readonly proposalId: number; readonly code: RefusalCode; readonly leader: NodeId | null }
+  | {
+      readonly type: 'refused'
+      readonly proposalId: number
+      readonly code: RefusalCode
+      readonly leader: NodeId | null
+    }
   /** The read may be served once everything up to `index` is applied. */
   | { readonly type: 'readReady'; readonly readId: ReadId; readonly index: LogIndex }
-  | { readonly type: 'readRefused'; readonly readId: ReadId; readonly code: RefusalCode; readonly leader: NodeId | null }
-  | { readonly type: 'roleChanged'; readonly role: Role; readonly epoch: Epoch; readonly term: Term; readonly leader: NodeId | null }
+  | {
+      readonly type: 'readRefused'
+      readonly readId: ReadId
+      readonly code: RefusalCode
+      readonly leader: NodeId | null
+    }
+  | {
+      readonly type: 'roleChanged'
+      readonly role: Role
+      readonly epoch: Epoch
+      readonly term: Term
+      readonly leader: NodeId | null
+    }
   | { readonly type: 'snapshotWanted'; readonly peer: NodeId }
   | { readonly type: 'installSnapshot'; readonly from: NodeId; readonly index: LogIndex; readonly term: Term }
   | { readonly type: 'evidence'; readonly evidence: Uint8Array }

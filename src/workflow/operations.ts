@@ -2,8 +2,9 @@
  * The operations of the replicated state machine and their results, as programs see them. The wire
  * form is in `operation-codec.ts`; the meaning in `apply`.
  */
-import type { ErrorCode } from '../base/error-codes.js'
+
 import type { ErrorDetails } from '../base/error.js'
+import type { ErrorCode } from '../base/error-codes.js'
 
 export type CaseState = 'created' | 'running' | 'suspended' | 'completed' | 'failed' | 'cancelled'
 
@@ -18,7 +19,12 @@ export type Operation =
       /** A JSON object as the client's UTF-8 bytes; kept unchanged. */
       readonly data: Uint8Array
     }
-  | { readonly type: 'UpdateCaseState'; readonly caseId: string; readonly newState: CaseState; readonly error: string | null }
+  | {
+      readonly type: 'UpdateCaseState'
+      readonly caseId: string
+      readonly newState: CaseState
+      readonly error: string | null
+    }
   | { readonly type: 'Custom'; readonly operation: string; readonly data: Uint8Array }
 
 /** The four built-in Custom operations; keys and values are bytes. */
@@ -27,7 +33,12 @@ export type KvOperation =
   | { readonly operation: 'kv.get'; readonly key: Uint8Array }
   | { readonly operation: 'kv.delete'; readonly key: Uint8Array }
   /** `expected` null: the key must be absent. */
-  | { readonly operation: 'kv.cas'; readonly key: Uint8Array; readonly expected: Uint8Array | null; readonly value: Uint8Array }
+  | {
+      readonly operation: 'kv.cas'
+      readonly key: Uint8Array
+      readonly expected: Uint8Array | null
+      readonly value: Uint8Array
+    }
 
 /**
  * What one operation came to. `payload` is the operation's own encoding (see `operation-codec.ts`:

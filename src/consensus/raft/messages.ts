@@ -19,6 +19,8 @@ export interface PreVote extends Common {
   readonly type: 'preVote'
   readonly round: number
   readonly lastIndex: LogIndex
+  /** Epoch and term of the entry at `lastIndex`. */
+  readonly lastEpoch: Epoch
   readonly lastTerm: Term
 }
 
@@ -32,6 +34,8 @@ export interface PreVoteReply extends Common {
 export interface RequestVote extends Common {
   readonly type: 'requestVote'
   readonly lastIndex: LogIndex
+  /** Epoch and term of the entry at `lastIndex`. */
+  readonly lastEpoch: Epoch
   readonly lastTerm: Term
   /** Set in a leadership transfer: vote although a leader lives. */
   readonly transfer: boolean
@@ -46,6 +50,8 @@ export interface RequestVoteReply extends Common {
 export interface AppendEntries extends Common {
   readonly type: 'appendEntries'
   readonly prevIndex: LogIndex
+  /** Epoch and term of the entry at `prevIndex`. */
+  readonly prevEpoch: Epoch
   readonly prevTerm: Term
   readonly entries: readonly Entry[]
   readonly commitIndex: LogIndex
@@ -60,8 +66,9 @@ export interface AppendEntriesReply extends Common {
   readonly prevIndex: LogIndex
   /** On success the last index that the request covered, never more. 0 on failure. */
   readonly matchIndex: LogIndex
-  /** On failure: the follower's best guess of where the logs meet, and its term there. */
+  /** On failure: the follower's best guess of where the logs meet, and its epoch and term there. */
   readonly hintIndex: LogIndex
+  readonly hintEpoch: Epoch
   readonly hintTerm: Term
   readonly readPosition: number
   readonly wallMs: Millis

@@ -1,0 +1,16 @@
+/** `knhk case start`. */
+import { CaseTransitionCommand } from '../../src/terminal/case-transition.js'
+import { requiredArg } from '../../src/terminal/flags.js'
+import { clusterFlags } from '../../src/terminal/cluster-command.js'
+
+export default class CaseStart extends CaseTransitionCommand {
+  static override summary = 'Start a case, or resume a suspended one.'
+  static override examples = ['<%= config.bin %> case start 7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11']
+  static override baseFlags = clusterFlags
+  static override args = { case: requiredArg('Id of the case, a UUID.') }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(CaseStart)
+    await this.moveCase(args.case, 'running', null, flags)
+  }
+}

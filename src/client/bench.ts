@@ -1,0 +1,254 @@
+/**
+ * The load generator behind `knhk bench`: closed loop (each slot has one operation under way) or open
+ * loop (operations start at their scheduled time and are timed from it, so a slow server cannot hide
+ * behind a waiting client: no coordinated omission).
+ */
+import { KnhkError } from '../base/error.js'
+import type { ClientOptions } from './api.js'
+import { BenchHistory } from './bench-history.js'
+import { BenchWorkload } from './bench-workload.js'
+import { type ClientSession, type ClusterClient, connectClient } from './index.js'
+import { LatencyHistogram } from './latency-histogram.js'
+
+export interface BenchOptions {
+  readonly client: ClientOptions
+  readonly clients: number
+  /** Requests that each client keeps under way. */
+  readonly pipeline: number
+  /** Operations per request. */
+  readonly batch: number
+  readonly durationMs: number
+  readonly warmupMs: number
+  readonly valueSize: number
+  /** Share of linearizable gets, 0 … 1. */
+  readonly readShare: number
+  /** Distinct keys, drawn uniformly. */
+  readonly keys: number
+  /** Offered operations per second over all clients; closed loop when absent. */
+  readonly rate?: number
+  /** TLS connections that the clients share. */
+  readonly connections: number
+  /** NDJSON of every operation. */
+  readonly historyFile?: string
+  readonly signal?: AbortSignal
+  /** Called about once a second with the operations finished so far. */
+  readonly onProgress?: (done: number, elapsedMs: number) => void
+}
+
+export interface BenchReport {
+  readonly opsPerSecond: number
+  readonly latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number }
+  readonly errors: number
+  readonly operations: number
+  readonly clients: number
+  readonly pipeline: number
+  readonly batch: number
+  readonly valueSize: number
+  readonly readShare: number
+  readonly keys: number
+  readonly connections: number
+  readonly rate: number | null
+  readonly durationSeconds: number
+  /** [latency in ms, operations] per bucket. */
+  readonly histogram: readonly (readonly [number, number])[]
+}
+
+/** One place for one operation (or batch) under way. */
+interface Slot {
+  readonly id: number
+  readonly session: ClientSession
+  readonly client: ClusterClient
+}
+
+const REQUEST_TIMEOUT_MS = 10_000
+const DRAIN_TIMEOUT_MS = REQUEST_TIMEOUT_MS + 1000
+
+export async function runBench(options: BenchOptions): Promise<BenchReport> {
+  const connections = await Promise.all(Array.from({ length: options.connections }, () => connectClient(options.client)))
+  try {
+    const sessions = await Promise.all(
+      Array.from({ length: options.clients }, (_, i) => (connections[i % connections.length] as ClusterClient).openRawSession()),
+    )
+    const slots = sessions.flatMap((session, i) =>
+      Array.from({ length: options.pipeline }, (_, p): Slot => {
+        return { id: i * options.pipeline + p, session, client: connections[i % connections.length] as ClusterClient }
+      }),
+    )
+    const run = new BenchRun(options, slots)
+    return await run.run()
+  } finally {
+    await Promise.all(connections.map((connection) => connection.close()))
+  }
+}
+
+class BenchRun {
+  readonly #options: BenchOptions
+  readonly #slots: readonly Slot[]
+  readonly #histogram = new LatencyHistogram()
+  readonly #workload: BenchWorkload
+  readonly #history: BenchHistory | null
+  #idle: Slot[]
+  #measuring = false
+  #stopped = false
+  #done = 0
+  #errors = 0
+  #open = 0
+  #onDrained: (() => void) | undefined
+
+  constructor(options: BenchOptions, slots: readonly Slot[]) {
+    this.#options = options
+    this.#slots = slots
+    this.#idle = [...slots]
+    this.#workload = new BenchWorkload(options)
+    this.#history = options.historyFile === undefined ? null : new BenchHistory(options.historyFile)
+  }
+
+  async run(): Promise<BenchReport> {
+    const { options } = { options: this.#options }
+    const stopOffering = options.rate === undefined ? this.#closedLoop() : this.#openLoop(options.rate)
+    await sleep(options.warmupMs, options.signal)
+    this.#measuring = true
+    const beginMs = performance.now()
+    for (let left = options.durationMs; left > 0 && options.signal?.aborted !== true; ) {
+      await sleep(Math.min(left, 1000), options.signal)
+      const elapsedMs = performance.now() - beginMs
+      options.onProgress?.(this.#done, elapsedMs)
+      left = options.durationMs - elapsedMs
+    }
+    this.#measuring = false
+    const elapsedMs = performance.now() - beginMs
+    this.#stopped = true
+    stopOffering()
+    await this.#drained()
+    await this.#history?.close()
+    return this.#report(elapsedMs)
+  }
+
+  #closedLoop(): () => void {
+    for (const slot of this.#slots) this.#issue(slot, performance.now())
+    return () => {}
+  }
+
+  /** Schedules at the offered rate; an operation without a free slot waits, its clock running. */
+  #openLoop(rate: number): () => void {
+    const requestsPerMs = rate / this.#options.batch / 1000
+    const startMs = performance.now()
+    let scheduled = 0
+    const timer = setInterval(() => {
+      const due = Math.floor((performance.now() - startMs) * requestsPerMs)
+      for (; scheduled < due; scheduled++) {
+        const slot = this.#idle.pop()
+        if (slot === undefined) break
+        this.#issue(slot, startMs + scheduled / requestsPerMs)
+      }
+    }, 1)
+    return () => clearInterval(timer)
+  }
+
+  #issue(slot: Slot, scheduledMs: number): void {
+    this.#open++
+    if (this.#options.readShare > 0 && Math.random() < this.#options.readShare) this.#read(slot, scheduledMs)
+    else this.#write(slot, scheduledMs)
+  }
+
+  #write(slot: Slot, scheduledMs: number): void {
+    const operations = this.#workload.puts(slot.id)
+    const open = this.#history?.call(slot.id, 'put', this.#workload.lastKey, this.#workload.lastValue)
+    slot.session.submitEncoded(operations, REQUEST_TIMEOUT_MS, (_, results, error) => {
+      if (open !== undefined) {
+        const outcome = error !== null ? (isUnknown(error) ? 'unknown' : 'failed') : results?.[0]?.outcome.ok ? 'ok' : 'failed'
+        this.#history?.return(open, outcome, null)
+      }
+      this.#finished(slot, scheduledMs, error === null && results !== null && results.every((result) => result.outcome.ok))
+    })
+  }
+
+  #read(slot: Slot, scheduledMs: number): void {
+    const key = this.#workload.key()
+    const open = this.#history?.call(slot.id, 'get', key, null)
+    slot.client.query('kv.get', { key: Buffer.from(key) }, { timeoutMs: REQUEST_TIMEOUT_MS }).then(
+      (answer) => {
+        const value = (answer.value as { value: Uint8Array | null }).value
+        if (open !== undefined) this.#history?.return(open, 'ok', value === null ? null : Buffer.from(value).toString())
+        this.#finished(slot, scheduledMs, true)
+      },
+      () => {
+        if (open !== undefined) this.#history?.return(open, 'failed', null)
+        this.#finished(slot, scheduledMs, false)
+      },
+    )
+  }
+
+  #finished(slot: Slot, scheduledMs: number, ok: boolean): void {
+    this.#open--
+    const now = performance.now()
+    if (this.#measuring) {
+      if (ok) {
+        this.#histogram.add(now - scheduledMs)
+        this.#done += this.#options.batch
+      } else this.#errors += this.#options.batch
+    }
+    if (this.#stopped) {
+      if (this.#open === 0) this.#onDrained?.()
+    } else if (this.#options.rate === undefined) {
+      // A failed call comes back at once: do not spin on a cluster that is down.
+      if (ok) this.#issue(slot, now)
+      else setTimeout(() => (this.#stopped ? undefined : this.#issue(slot, performance.now())), 10)
+    } else this.#idle.push(slot)
+  }
+
+  #drained(): Promise<void> {
+    if (this.#open === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, DRAIN_TIMEOUT_MS)
+      this.#onDrained = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #report(elapsedMs: number): BenchReport {
+    const { clients, pipeline, batch, valueSize, readShare, keys, connections, rate } = this.#options
+    const histogram = this.#histogram
+    return {
+      opsPerSecond: (this.#done * 1000) / elapsedMs,
+      latencyMs: {
+        p50: histogram.percentileMs(0.5),
+        p90: histogram.percentileMs(0.9),
+        p99: histogram.percentileMs(0.99),
+        max: histogram.maxMs,
+      },
+      errors: this.#errors,
+      operations: this.#done,
+      clients,
+      pipeline,
+      batch,
+      valueSize,
+      readShare,
+      keys,
+      connections,
+      rate: rate ?? null,
+      durationSeconds: elapsedMs / 1000,
+      histogram: [...histogram.buckets()],
+    }
+  }
+}
+
+function isUnknown(error: KnhkError): boolean {
+  return error.code === 'OutcomeUnknown' || error.code === 'Aborted' || error.code === 'DeadlineExceeded'
+}
+
+function sleep(durationMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve()
+      return
+    }
+    const timer = setTimeout(resolve, durationMs)
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    }, { once: true })
+  })
+}

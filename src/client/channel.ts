@@ -1,0 +1,275 @@
+/**
+ * Carries requests and queries to the cluster and their answers back: numbers them, sends them to the
+ * leader (or any member), sends them again after a leader change, and tells three outcomes apart:
+ * answered, certainly not applied, unknown.
+ *
+ * Sending again is safe: a request's bytes do not change, and the session table in the replicated
+ * state applies each sequence number at most once.
+ */
+import type { ErrorCode } from '../base/error-codes.js'
+import { KnhkError } from '../base/error.js'
+import {
+  type AppliedFrame,
+  CLIENT_FRAME,
+  decodeApplied,
+  decodeQueryAnswer,
+  decodeRefused,
+  encodePropose,
+  encodeQuery,
+  type QueryAnswerFrame,
+  requestNumberOf,
+  type WireReadLevel,
+} from '../transport/client-protocol.js'
+import type { Links } from './links.js'
+import { Seeker } from './seeker.js'
+
+/** Told once how a request ended. */
+export type RequestCallback = (answer: AppliedFrame | null, error: KnhkError | null) => void
+export type QueryCallback = (answer: QueryAnswerFrame | null, error: KnhkError | null, node: string) => void
+
+interface Pending {
+  readonly number: number
+  readonly type: number
+  readonly payload: Uint8Array
+  readonly expiresAtMs: number
+  /** Only this member may answer; null for whoever leads (requests) or is there (queries). */
+  readonly member: string | null
+  readonly onAnswer: (payload: Uint8Array, member: string) => void
+  readonly onError: (error: KnhkError, member: string) => void
+  /** Where it was sent and not yet answered. */
+  sentTo: string | null
+  /** Some node may have put it into its log. */
+  maybeApplied: boolean
+  lastRefusal: KnhkError | null
+}
+
+const SWEEP_MS = 25
+const RETRY_DELAY_MS = 20
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['NotLeader', 'NoLeader', 'LeadershipLost', 'ResourceExhausted', 'EpochChanging'])
+
+export class Channel {
+  readonly #links: Links
+  readonly #seeker: Seeker
+  readonly #pending = new Map<number, Pending>()
+  #unsent: Pending[] = []
+  #nextNumber = 1
+  #sweep: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(makeLinks: (handlers: {
+    onFrame: (member: string, type: number, payload: Uint8Array) => void
+    onDown: (member: string) => void
+    onLeader: (leader: string | null) => void
+  }) => Links) {
+    this.#links = makeLinks({
+      onFrame: (member, type, payload) => this.#frame(member, type, payload),
+      onDown: (member) => this.#down(member),
+      onLeader: (leader) => this.#leaderChanged(leader),
+    })
+    this.#seeker = new Seeker(this.#links, () => this.#unsent.length > 0 && !this.#closed)
+  }
+
+  get links(): Links {
+    return this.#links
+  }
+
+  /** Sends a request to the leader. `callback` is told once; never before this call returns. */
+  propose(request: Uint8Array, timeoutMs: number, callback: RequestCallback): number {
+    const number = this.#number()
+    this.#submit({
+      number,
+      type: CLIENT_FRAME.propose,
+      payload: encodePropose(number, request),
+      expiresAtMs: performance.now() + timeoutMs,
+      member: null,
+      onAnswer: (payload) => callback(decodeApplied(payload), null),
+      onError: (error) => callback(null, error),
+      sentTo: null,
+      maybeApplied: false,
+      lastRefusal: null,
+    })
+    return number
+  }
+
+  query(
+    query: { readonly name: string; readonly args: Readonly<Record<string, unknown>>; readonly read: WireReadLevel; readonly member: string | null },
+    timeoutMs: number,
+    callback: QueryCallback,
+  ): number {
+    const number = this.#number()
+    this.#submit({
+      number,
+      type: CLIENT_FRAME.query,
+      payload: encodeQuery({ requestNumber: number, read: query.read, name: query.name, args: query.args }),
+      expiresAtMs: performance.now() + timeoutMs,
+      member: query.member,
+      onAnswer: (payload, member) => callback(decodeQueryAnswer(payload), null, member),
+      onError: (error, member) => callback(null, error, member),
+      sentTo: null,
+      maybeApplied: false,
+      lastRefusal: null,
+    })
+    return number
+  }
+
+  /** Ends the wait for one request; its callback gets `Aborted`, or `OutcomeUnknown` if it was sent. */
+  abort(number: number): void {
+    const pending = this.#pending.get(number)
+    if (pending === undefined) return
+    const unknown = pending.type === CLIENT_FRAME.propose && (pending.maybeApplied || pending.sentTo !== null)
+    this.#fail(pending, new KnhkError('Aborted', unknown ? 'cancelled; the operation may have been applied' : 'cancelled'))
+  }
+
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#sweep)
+    this.#seeker.stop()
+    for (const pending of [...this.#pending.values()]) this.#fail(pending, new KnhkError('Aborted', 'the client was closed'))
+    this.#links.close()
+  }
+
+  #number(): number {
+    // Numbers wrap after 2^32; four billion requests are never under way at once.
+    const number = this.#nextNumber
+    this.#nextNumber = number === 0xffff_ffff ? 1 : number + 1
+    return number
+  }
+
+  #submit(pending: Pending): void {
+    if (this.#closed) {
+      queueMicrotask(() => pending.onError(new KnhkError('Aborted', 'the client is closed'), ''))
+      return
+    }
+    this.#pending.set(pending.number, pending)
+    this.#sweep ??= setInterval(() => this.#expire(), SWEEP_MS)
+    this.#send(pending)
+  }
+
+  #send(pending: Pending): void {
+    const target = this.#target(pending)
+    const link = target === null ? undefined : this.#links.link(target)
+    if (target === null || link === undefined) {
+      pending.sentTo = null
+      this.#unsent.push(pending)
+      if (pending.member === null) this.#seeker.seek()
+      else this.#openFor(pending, pending.member)
+      return
+    }
+    pending.sentTo = target
+    link.send(pending.type, pending.payload)
+  }
+
+  #target(pending: Pending): string | null {
+    if (pending.member !== null) return pending.member
+    if (pending.type === CLIENT_FRAME.propose) return this.#links.leader
+    return this.#links.any()?.member ?? null
+  }
+
+  #openFor(pending: Pending, member: string): void {
+    this.#links.open(member).then(
+      () => this.#resend(),
+      (error: KnhkError) => {
+        if (this.#pending.has(pending.number)) this.#fail(pending, error)
+      },
+    )
+  }
+
+  /** Sends everything that waits, in the order in which it was submitted. */
+  #resend(): void {
+    const unsent = this.#unsent
+    this.#unsent = []
+    unsent.sort((a, b) => a.number - b.number)
+    for (const pending of unsent) if (this.#pending.has(pending.number)) this.#send(pending)
+  }
+
+  #leaderChanged(leader: string | null): void {
+    if (leader === null) {
+      if (this.#unsent.length > 0) this.#seeker.seek()
+      return
+    }
+    this.#links.open(leader).then(
+      () => this.#resend(),
+      () => {
+        this.#links.doubt(leader)
+        this.#seeker.seek()
+      },
+    )
+  }
+
+  #down(member: string): void {
+    for (const pending of this.#pending.values()) {
+      if (pending.sentTo !== member) continue
+      pending.sentTo = null
+      pending.maybeApplied = true
+      this.#unsent.push(pending)
+    }
+    if (this.#unsent.length > 0) this.#resend()
+  }
+
+  #frame(member: string, type: number, payload: Uint8Array): void {
+    const pending = this.#pending.get(requestNumberOf(payload))
+    if (pending === undefined) return
+    if (type === CLIENT_FRAME.refused) {
+      this.#refused(member, pending, payload)
+      return
+    }
+    this.#pending.delete(pending.number)
+    this.#restIfIdle()
+    pending.onAnswer(payload, member)
+  }
+
+  #refused(member: string, pending: Pending, payload: Uint8Array): void {
+    const refusal = decodeRefused(payload)
+    const error = new KnhkError(refusal.code, refusal.message, { details: refusal.details })
+    pending.maybeApplied ||= refusal.outcomeUnknown
+    pending.lastRefusal = error
+    if (!RETRYABLE.has(refusal.code) || pending.member !== null) {
+      this.#fail(pending, error)
+      return
+    }
+    pending.sentTo = null
+    if (refusal.code !== 'ResourceExhausted' && pending.type === CLIENT_FRAME.propose) {
+      this.#links.doubt(member)
+      if (refusal.leader !== null && refusal.leader !== member) this.#links.hint(refusal.leader)
+    }
+    const wasEmpty = this.#unsent.length === 0
+    this.#unsent.push(pending)
+    if (wasEmpty) setTimeout(() => this.#resend(), RETRY_DELAY_MS)
+  }
+
+  #expire(): void {
+    const now = performance.now()
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.expiresAtMs <= now) this.#fail(pending, this.#expiry(pending))
+    }
+  }
+
+  #expiry(pending: Pending): KnhkError {
+    if (pending.type === CLIENT_FRAME.propose && (pending.maybeApplied || pending.sentTo !== null)) {
+      return new KnhkError('OutcomeUnknown', 'the deadline passed before the answer came; the operation may have been applied')
+    }
+    if (pending.lastRefusal !== null) return pending.lastRefusal
+    if (!this.#links.anyUp) {
+      const failure = [...this.#links.failures.values()].find((error) => error.code !== 'Unreachable') ?? [...this.#links.failures.values()][0]
+      return failure ?? new KnhkError('Unreachable', 'no member answered before the deadline')
+    }
+    if (pending.type === CLIENT_FRAME.propose) {
+      return new KnhkError('NoLeader', 'no member led before the deadline; the operation was not sent')
+    }
+    return new KnhkError('DeadlineExceeded', 'the answer did not come before the deadline')
+  }
+
+  #fail(pending: Pending, error: KnhkError): void {
+    this.#pending.delete(pending.number)
+    this.#unsent = this.#unsent.filter((other) => other !== pending)
+    this.#restIfIdle()
+    pending.onError(error, pending.sentTo ?? pending.member ?? '')
+  }
+
+  #restIfIdle(): void {
+    if (this.#pending.size > 0 || this.#sweep === undefined) return
+    clearInterval(this.#sweep)
+    this.#sweep = undefined
+    this.#seeker.stop()
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Node processes of this machine: started detached, found again by their pid file, and signalled only
+ * after checking that the process is really the node it is taken for (ids are reused).
+ */
+import { execFile, spawn } from 'node:child_process'
+import { open, readFile, readlink, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { readTextIfThere, writeFileAtomically } from './files.js'
+import { type NodePaths, nodePaths } from './layout.js'
+
+/** How a started process ended. */
+export interface ProcessEnd {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+export interface StartedProcess {
+  readonly id: string
+  readonly pid: number
+  /** Resolves when it ends. */
+  readonly ended: Promise<ProcessEnd>
+  /** Lets this process end while the node goes on. */
+  release(): void
+}
+
+/** True when a process with this id exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/**
+ * Starts `node start` for one node. `launcher` is the command and its first arguments, normally
+ * [node, bin/run.js]. The node inherits no stream; its last words go to its log.
+ */
+export async function spawnNode(launcher: readonly string[], dir: string, id: string): Promise<StartedProcess> {
+  const [command, ...first] = launcher as [string, ...string[]]
+  const log = await open(nodePaths(dir, id).log, 'a', 0o600)
+  try {
+    const child = spawn(command, [...first, 'node', 'start', '--dir', dir, '--node', id], {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      cwd: dir,
+    })
+    const ended = new Promise<ProcessEnd>((resolveEnd) => {
+      child.once('error', () => resolveEnd({ code: null, signal: null }))
+      child.once('exit', (code, signal) => resolveEnd({ code, signal }))
+    })
+    return { id, pid: child.pid ?? 0, ended, release: () => child.unref() }
+  } finally {
+    await log.close()
+  }
+}
+
+/** The process id of a running node, null when it does not run. A stale pid file counts as not running. */
+export async function runningPid(dir: string, id: string): Promise<number | null> {
+  const text = await readTextIfThere(nodePaths(dir, id).pid)
+  const pid = Number(text ?? '')
+  if (!Number.isSafeInteger(pid) || pid <= 1 || !isAlive(pid)) return null
+  return (await isNodeProcess(pid, dir, id)) ? pid : null
+}
+
+export async function writePidFile(paths: NodePaths, pid: number): Promise<void> {
+  await writeFileAtomically(paths.pid, `${pid}\n`)
+}
+
+/** Removes the pid file unless another process has written its own by now. */
+export async function removePidFile(paths: NodePaths, pid: number): Promise<void> {
+  if (Number(await readTextIfThere(paths.pid)) === pid) await rm(paths.pid, { force: true })
+}
+
+async function isNodeProcess(pid: number, dir: string, id: string): Promise<boolean> {
+  const args = await argumentsOf(pid)
+  if (args === null) return false
+  const start = args.indexOf('start')
+  if (start < 1 || args[start - 1] !== 'node') return false
+  if (valueOf(args, '--node') !== id) return false
+  const stated = valueOf(args, '--dir')
+  if (stated === null) return false
+  const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '/')
+  return resolve(cwd, stated) === dir
+}
+
+function valueOf(args: readonly string[], flag: string): string | null {
+  for (const [i, arg] of args.entries()) {
+    if (arg === flag) return args[i + 1] ?? null
+    if (arg.startsWith(`${flag}=`)) return arg.slice(flag.length + 1)
+  }
+  return null
+}
+
+/** The command line of a process: exact on Linux, split at spaces by `ps` elsewhere. */
+async function argumentsOf(pid: number): Promise<string[] | null> {
+  if (process.platform === 'linux') {
+    const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => null)
+    // A process that ended and is not yet collected by its parent has an empty command line.
+    return text === null || text === '' ? null : text.split('\0')
+  }
+  const listed = await promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)]).catch(() => null)
+  return listed === null ? null : listed.stdout.trim().split(' ')
+}

@@ -1,0 +1,54 @@
+/**
+ * Heartbeats: the leader's sign of life, the carrier of read positions, and the moment at which it
+ * looks whether a quorum still answers (CheckQuorum, thesis 6.2). Followers answer at once: a heartbeat
+ * acknowledges no entry, so no write holds its reply back.
+ */
+import { assert } from '../../base/assert.js'
+import { bytesEqual } from '../../base/bytes.js'
+import { hasQuorum } from '../quorum.js'
+import type { LogIndex, NodeId } from '../types.js'
+import type { Leadership } from './leadership.js'
+import type { Heartbeat } from './messages.js'
+import type { Progress } from './progress.js'
+import { followLeader } from './roles.js'
+import type { RaftState } from './state.js'
+
+export function broadcastHeartbeat(raft: RaftState, leading: Leadership): void {
+  for (const peer of leading.peers) sendHeartbeat(raft, leading, peer)
+  leading.heartbeatDeadlineMs = raft.now.monotonicMs + raft.options.settings.heartbeatIntervalMs
+}
+
+function sendHeartbeat(raft: RaftState, leading: Leadership, peer: Progress): void {
+  const commitIndex = Math.min(peer.matchIndex, raft.commitIndex) as LogIndex
+  if (commitIndex > peer.sentCommit) peer.sentCommit = commitIndex
+  raft.send(peer.id, {
+    type: 'heartbeat',
+    epoch: raft.epoch,
+    term: raft.term,
+    commitIndex,
+    readPosition: leading.readPosition,
+    commitChain: raft.log.chainAt(commitIndex) ?? null,
+  })
+}
+
+/** True while a quorum of the voters, this node included, was heard within the election timeout. */
+export function quorumHeard(raft: RaftState, leading: Leadership): boolean {
+  return hasQuorum(raft.quorum, leading.heardFrom)
+}
+
+export function handleHeartbeat(raft: RaftState, from: NodeId, message: Heartbeat): void {
+  followLeader(raft, from)
+  raft.commitTo(message.commitIndex)
+  const own = message.commitChain === null ? undefined : raft.log.chainAt(message.commitIndex)
+  assert(
+    own === undefined || message.commitChain === null || bytesEqual(own, message.commitChain),
+    'what is committed here is what the leader committed: the logs have diverged',
+  )
+  raft.send(from, {
+    type: 'heartbeatReply',
+    epoch: raft.epoch,
+    term: raft.term,
+    readPosition: message.readPosition,
+    wallMs: Math.floor(raft.now.wallMs),
+  })
+}

@@ -1,0 +1,50 @@
+/**
+ * Time: one `tick` at or after the deadline does everything that is due. A tick that comes early does
+ * nothing, one that comes late does each thing once, so drifting timers and bursts after a pause are
+ * harmless.
+ */
+import type { Millis } from '../types.js'
+import { startPreVote } from './election.js'
+import { broadcastHeartbeat, quorumHeard } from './heartbeat.js'
+import type { Leadership } from './leadership.js'
+import { pushCommit } from './replication.js'
+import { becomeFollower } from './roles.js'
+import type { RaftState } from './state.js'
+
+/** When the next `tick` is wanted; undefined when nothing can become due. */
+export function nextDeadline(raft: RaftState): Millis | undefined {
+  const { leading } = raft
+  if (leading === null) return raft.mayCampaign ? raft.electionDeadlineMs : undefined
+  if (leading.peers.length === 0) return undefined
+  const due = Math.min(leading.heartbeatDeadlineMs, leading.commitPushMs)
+  return leading.transfer === null ? due : Math.min(due, leading.transfer.deadlineMs)
+}
+
+export function tick(raft: RaftState): void {
+  const nowMs = raft.now.monotonicMs
+  const { leading } = raft
+  if (leading !== null) tickLeader(raft, leading, nowMs)
+  else if (raft.mayCampaign && nowMs >= raft.electionDeadlineMs) startPreVote(raft)
+}
+
+function tickLeader(raft: RaftState, leading: Leadership, nowMs: Millis): void {
+  if (leading.transfer !== null && nowMs >= leading.transfer.deadlineMs) leading.transfer = null
+  if (nowMs >= leading.commitPushMs) pushCommit(raft, leading)
+  if (nowMs < leading.heartbeatDeadlineMs) return
+  if (quorumHeard(raft, leading)) broadcastHeartbeat(raft, leading)
+  else becomeFollower(raft, raft.term, null)
+}
+
+/**
+ * The process stood still: whatever was heard before may be outdated. Timers start over, nobody is
+ * trusted to lead any more, and a leader that needs others steps down rather than believe in acks of
+ * before the pause.
+ */
+export function handlePause(raft: RaftState): void {
+  raft.leaderContactMs = Number.NEGATIVE_INFINITY
+  raft.restartElectionTimer()
+  const { leading } = raft
+  if (leading === null) return
+  for (const peer of leading.peers) peer.lastContactMs = Number.NEGATIVE_INFINITY
+  if (!quorumHeard(raft, leading)) becomeFollower(raft, raft.term, null)
+}

@@ -1,0 +1,100 @@
+/**
+ * Remembers who waits for which entry, and answers when it is applied here. An entry that this leader
+ * proposed may still be replaced by another leader's: the answer goes out only when index and term
+ * are those of the proposal; otherwise the outcome is unknown to us and the client asks again.
+ */
+import { KnhkError } from '../base/error.js'
+import type { LogIndex, NodeId, Term } from '../consensus/types.js'
+import {
+  type AnswerContext,
+  CLIENT_FRAME,
+  encodeApplied,
+  encodeRefused,
+  type RefusedFrame,
+} from '../transport/client-protocol.js'
+import type { Waiters } from './collector.js'
+import type { ClientConnection } from './ports.js'
+
+interface Waiting extends Waiters {
+  readonly term: Term
+}
+
+export class Answers {
+  readonly #waiting = new Map<LogIndex, Waiting>()
+
+  get waitingEntries(): number {
+    return this.#waiting.size
+  }
+
+  /** The batch became the entry (index, term). */
+  expect(index: LogIndex, term: Term, waiters: Waiters): void {
+    this.#waiting.set(index, { term, connections: waiters.connections, requestNumbers: waiters.requestNumbers })
+  }
+
+  /** Takes out who waits for the entry that is applied now; undefined when nobody here does. */
+  take(index: LogIndex, term: Term): Waiters | undefined {
+    const waiting = this.#waiting.get(index)
+    if (waiting === undefined) return undefined
+    this.#waiting.delete(index)
+    if (waiting.term === term) return waiting
+    refuse(waiting, { code: 'LeadershipLost', outcomeUnknown: false, leader: null })
+    return undefined
+  }
+
+  /** Leadership is gone: what was proposed may or may not survive. */
+  abandon(leader: NodeId | null): void {
+    for (const waiting of this.#waiting.values()) {
+      refuse(waiting, { code: 'LeadershipLost', outcomeUnknown: true, leader })
+    }
+    this.#waiting.clear()
+  }
+}
+
+/** Answers one request of an applied entry. */
+export function answerApplied(
+  waiters: Waiters,
+  ordinal: number,
+  context: AnswerContext,
+  index: LogIndex,
+  firstPosition: number,
+  results: Uint8Array,
+): void {
+  const connection = waiters.connections[ordinal]
+  const requestNumber = waiters.requestNumbers[ordinal]
+  if (connection === undefined || requestNumber === undefined || !connection.open) return
+  connection.send(CLIENT_FRAME.applied, encodeApplied(requestNumber, context, index, firstPosition, results))
+}
+
+type Refusal = Pick<RefusedFrame, 'code' | 'outcomeUnknown' | 'leader'>
+
+export function refuse(waiters: Waiters, refusal: Refusal): void {
+  for (let i = 0; i < waiters.connections.length; i++) {
+    refuseOne(waiters.connections[i] as ClientConnection, waiters.requestNumbers[i] as number, refusal)
+  }
+}
+
+export function refuseOne(connection: ClientConnection, requestNumber: number, refusal: Refusal): void {
+  if (!connection.open) return
+  const { message, details } = new KnhkError(refusal.code, REFUSAL_MESSAGES[refusal.code] ?? 'the request was refused')
+  connection.send(CLIENT_FRAME.refused, encodeRefused({ requestNumber, message, details, ...refusal }))
+}
+
+const REFUSAL_MESSAGES: Readonly<Partial<Record<RefusedFrame['code'], string>>> = {
+  NotLeader: 'this node does not lead',
+  NoLeader: 'there is no leader right now',
+  LeadershipLost: 'the leader changed while the request was under way',
+  ResourceExhausted: 'the node is at a limit and takes no more requests for now',
+  NotPermitted: 'the request carries another client key than the connection',
+  DeadlineExceeded: 'the node could not confirm the read in time',
+  UnsupportedRead: 'this read level is not offered',
+}
+
+/** Reports any error of a query or request to the client that caused it. */
+export function refuseWithError(connection: ClientConnection, requestNumber: number, error: KnhkError): void {
+  if (!connection.open) return
+  const { code, message, details } = error
+  connection.send(
+    CLIENT_FRAME.refused,
+    encodeRefused({ requestNumber, code, message, details, outcomeUnknown: false, leader: null }),
+  )
+}

@@ -1,0 +1,55 @@
+/**
+ * The bounds of the node loop, in one place; docs/limits.md lists them. Each keeps a queue, a turn or
+ * a reply from growing without end.
+ */
+export interface NodeLimits {
+  /** A batch is cut at this many bytes of requests … */
+  readonly batchBytesMax: number
+  /** … or this many requests. */
+  readonly batchRequestsMax: number
+  /** Requests accepted and not yet proposed; beyond, clients get `ResourceExhausted`. */
+  readonly pendingBytesMax: number
+  /** Committed entries not yet applied at which a leader stops taking proposals. */
+  readonly applyLagEntriesMax: number
+  /** Operations applied before the clock is looked at again. */
+  readonly applySliceOperations: number
+  /** Time apply and digest work may take in one turn. */
+  readonly turnBudgetMs: number
+  /** Bytes read from the log at once for apply or for a lagging peer. */
+  readonly loadBytesMax: number
+  /** Changes collected in memory before they are written behind. */
+  readonly generationBytesMax: number
+  readonly generationAgeMs: number
+  /** Apply waits while more than this is not yet written behind. */
+  readonly unflushedBytesMax: number
+  /** Entries between two compared digests. */
+  readonly digestInterval: number
+  /** Digests kept for `status --digest-at`. */
+  readonly digestsKept: number
+  /** A reader that lags more than this behind gets its connection closed. */
+  readonly clientBufferBytesMax: number
+  readonly queriesWaitingMax: number
+  /** A read that found no leader is tried again after … */
+  readonly readRetryMs: number
+  /** … and fails after. */
+  readonly readTimeoutMs: number
+}
+
+export const DEFAULT_NODE_LIMITS: NodeLimits = {
+  batchBytesMax: 1 << 20,
+  batchRequestsMax: 4096,
+  pendingBytesMax: 64 << 20,
+  applyLagEntriesMax: 4096,
+  applySliceOperations: 256,
+  turnBudgetMs: 4,
+  loadBytesMax: 4 << 20,
+  generationBytesMax: 8 << 20,
+  generationAgeMs: 1000,
+  unflushedBytesMax: 64 << 20,
+  digestInterval: 1000,
+  digestsKept: 16,
+  clientBufferBytesMax: 64 << 20,
+  queriesWaitingMax: 16_384,
+  readRetryMs: 500,
+  readTimeoutMs: 5000,
+}

@@ -1,0 +1,100 @@
+/**
+ * Group commit: one synced write at a time, everything that arrives meanwhile goes into the next one.
+ * Holds back the messages that must not leave before their write is durable.
+ */
+import { assert } from '../base/assert.js'
+import type { Effect } from '../consensus/core.js'
+import type { LogIndex, WriteId } from '../consensus/types.js'
+import type { LogStore } from './ports.js'
+
+export type StoreEffect = Extract<Effect, { type: 'store' }>
+type SendEffect = Extract<Effect, { type: 'send' }>
+
+
+export class LogWriter {
+  readonly #log: LogStore
+  readonly #onStored: (writes: readonly StoreEffect[]) => void
+  readonly #onFailed: (error: unknown) => void
+  #queue: StoreEffect[] = []
+  #held: SendEffect[] = []
+  #writing = false
+  #failed = false
+  #durable = 0 as WriteId
+  #durableIndex: LogIndex
+
+  constructor(options: {
+    readonly log: LogStore
+    readonly onStored: (writes: readonly StoreEffect[]) => void
+    readonly onFailed: (error: unknown) => void
+  }) {
+    this.#log = options.log
+    this.#onStored = options.onStored
+    this.#onFailed = options.onFailed
+    this.#durableIndex = options.log.lastIndex
+  }
+
+  /** A write is on its way to the disk. */
+  get busy(): boolean {
+    return this.#writing
+  }
+
+  get queued(): number {
+    return this.#queue.length
+  }
+
+  /** Every entry up to here is on this node's disk. */
+  get durableIndex(): LogIndex {
+    return this.#durableIndex
+  }
+
+  store(effect: StoreEffect): void {
+    this.#queue.push(effect)
+  }
+
+  /** True when the message may leave now; otherwise it is held and comes back from `release`. */
+  admit(effect: SendEffect): boolean {
+    if (effect.after === undefined || effect.after <= this.#durable) return true
+    this.#held.push(effect)
+    return false
+  }
+
+  /** Messages whose write is durable by now, in the order in which they were given. */
+  release(): readonly SendEffect[] {
+    if (this.#held.length === 0) return []
+    const ready: SendEffect[] = []
+    const held: SendEffect[] = []
+    for (const effect of this.#held) {
+      if (effect.after === undefined || effect.after <= this.#durable) ready.push(effect)
+      else held.push(effect)
+    }
+    this.#held = held
+    return ready
+  }
+
+  /** Starts the next write if none is under way. */
+  start(): void {
+    if (this.#writing || this.#failed || this.#queue.length === 0) return
+    const batch = this.#queue
+    this.#queue = []
+    this.#writing = true
+    const records = batch.flatMap((write) => write.records)
+    this.#log.append(records).then(
+      () => this.#completed(batch),
+      (error: unknown) => {
+        this.#writing = false
+        this.#failed = true
+        this.#onFailed(error)
+      },
+    )
+  }
+
+  #completed(batch: readonly StoreEffect[]): void {
+    this.#writing = false
+    for (const write of batch) {
+      assert(write.writeId > this.#durable, 'writes become durable in the order of their ids')
+      this.#durable = write.writeId
+    }
+    this.#durableIndex = this.#log.lastIndex
+    this.#onStored(batch)
+  }
+}

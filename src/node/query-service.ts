@@ -1,0 +1,153 @@
+/**
+ * Answers queries: what the node knows of itself (`node.status`, `log.inspect`, `digest.at`) and what
+ * the state machine defines, at the read level that was asked for.
+ */
+import { toHex } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+import type { LogIndex, Millis } from '../consensus/types.js'
+import { type AnswerContext, CLIENT_FRAME, decodeQuery, encodeQueryAnswer, type QueryFrame } from '../transport/client-protocol.js'
+import { type QueryRead, type QueryReadResult, type QueryTables, startQuery } from '../workflow/queries.js'
+import { refuseOne, refuseWithError } from './answers.js'
+import type { Digests } from './digests.js'
+import type { ClientConnection, LogStore, StateStore } from './ports.js'
+import type { ReadCallback } from './reads.js'
+
+export interface QueryServiceOptions {
+  readonly state: StateStore
+  readonly log: LogStore
+  readonly tables: QueryTables
+  readonly digests: Digests
+  readonly context: () => AnswerContext
+  readonly appliedIndex: () => LogIndex
+  readonly status: () => Record<string, unknown>
+  readonly staleMs: () => Millis
+  /** False when too many reads wait. */
+  readonly linearizable: (callback: ReadCallback) => boolean
+}
+
+const INSPECT_LIMIT_MAX = 1000
+
+export class QueryService {
+  readonly #options: QueryServiceOptions
+
+  constructor(options: QueryServiceOptions) {
+    this.#options = options
+  }
+
+  /** Handles one query frame. `wake` makes the loop flush an answer that comes later. */
+  frame(connection: ClientConnection, payload: Uint8Array, wake: () => void): void {
+    const query = decodeQuery(payload)
+    const run = () => {
+      // The index of the answer is that of the state it was read from, taken before anything is awaited.
+      const index = this.#options.appliedIndex()
+      this.#run(query).then(
+        (value) => this.#answer(connection, query, index, value),
+        (error: unknown) => this.#refuse(connection, query, error),
+      ).finally(wake)
+    }
+    if (query.read === 'local') {
+      run()
+      return
+    }
+    if (query.read === 'lease') {
+      refuseOne(connection, query.requestNumber, { code: 'UnsupportedRead', outcomeUnknown: false, leader: null })
+      wake()
+      return
+    }
+    const added = this.#options.linearizable((refusal) => {
+      if (refusal === null) run()
+      else refuseOne(connection, query.requestNumber, { ...refusal, outcomeUnknown: false })
+    })
+    if (!added) refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
+  }
+
+  #answer(connection: ClientConnection, query: QueryFrame, index: LogIndex, value: unknown): void {
+    if (!connection.open) return
+    const answer = {
+      requestNumber: query.requestNumber,
+      ...this.#options.context(),
+      index,
+      staleMs: query.read === 'local' ? this.#options.staleMs() : null,
+      value,
+    }
+    connection.send(CLIENT_FRAME.answer, encodeQueryAnswer(answer))
+  }
+
+  #refuse(connection: ClientConnection, query: QueryFrame, error: unknown): void {
+    const known = error instanceof KnhkError ? error : new KnhkError('Bug', 'the query failed', { cause: error })
+    refuseWithError(connection, query.requestNumber, known)
+  }
+
+  async #run(query: QueryFrame): Promise<unknown> {
+    switch (query.name) {
+      case 'node.status':
+        return this.#options.status()
+      case 'log.inspect':
+        return this.#inspect(query.args)
+      case 'digest.at':
+        return this.#digestAt(query.args)
+      default:
+        return this.#stateQuery(query)
+    }
+  }
+
+  /** Drives a query of the state machine: it asks for reads, the store answers them. */
+  async #stateQuery(query: QueryFrame): Promise<unknown> {
+    const steps = startQuery(query.name, query.args, this.#options.tables)
+    let step = steps.next()
+    while (step.done !== true) step = steps.next(await this.#read(step.value))
+    return step.value
+  }
+
+  async #read(read: QueryRead): Promise<QueryReadResult> {
+    if (read.kind === 'get') return { kind: 'get', value: this.#options.state.get(read.key) }
+    const { from, to, limit, reverse } = read
+    return { kind: 'range', pairs: await this.#options.state.range(from, to, { limit, reverse }) }
+  }
+
+  async #inspect(args: QueryFrame['args']): Promise<unknown> {
+    const { log } = this.#options
+    const from = Math.max(integer(args, 'from') ?? log.firstIndex, log.firstIndex)
+    const to = Math.min(integer(args, 'to') ?? log.lastIndex, log.lastIndex)
+    const limit = Math.min(integer(args, 'limit') ?? 100, INSPECT_LIMIT_MAX)
+    const found = from > to || limit === 0 ? [] : await log.headers(from as LogIndex, to as LogIndex, limit)
+    return {
+      entries: found.map(({ header, bytes, operations }) => ({
+        index: header.index,
+        epoch: header.epoch,
+        term: header.term,
+        view: null,
+        kind: header.kind,
+        timestampMs: header.timestampMs,
+        bytes,
+        operations,
+        chain: toHex(header.chain),
+        batchDigest: toHex(header.batchDigest),
+      })),
+      firstIndex: log.firstIndex,
+      lastIndex: log.lastIndex,
+      tornTail: null,
+    }
+  }
+
+  #digestAt(args: QueryFrame['args']): unknown {
+    const index = integer(args, 'index')
+    if (index === undefined) throw new KnhkError('InvalidArgument', 'digest.at needs an index')
+    const record = this.#options.digests.at(index as LogIndex)
+    if (record === null) {
+      throw new KnhkError('NotFound', `no digest is kept for index ${index}`, {
+        hint: 'The last 16 compared indexes are kept: multiples of 1,000, and the last index of an idle node.',
+      })
+    }
+    return { index: record.index, stateDigest: toHex(record.stateDigest), dataDigest: toHex(record.dataDigest) }
+  }
+}
+
+function integer(args: QueryFrame['args'], name: string): number | undefined {
+  const value = args[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw new KnhkError('InvalidArgument', `${name} is not a whole number`)
+  }
+  return value
+}

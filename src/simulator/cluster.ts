@@ -1,0 +1,100 @@
+/** A simulated cluster: nodes, network and clients under one seed. */
+import { KnhkError } from '../base/error.js'
+import type { ClusterConfiguration } from '../consensus/configuration.js'
+import { DEFAULT_SETTINGS } from '../consensus/configuration.js'
+import type { Sha256 } from '../consensus/entry.js'
+import { type NodeId, nodeId } from '../consensus/types.js'
+import type { NodeLimits } from '../node/limits.js'
+import type { Logger } from '../node/ports.js'
+import { EventQueue } from './event-queue.js'
+import { SimulatedNetwork } from './network.js'
+import { SimulatedNode } from './node.js'
+import { SeededRandom } from './random.js'
+
+export interface SimulatedClusterOptions {
+  readonly seed: number
+  readonly nodes: number
+  readonly sha256: Sha256
+  readonly limits?: Partial<NodeLimits>
+  readonly logger?: Logger
+}
+
+const SILENT: Logger = { log: () => {} }
+
+/** The key of the one client; the simulated links do not check signatures. */
+export const SIMULATED_CLIENT_KEY: Uint8Array = new Uint8Array(32).fill(0xc1)
+
+export class SimulatedCluster {
+  readonly queue = new EventQueue()
+  readonly network: SimulatedNetwork
+  readonly nodes: readonly SimulatedNode[]
+  readonly configuration: ClusterConfiguration
+
+  constructor(options: SimulatedClusterOptions) {
+    this.network = new SimulatedNetwork(this.queue, new SeededRandom(options.seed, 0))
+    this.configuration = makeConfiguration(options.nodes)
+    const world = { queue: this.queue, network: this.network, sha256: options.sha256 }
+    this.nodes = this.configuration.members.map(
+      ({ id }) =>
+        new SimulatedNode(
+          { id, configuration: this.configuration, seed: options.seed, limits: options.limits ?? {}, logger: options.logger ?? SILENT },
+          world,
+        ),
+    )
+  }
+
+  /** Starts every node that is down. Disks take simulated time, so time has to pass meanwhile. */
+  async start(): Promise<void> {
+    await this.finish(Promise.all(this.nodes.filter((node) => node.running === null).map((node) => node.start())))
+  }
+
+  /** Lets time pass until the promise settles; fails with `DeadlineExceeded` after `limitMs` of simulated time. */
+  async finish<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
+    let settled = false
+    const mark = () => {
+      settled = true
+    }
+    promise.then(mark, mark)
+    if (!(await this.run(limitMs, () => settled))) {
+      throw new KnhkError('DeadlineExceeded', `nothing came of it within ${limitMs} simulated milliseconds`)
+    }
+    return promise
+  }
+
+  /** Runs for so long at most; true as soon as `done` holds. */
+  run(durationMs: number, done?: () => boolean): Promise<boolean> {
+    return this.queue.run(this.queue.nowMs + durationMs, done)
+  }
+
+  node(id: NodeId): SimulatedNode {
+    return this.nodes.find((node) => node.id === id) as SimulatedNode
+  }
+
+  /** Who leads in the highest term; null when nobody does. */
+  leader(): SimulatedNode | null {
+    let found: SimulatedNode | null = null
+    let highest = -1
+    for (const node of this.nodes) {
+      const status = node.running?.core.status()
+      if (status?.role !== 'leader' || status.term <= highest) continue
+      found = node
+      highest = status.term
+    }
+    return found
+  }
+}
+
+function makeConfiguration(nodes: number): ClusterConfiguration {
+  return {
+    clusterId: new Uint8Array(16).fill(0x5c),
+    protocol: 'raft',
+    members: Array.from({ length: nodes }, (_, i) => ({
+      id: nodeId(`n${i + 1}`),
+      publicKey: new Uint8Array(32).fill(i + 1),
+      address: `n${i + 1}:1`,
+      zone: 'z1',
+    })),
+    clients: [{ id: 'client', publicKey: SIMULATED_CLIENT_KEY, role: 'admin' }],
+    settings: DEFAULT_SETTINGS,
+  }
+}

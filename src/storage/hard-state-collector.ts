@@ -1,0 +1,34 @@
+/** Looks for the highest hard state in all frames that can still be read, sound order or not. */
+import { comparePositions, type LogIndex } from '../consensus/types.js'
+import type { HardState } from '../consensus/core.js'
+import type { FrameView, FrameVisitor } from './journal-scan.js'
+import { decodeHardState, forEachRecord, recordKindName } from './records.js'
+
+export class HardStateCollector implements FrameVisitor {
+  readonly nextIndex = 0
+  highest: HardState
+
+  constructor(start: HardState) {
+    this.highest = start
+  }
+
+  onGap(): void {
+    // Gaps do not matter here: the highest of what is left is what counts.
+  }
+
+  visit(frame: FrameView): void {
+    const { bytes, payloadStart, payloadEnd, header } = frame
+    forEachRecord(bytes, payloadStart, payloadEnd, header.recordCount, (kind, start, end) => {
+      if (recordKindName(kind) !== 'hardState') return
+      const found = decodeHardState(bytes.subarray(start, end))
+      if (isHigher(found, this.highest)) this.highest = found
+    })
+  }
+}
+
+/** In the same term, a vote that was cast outweighs none. */
+function isHigher(a: HardState, b: HardState): boolean {
+  const index = 0 as LogIndex
+  const order = comparePositions({ ...a, index }, { ...b, index })
+  return order > 0 || (order === 0 && a.votedFor !== null && b.votedFor === null)
+}

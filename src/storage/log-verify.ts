@@ -1,0 +1,97 @@
+/**
+ * `log verify` on a data directory: every checksum, the order of frames and entries, the hash chain
+ * and the batch digests recomputed from the bodies. Read-only, on a stopped or a running node; goes on
+ * behind a problem to name them all.
+ */
+import { hash } from 'node:crypto'
+import { bytesEqual } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+import { computeBatchDigest } from '../consensus/batch-digest.js'
+import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, verifyChain } from '../consensus/entry.js'
+import type { FileSystem } from './files.js'
+import { JournalReplay } from './journal-replay.js'
+import { type LogProblem, type ProblemKind, type ReportProblem, scanJournal } from './journal-scan.js'
+import { type LookOptions, pauseBriefly, requireLog } from './log-inspect.js'
+import { segmentName } from './segment-header.js'
+import { SegmentReader } from './segment-reader.js'
+
+/** Problems that are listed; a log with more is no better for it. */
+const PROBLEMS_MAX = 10_000
+
+export interface VerifiedLog {
+  readonly ok: boolean
+  /** Null for an empty log, and so `lastIndex`. */
+  readonly firstIndex: number | null
+  readonly lastIndex: number | null
+  readonly entries: number
+  readonly certificates: number
+  readonly problems: readonly { readonly index: number; readonly segment: string; readonly offset: number; readonly kind: ProblemKind }[]
+}
+
+/**
+ * Verifies the log in `directory` (the `log` directory of a node). Throws `NotFound` where there is no
+ * log, `UnsupportedFormat` for a newer format.
+ */
+export async function verifyLog(files: FileSystem, directory: string, options: LookOptions = {}): Promise<VerifiedLog> {
+  await requireLog(files, directory)
+  const reader = new SegmentReader(files, directory)
+  try {
+    const visitor = new JournalReplay({
+      readHeader: (position) => reader.readHeader(position),
+      clusterId: null,
+      keepDamaged: true,
+      onEntry: verifyEntry,
+    })
+    const { problems } = await scanJournal({
+      files,
+      directory,
+      visitor,
+      identity: null,
+      firstSegment: null,
+      resync: true,
+      pause: options.pause ?? pauseBriefly,
+    })
+    const { positions } = visitor
+    const empty = positions.nextIndex === positions.firstIndex
+    return {
+      ok: problems.length === 0,
+      firstIndex: empty ? null : positions.firstIndex,
+      lastIndex: empty ? null : positions.nextIndex - 1,
+      entries: positions.count,
+      certificates: 0,
+      problems: problems.slice(0, PROBLEMS_MAX).map(presentProblem),
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+function presentProblem({ index, segment, offset, kind }: LogProblem): VerifiedLog['problems'][number] {
+  return { index, segment: segmentName(segment), offset, kind }
+}
+
+function verifyEntry(bytes: Buffer, start: number, end: number, report: ReportProblem): void {
+  const bodyAt = start + ENTRY_HEADER_BYTES
+  let entry: Entry
+  try {
+    entry = decodeEntry(bytes.subarray(start, bodyAt), bytes.subarray(bodyAt, end))
+  } catch (error) {
+    if (!(error instanceof KnhkError)) throw error
+    return report('entryHeader', 0)
+  }
+  if (!verifyChain(sha256, entry)) report('chainWrong', entry.index)
+  if (!digestMatches(entry)) report('batchDigestWrong', entry.index)
+}
+
+function digestMatches(entry: Entry): boolean {
+  try {
+    return bytesEqual(computeBatchDigest(sha256, entry.kind, entry.body), entry.batchDigest)
+  } catch (error) {
+    if (error instanceof KnhkError) return false
+    throw error
+  }
+}
+
+function sha256(data: Uint8Array): Uint8Array {
+  return hash('sha256', data, 'buffer')
+}

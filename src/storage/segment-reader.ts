@@ -1,0 +1,136 @@
+/**
+ * Reads entries back from segment files through read-only handles, a bounded number of which stay
+ * open. Checksums were checked when the log was opened; here the header must name the index that was
+ * asked for, which catches a misdirected read.
+ */
+import { KnhkError } from '../base/error.js'
+import { decodeEntry, ENTRY_HEADER_BYTES, type Entry } from '../consensus/entry.js'
+import type { FileHandle, FileSystem } from './files.js'
+import type { EntryPosition, PositionMap } from './position-map.js'
+import { segmentName } from './segment-header.js'
+
+const HANDLES_MAX = 8
+/** One read of the file spans at most this gap between two entries. */
+const GAP_BYTES_MAX = 4096
+/** The hard bound of one `readEntries`, whatever the caller asks for, unless a single entry is larger. */
+export const READ_BYTES_MAX = 16 * 1024 * 1024
+
+interface OpenSegment {
+  readonly handle: Promise<FileHandle>
+  users: number
+}
+
+export class SegmentReader {
+  readonly #files: FileSystem
+  readonly #directory: string
+  /** Least recently used first. */
+  readonly #open = new Map<number, OpenSegment>()
+
+  constructor(files: FileSystem, directory: string) {
+    this.#files = files
+    this.#directory = directory
+  }
+
+  /** Entries from `from` on, contiguous: at least one if it is in the map, at most about `maxBytes`. */
+  async readEntries(positions: PositionMap, from: number, maxBytes: number): Promise<Entry[]> {
+    const wanted: EntryPosition[] = []
+    let bytes = 0
+    for (let index = from; index < positions.nextIndex; index++) {
+      const position = positions.get(index)
+      if (position === undefined) break
+      bytes += position.length
+      if (wanted.length > 0 && bytes > Math.min(maxBytes, READ_BYTES_MAX)) break
+      wanted.push(position)
+    }
+    const entries: Entry[] = []
+    for (let first = 0; first < wanted.length; ) {
+      const count = runLength(wanted, first)
+      await this.#readRun(wanted.slice(first, first + count), from + first, entries)
+      first += count
+    }
+    return entries
+  }
+
+  /** The header of one entry; null where the file ends before it. */
+  async readHeader(position: EntryPosition): Promise<Uint8Array | null> {
+    const bytes = await this.#read(position.segment, position.offset, ENTRY_HEADER_BYTES)
+    return bytes.length === ENTRY_HEADER_BYTES ? bytes : null
+  }
+
+  async close(): Promise<void> {
+    const open = [...this.#open.values()]
+    this.#open.clear()
+    for (const segment of open) await (await segment.handle).close()
+  }
+
+  async #readRun(run: readonly EntryPosition[], firstIndex: number, into: Entry[]): Promise<void> {
+    const first = run[0] as EntryPosition
+    const last = run[run.length - 1] as EntryPosition
+    const span = last.offset + last.length - first.offset
+    const bytes = await this.#read(first.segment, first.offset, span)
+    for (let i = 0; i < run.length; i++) {
+      const position = run[i] as EntryPosition
+      const start = position.offset - first.offset
+      into.push(decodeAt(bytes, start, position, firstIndex + i))
+    }
+  }
+
+  async #read(segment: number, offset: number, length: number): Promise<Uint8Array> {
+    const open = this.#segment(segment)
+    open.users++
+    try {
+      // Not from the shared pool: entries live as long as their readers keep them.
+      const bytes = Buffer.allocUnsafeSlow(length)
+      const count = await (await open.handle).read(bytes, offset)
+      return bytes.subarray(0, count)
+    } finally {
+      open.users--
+      await this.#evict()
+    }
+  }
+
+  #segment(segment: number): OpenSegment {
+    let open = this.#open.get(segment)
+    if (open === undefined) open = { handle: this.#files.open(`${this.#directory}/${segmentName(segment)}`, 'read'), users: 0 }
+    this.#open.delete(segment)
+    this.#open.set(segment, open)
+    return open
+  }
+
+  async #evict(): Promise<void> {
+    if (this.#open.size <= HANDLES_MAX) return
+    for (const [segment, open] of this.#open) {
+      if (open.users > 0) continue
+      this.#open.delete(segment)
+      return (await open.handle).close()
+    }
+  }
+}
+
+/** How many positions from `first` on lie together in one segment. */
+function runLength(positions: readonly EntryPosition[], first: number): number {
+  let previous = positions[first] as EntryPosition
+  let count = 1
+  for (let i = first + 1; i < positions.length; i++, count++) {
+    const next = positions[i] as EntryPosition
+    const gap = next.offset - (previous.offset + previous.length)
+    if (next.segment !== previous.segment || gap < 0 || gap > GAP_BYTES_MAX) break
+    previous = next
+  }
+  return count
+}
+
+function decodeAt(bytes: Uint8Array, start: number, position: EntryPosition, index: number): Entry {
+  const { segment, offset, length } = position
+  const damaged = (cause?: unknown): KnhkError =>
+    new KnhkError('Corrupt', `entry ${index} cannot be read back from the log`, { cause, details: { index, segment, offset } })
+  if (start + length > bytes.length) throw damaged()
+  let entry: Entry
+  try {
+    entry = decodeEntry(bytes.subarray(start, start + ENTRY_HEADER_BYTES), bytes.subarray(start + ENTRY_HEADER_BYTES, start + length))
+  } catch (error) {
+    throw damaged(error)
+  }
+  if (entry.index !== index) throw damaged()
+  return entry
+}

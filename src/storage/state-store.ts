@@ -1,0 +1,194 @@
+/**
+ * The applied state: apply sees it as memory, the disk gets it behind apply's back. Changes collect in
+ * an open generation; `rotate` freezes it at an entry boundary and one atomic, unsynced batch carries
+ * it to the database. Nothing here is synced, because log and snapshot can give it again; what matters
+ * is that a store which lost something never passes for whole (see `state-recovery.ts`).
+ */
+import { assert } from '../base/assert.js'
+import { KnhkError } from '../base/error.js'
+import type { LogIndex } from '../consensus/types.js'
+import type { StateStore } from '../node/ports.js'
+import { storageFailed } from './files.js'
+import { StateCache } from './state-cache.js'
+import type { StateDatabase, StateDatabaseSource } from './state-database.js'
+import { type Generation, StateFlusher } from './state-flusher.js'
+import { checkedValue, DAMAGE_KEY, DATA_KEYS_END, dataKey, keyOfData, protectValue, type StateIdentity } from './state-format.js'
+import { changesInRange, mergePairs, type Pair } from './state-merge.js'
+import { type RebuildReason, type RecoveredState, recoverState } from './state-recovery.js'
+
+const CACHE_BYTES = 64 * 1024 * 1024
+const CURSOR_CHUNK = 500
+
+export interface StateStoreOptions {
+  readonly source: StateDatabaseSource
+  readonly identity: StateIdentity
+  /** Runs a callback in a later turn of the loop. */
+  readonly nextTurn: (callback: () => void) => void
+  /** A write failed, for good: the node has to stop. Called once. */
+  readonly onFailed: (error: KnhkError) => void
+  /** A generation reached the database; `unflushedBytes` went down. */
+  readonly onFlushed?: () => void
+  /** 64 MiB. */
+  readonly cacheBytes?: number
+}
+
+/**
+ * Opens the applied state. A store that is foreign, damaged or incomplete starts from nothing
+ * (`rebuilt` says why). Throws `DataDirectoryLocked` and `StorageFailed`.
+ */
+export async function openStateStore(options: StateStoreOptions): Promise<OverlayStateStore> {
+  try {
+    return new OverlayStateStore(options, await recoverState(options.source, options.identity))
+  } catch (error) {
+    throw storageFailed('opening the applied state', error)
+  }
+}
+
+export class OverlayStateStore implements StateStore {
+  /** Why the store was emptied at open; null where it continues. */
+  readonly rebuilt: RebuildReason
+  readonly #options: StateStoreOptions
+  readonly #database: StateDatabase
+  readonly #cache: StateCache
+  readonly #flusher: StateFlusher
+  #open = new Map<string, Uint8Array | null>()
+  #openBytes = 0
+  /** Oldest first. */
+  readonly #frozen: Generation[] = []
+  #frozenBytes = 0
+  #rotatedIndex: number
+  #flushing: Promise<void> | null = null
+  #failure: KnhkError | null = null
+
+  constructor(options: StateStoreOptions, recovered: RecoveredState) {
+    const { database, position, markers } = recovered
+    const { identity, nextTurn } = options
+    this.#options = options
+    this.rebuilt = recovered.rebuilt
+    this.#database = database
+    this.#cache = new StateCache(options.cacheBytes ?? CACHE_BYTES)
+    this.#flusher = new StateFlusher({ database, identity, position, markers, nextTurn, cache: this.#cache })
+    this.#rotatedIndex = position.appliedIndex
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#flusher.appliedIndex as LogIndex
+  }
+
+  get unflushedBytes(): number {
+    return this.#frozenBytes
+  }
+
+  get openBytes(): number {
+    return this.#openBytes
+  }
+
+  get(key: string): Uint8Array | undefined {
+    const open = this.#open.get(key)
+    if (open !== undefined) return open ?? undefined
+    for (let i = this.#frozen.length - 1; i >= 0; i--) {
+      const frozen = (this.#frozen[i] as Generation).changes.get(key)
+      if (frozen !== undefined) return frozen ?? undefined
+    }
+    return this.#cache.get(key) ?? this.#load(key)
+  }
+
+  /** The store keeps `value` itself: the caller must not change it afterwards. */
+  put(key: string, value: Uint8Array): void {
+    this.#open.set(key, value)
+    this.#openBytes += key.length + value.length
+  }
+
+  delete(key: string): void {
+    this.#open.set(key, null)
+    this.#openBytes += key.length
+  }
+
+  rotate(appliedIndex: LogIndex): ReadonlyMap<string, Uint8Array | null> {
+    if (this.#failure !== null) throw this.#failure
+    assert(appliedIndex >= this.#rotatedIndex, 'generations end in the order of the log')
+    this.#rotatedIndex = appliedIndex
+    const changes = this.#open
+    if (changes.size === 0) return changes
+    this.#frozen.push({ changes, bytes: this.#openBytes, appliedIndex })
+    this.#frozenBytes += this.#openBytes
+    this.#open = new Map()
+    this.#openBytes = 0
+    this.#flushing ??= this.#flushAll()
+    return changes
+  }
+
+  async range(
+    from: string,
+    to: string,
+    options: { readonly limit?: number; readonly reverse?: boolean } = {},
+  ): Promise<{ key: string; value: Uint8Array }[]> {
+    const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
+    const found: Pair[] = []
+    if (limit <= 0 || from >= to) return found
+    const changes = changesInRange(this.#generations(), from, to, reverse)
+    const cursor = this.#database.cursor(dataKey(from), dataKey(to), reverse)
+    // One more chunk than needed is cheap; a chunk per pair is not.
+    const chunk = Math.max(1, Math.min(limit, CURSOR_CHUNK))
+    for await (const pair of mergePairs(changes, cursor, { reverse, chunk, decode: this.#decode })) {
+      found.push(pair)
+      if (found.length >= limit) break
+    }
+    return found
+  }
+
+  scan(): AsyncIterable<{ key: string; value: Uint8Array }> {
+    // Both are taken now, before the first pair is asked for.
+    const changes = changesInRange(this.#generations(), '', null, false)
+    const cursor = this.#database.cursor(dataKey(''), DATA_KEYS_END, false)
+    return mergePairs(changes, cursor, { reverse: false, chunk: CURSOR_CHUNK, decode: this.#decode })
+  }
+
+  /** Writes what is frozen, and the last applied index, and closes. The open generation is dropped: it ends inside the log. */
+  async close(): Promise<void> {
+    await this.#flushing
+    if (this.#failure === null && this.#rotatedIndex > this.#flusher.appliedIndex && this.#open.size === 0) {
+      this.#frozen.push({ changes: new Map(), bytes: 0, appliedIndex: this.#rotatedIndex })
+      await this.#flushAll()
+    }
+    await this.#database.close()
+  }
+
+  /** Oldest first, the open one last. */
+  #generations(): ReadonlyMap<string, Uint8Array | null>[] {
+    return [...this.#frozen.map((generation) => generation.changes), this.#open]
+  }
+
+  async #flushAll(): Promise<void> {
+    try {
+      for (let next = this.#frozen[0]; next !== undefined; next = this.#frozen[0]) {
+        await this.#flusher.flush(next)
+        this.#frozen.shift()
+        this.#frozenBytes -= next.bytes
+        this.#options.onFlushed?.()
+      }
+    } catch (error) {
+      this.#failure = storageFailed('writing the applied state', error)
+      this.#options.onFailed(this.#failure)
+    }
+    this.#flushing = null
+  }
+
+  #load(key: string): Uint8Array | undefined {
+    const stored = this.#database.getSync(dataKey(key))
+    if (stored === undefined) return undefined
+    const { value } = this.#decode(dataKey(key), stored)
+    this.#cache.set(key, value)
+    return value
+  }
+
+  readonly #decode = (key: Uint8Array, stored: Uint8Array): Pair => {
+    const value = checkedValue(key, stored)
+    if (value !== null) return { key: keyOfData(key), value }
+    // The next start finds this and rebuilds the store; if even that cannot be written, it meets the same value again.
+    this.#database.putDurably(DAMAGE_KEY, protectValue(DAMAGE_KEY, new Uint8Array(0))).catch(() => undefined)
+    throw new KnhkError('Corrupt', 'a value of the applied state has a wrong checksum', {
+      hint: 'Start the node again: it rebuilds the applied state from its log.',
+    })
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The commands that move a case to another state are one command with another name: this is it.
+ */
+import type { CaseState } from '../workflow/operations.js'
+import { ClusterCommand } from './cluster-command.js'
+import { OPERATION_SCHEMA, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
+
+interface TransitionFlags {
+  readonly dir?: string | undefined
+  readonly context?: string | undefined
+  readonly cluster?: string | undefined
+  readonly key?: string | undefined
+  readonly endpoints?: string | undefined
+  readonly timeout: number
+}
+
+export abstract class CaseTransitionCommand extends ClusterCommand {
+  static override impact = 'write' as const
+  static override idempotent = false
+  static override exitCodes = WRITE_EXIT_CODES
+  static override schema = OPERATION_SCHEMA
+
+  protected async moveCase(caseId: string, newState: CaseState, error: string | null, flags: TransitionFlags): Promise<void> {
+    const connection = await this.connect(flags)
+    const operation = { type: 'UpdateCaseState', caseId, newState, error } as const
+    const report = await submitOperation(connection.client, operation, { timeoutMs: flags.timeout, signal: this.signal })
+    await this.print({
+      value: report,
+      ids: [caseId],
+      text: () => `case ${report.result.caseId} is ${newState} (index ${report.index})`,
+    })
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Flags and arguments with our readers: durations, counts and keys of the usual shapes.
+ */
+import * as Args from '@oclif/core/args'
+import * as Flags from '@oclif/core/flags'
+import { KnhkError } from '../base/error.js'
+import { TARGET_VARIABLES } from '../cluster/target.js'
+import { formatDuration, parseDuration } from './durations.js'
+import { OUTPUT_FORMATS } from './printer.js'
+
+export const outputFlags = {
+  output: Flags.option({ options: OUTPUT_FORMATS })({
+    char: 'o',
+    summary: 'Form of the result.',
+    env: 'KNHK_OUTPUT',
+    helpGroup: 'OUTPUT',
+  }),
+  json: Flags.boolean({ summary: 'Short for --output json.', helpGroup: 'OUTPUT' }),
+  quiet: Flags.boolean({ char: 'q', summary: 'No progress and no notes on stderr.', env: 'KNHK_QUIET', helpGroup: 'OUTPUT' }),
+  verbose: Flags.boolean({ summary: 'More on stderr; stacks of unexpected errors.', env: 'KNHK_VERBOSE', helpGroup: 'OUTPUT' }),
+  'no-color': Flags.boolean({ summary: 'No colours (also: NO_COLOR).', env: 'KNHK_NO_COLOR', helpGroup: 'OUTPUT' }),
+}
+
+const GROUP = 'CONNECTION'
+
+export const connectionFlags = {
+  dir: Flags.string({ summary: 'Directory of a local cluster.', env: TARGET_VARIABLES.dir, helpGroup: GROUP, helpValue: 'DIR' }),
+  context: Flags.string({ summary: 'A context (see `knhk context`).', env: TARGET_VARIABLES.context, helpGroup: GROUP, helpValue: 'NAME' }),
+  cluster: Flags.string({ summary: 'A cluster file.', env: TARGET_VARIABLES.cluster, helpGroup: GROUP, helpValue: 'FILE' }),
+  key: Flags.string({ summary: 'The client key that connects.', env: TARGET_VARIABLES.key, helpGroup: GROUP, helpValue: 'FILE' }),
+  endpoints: Flags.string({
+    summary: 'Members to talk to, by id or address, comma-separated; id=host:port reaches one elsewhere.',
+    env: TARGET_VARIABLES.endpoints,
+    helpGroup: GROUP,
+    helpValue: 'LIST',
+  }),
+}
+
+/** A duration in milliseconds. */
+export function durationFlag(summary: string, defaultMs: number, extra: { char?: 't'; env?: string } = {}) {
+  return Flags.custom<number>({
+    summary,
+    helpValue: 'DURATION',
+    default: defaultMs,
+    defaultHelp: async () => formatDuration(defaultMs),
+    parse: async (text) => parseDuration(text),
+    ...extra,
+  })()
+}
+
+export function timeoutFlag(defaultMs: number) {
+  return durationFlag('How long to wait before giving up.', defaultMs, { env: 'KNHK_TIMEOUT' })
+}
+
+/** Reads a whole number of `min` to `max`; throws `InvalidArgument`. */
+export function parseCount(text: string, min: number, max: number): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= min && value <= max)) {
+    throw new KnhkError('InvalidArgument', `${JSON.stringify(text)} is not a whole number of ${min} to ${max}`)
+  }
+  return value
+}
+
+export function countFlag(summary: string, min: number, max: number) {
+  return Flags.custom<number>({ summary, helpValue: 'N', parse: async (text) => parseCount(text, min, max) })()
+}
+
+export function countFlagWithDefault(summary: string, min: number, max: number, value: number) {
+  return Flags.custom<number>({
+    summary,
+    helpValue: 'N',
+    default: value,
+    parse: async (text) => parseCount(text, min, max),
+  })()
+}
+
+/** A required argument. Standard input is never read for a missing one: it may be a script. */
+export function requiredArg(description: string) {
+  return Args.string({ description, required: true, ignoreStdin: true })
+}
+
+export function optionalArg(description: string) {
+  return Args.string({ description, ignoreStdin: true })
+}
+
+export const readFlag = Flags.string({
+  summary: 'Read level: linearizable (default), lease or local under plain Raft.',
+  env: 'KNHK_READ',
+  helpValue: 'LEVEL',
+})

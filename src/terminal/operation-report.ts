@@ -1,0 +1,59 @@
+/**
+ * One operation from the command line to its result: the documented JSON where it was applied, a
+ * KnhkError with its place in the log where the state machine rejected it.
+ */
+import { KnhkError } from '../base/error.js'
+import type { CallOptions, Client, SettledOperation } from '../client/api.js'
+import type { Operation } from '../workflow/operations.js'
+import * as schema from './schema.js'
+import { textOfBytes } from './text-bytes.js'
+
+export interface OperationReport {
+  readonly index: number
+  readonly position: number
+  readonly epoch: number
+  readonly mode: string
+  readonly assurance: string
+  /** What the operation came to, with texts instead of bytes. */
+  readonly result: Readonly<Record<string, string | number | boolean | null>>
+}
+
+export const OPERATION_SCHEMA = schema.record({
+  index: schema.integer,
+  position: schema.integer,
+  epoch: schema.integer,
+  mode: schema.text,
+  assurance: schema.text,
+  result: schema.anything,
+})
+
+/** Exit codes of a command that writes: rejections, not found, the cluster's state, permission, conflicts. */
+export const WRITE_EXIT_CODES: readonly number[] = [1, 4, 5, 6, 7, 8, 9]
+export const READ_EXIT_CODES: readonly number[] = [4, 5, 6, 7, 8]
+
+/** Submits one operation. Throws the rejection, or what kept it from being answered. */
+export async function submitOperation(
+  client: Client,
+  operation: Operation,
+  options: CallOptions & { readonly base64?: boolean },
+): Promise<OperationReport> {
+  const settled = await client.submitOnce(operation, options)
+  if (!settled.outcome.ok) throw rejection(settled)
+  return reportOf(operation, settled, options.base64 ?? false)
+}
+
+/** `settled` was applied. */
+export async function reportOf(operation: Operation, settled: SettledOperation, base64 = false): Promise<OperationReport> {
+  const { decodeResult } = await import('../workflow/result-data.js')
+  const { index, position, epoch, mode, assurance } = settled
+  const data = decodeResult(operation, settled.outcome) ?? {}
+  const result = Object.fromEntries(
+    Object.entries(data).map(([name, value]) => [name, value instanceof Uint8Array ? textOfBytes(value, base64, name) : value]),
+  )
+  return { index, position, epoch, mode, assurance, result }
+}
+
+function rejection({ outcome, index, position }: SettledOperation): KnhkError {
+  if (outcome.ok) throw new KnhkError('Bug', 'an operation that was applied is no rejection')
+  return new KnhkError(outcome.code, outcome.message, { details: { ...outcome.details, index, position } })
+}

@@ -1,0 +1,73 @@
+/**
+ * One result, five forms: a table or text for people; json, ndjson, yaml and ids for machines. All
+ * forms show the same data.
+ */
+import type { Paint } from './colours.js'
+
+export const OUTPUT_FORMATS = ['table', 'json', 'ndjson', 'yaml', 'id'] as const
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number]
+
+export type Cell = string | number | boolean | null
+
+/** What a command has to say. */
+export interface Output {
+  /** The documented JSON. */
+  readonly value: unknown
+  /** Records for ndjson, one a line; `value` as one line when absent. */
+  readonly items?: readonly unknown[]
+  /** What `--output id` prints, one a line. */
+  readonly ids?: readonly string[]
+  /** For people; only called when they look. */
+  readonly text: (tools: TextTools) => string | Promise<string>
+}
+
+export interface TextTools {
+  readonly paint: Paint
+  readonly table: (head: readonly string[], rows: readonly (readonly Cell[])[]) => Promise<string>
+  readonly fields: (pairs: readonly (readonly [string, Cell])[]) => string
+}
+
+/** The whole text for stdout, ending in a line feed unless empty. */
+export async function render(output: Output, format: OutputFormat, paint: Paint): Promise<string> {
+  switch (format) {
+    case 'json':
+      return `${JSON.stringify(output.value, null, 2)}\n`
+    case 'ndjson':
+      return (output.items ?? [output.value]).map((item) => `${JSON.stringify(item)}\n`).join('')
+    case 'yaml': {
+      const { stringify } = await import('yaml')
+      return stringify(output.value, { lineWidth: 0 })
+    }
+    case 'id':
+      return (output.ids ?? []).map((id) => `${id}\n`).join('')
+    case 'table': {
+      const text = await output.text({ paint, table: renderTable, fields: (pairs) => renderFields(pairs, paint) })
+      return text === '' || text.endsWith('\n') ? text : `${text}\n`
+    }
+  }
+}
+
+/** A table without colours of its own: the library would colour into pipes. */
+async function renderTable(head: readonly string[], rows: readonly (readonly Cell[])[]): Promise<string> {
+  const { default: Table } = await import('cli-table3')
+  const table = new Table({ head: [...head], style: { head: [], border: [] } })
+  for (const row of rows) table.push(row.map(cellText))
+  return table.toString()
+}
+
+/** `name  value` lines with aligned values. */
+function renderFields(pairs: readonly (readonly [string, Cell])[], paint: Paint): string {
+  const width = Math.max(0, ...pairs.map(([name]) => name.length))
+  return pairs.map(([name, value]) => `${paint('dim', name.padEnd(width))}  ${cellText(value)}`).join('\n')
+}
+
+function cellText(value: Cell): string {
+  return value === null ? '-' : printable(String(value))
+}
+
+/** Control characters of stored data must not reach a terminal: they could rewrite what it shows. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (character) =>
+    character === '\n' || character === '\t' ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+}

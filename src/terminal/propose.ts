@@ -1,0 +1,33 @@
+/** Where `propose` gets its lines from: flags, a file, or standard input. */
+import { open } from 'node:fs/promises'
+import { toUtf8 } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+import { type ByteLine, byteLines } from './byte-lines.js'
+
+export { LINE_BYTES_MAX, proposeLines } from './propose-lines.js'
+
+/** `file` null: the operations given as flags. Throws `InvalidFile` for a file that cannot be read. */
+export async function openLines(
+  file: string | null,
+  operations: readonly string[],
+  lengthMax: number,
+): Promise<AsyncIterable<ByteLine>> {
+  if (file === null) return linesOf(operations)
+  if (file === '-') return byteLines(process.stdin as AsyncIterable<Uint8Array>, lengthMax)
+  const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
+    throw unreadable(file, cause)
+  })
+  if ((await handle.stat()).isDirectory()) {
+    await handle.close()
+    throw new KnhkError('InvalidFile', `${file} is a directory`, { details: { path: file } })
+  }
+  return byteLines(handle.createReadStream() as AsyncIterable<Uint8Array>, lengthMax)
+}
+
+async function* linesOf(operations: readonly string[]): AsyncGenerator<ByteLine> {
+  for (const [i, text] of operations.entries()) yield { number: i + 1, bytes: toUtf8(text) }
+}
+
+function unreadable(file: string, cause: NodeJS.ErrnoException): KnhkError {
+  return new KnhkError('InvalidFile', `${file} cannot be read (${cause.code})`, { cause, details: { path: file } })
+}

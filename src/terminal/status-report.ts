@@ -1,0 +1,75 @@
+/**
+ * `status`: the documented JSON of a cluster, one set of rows for every protocol, and its table.
+ */
+import { KnhkError } from '../base/error.js'
+import type { ClusterStatus, NodeStatus } from '../client/api.js'
+import type { Output } from './printer.js'
+import * as schema from './schema.js'
+
+/** The contract's fields of a node, in its order. */
+const NODE_FIELDS = [
+  'id', 'role', 'reachable', 'epoch', 'term', 'view', 'round', 'lastIndex', 'commitIndex', 'appliedIndex',
+  'stateDigest', 'dataDigest', 'digestIndex', 'lagEntries', 'rttMs', 'zone', 'version', 'http',
+] as const satisfies readonly (keyof NodeStatus)[]
+
+const maybeText = schema.nullable(schema.text)
+const maybeInteger = schema.nullable(schema.integer)
+
+const NODE_SCHEMA = schema.record({
+  id: schema.text, role: maybeText, reachable: schema.flag, epoch: maybeInteger, term: maybeInteger, view: maybeInteger,
+  round: maybeInteger, lastIndex: maybeInteger, commitIndex: maybeInteger, appliedIndex: maybeInteger, stateDigest: maybeText,
+  dataDigest: maybeText, digestIndex: maybeInteger, lagEntries: maybeInteger, rttMs: schema.nullable(schema.number),
+  zone: schema.text, version: maybeText, http: maybeText,
+})
+
+const CLUSTER_FIELDS = {
+  protocol: schema.text, mode: schema.text, epoch: schema.integer, threat: maybeText, leader: maybeText, term: maybeInteger,
+  view: maybeInteger, round: maybeInteger, commitIndex: maybeInteger, nodes: schema.list(NODE_SCHEMA),
+}
+
+export const STATUS_SCHEMA = schema.record(CLUSTER_FIELDS)
+export const CLUSTER_STATUS_SCHEMA = schema.record({ clusterId: schema.text, clusterFile: schema.text, ...CLUSTER_FIELDS })
+
+/** Throws when no member answered: `Unreachable`, or why they all refused. */
+export function requireReachable(status: ClusterStatus): void {
+  if (status.nodes.some((node) => node.reachable)) return
+  const errors = status.nodes.flatMap((node) => (node.error === null ? [] : [node.error]))
+  const telling = errors.find((error) => error.code !== 'Unreachable' && error.code !== 'DeadlineExceeded')
+  if (telling !== undefined) throw new KnhkError(telling.code, telling.message, { details: telling.details })
+  const tried = status.nodes.map((node) => `${node.id} (${node.address})`).join(', ')
+  throw new KnhkError('Unreachable', `no member answered: ${tried}`, { details: { members: status.nodes.length } })
+}
+
+export function statusJson(status: ClusterStatus): Record<string, unknown> {
+  const { protocol, mode, epoch, threat, leader, term, view, round, commitIndex } = status
+  const nodes = status.nodes.map((node) => Object.fromEntries(NODE_FIELDS.map((field) => [field, node[field]])))
+  return { protocol, mode, epoch, threat, leader, term, view, round, commitIndex, nodes }
+}
+
+/** `extra` comes first in the JSON and in the text. */
+export function statusOutput(status: ClusterStatus, extra: Readonly<Record<string, string>> = {}): Output {
+  return {
+    value: { ...extra, ...statusJson(status) },
+    items: status.nodes.map((node) => Object.fromEntries(NODE_FIELDS.map((field) => [field, node[field]]))),
+    ids: status.nodes.map((node) => node.id),
+    text: async ({ table, fields }) => {
+      const head = fields([
+        ...Object.entries(extra),
+        ['protocol', status.mode === status.protocol ? status.protocol : `${status.protocol}, now ${status.mode}`],
+        ['leader', status.leader ?? 'none'],
+        ['term', status.term],
+        ['commit', status.commitIndex],
+      ])
+      const rows = status.nodes.map((node) => [
+        node.id, node.reachable ? node.role : `down: ${node.error?.code ?? 'unknown'}`, node.term, node.lastIndex, node.commitIndex,
+        node.appliedIndex, node.lagEntries, node.rttMs === null ? null : node.rttMs.toFixed(1), digestText(node), node.zone, node.address,
+      ])
+      const names = ['node', 'role', 'term', 'last', 'commit', 'applied', 'lag', 'rtt ms', 'state digest', 'zone', 'address']
+      return `${head}\n${await table(names, rows)}`
+    },
+  }
+}
+
+function digestText(node: NodeStatus): string | null {
+  return node.stateDigest === null ? null : `${node.stateDigest.slice(0, 12)} @${node.digestIndex}`
+}

@@ -1,0 +1,249 @@
+/**
+ * The frames between a client and a node, after the handshake. Every request carries a number chosen
+ * by the client; its answer echoes it, so answers may come in any order.
+ *
+ * Operations travel as the request bytes of `consensus/request.ts`. Queries and their answers are
+ * msgpack: nothing of them is ever hashed, signed or stored.
+ */
+import { Packr, Unpackr } from 'msgpackr'
+import { ByteReader, ByteWriter, readU32, readU64, writeU32, writeU64 } from '../base/bytes.js'
+import { type ErrorDetails, KnhkError } from '../base/error.js'
+import { type ErrorCode, isErrorCode } from '../base/error-codes.js'
+import type { Assurance, Mode } from '../consensus/types.js'
+
+export const CLIENT_FRAME = {
+  propose: 0x10,
+  query: 0x11,
+  applied: 0x20,
+  refused: 0x21,
+  answer: 0x22,
+  leader: 0x24,
+} as const
+
+export const TRACE_BYTES_MAX = 64
+const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
+const ASSURANCES: readonly Assurance[] = ['quorum', 'fast', 'certified']
+const READ_LEVELS = ['linearizable', 'lease', 'local'] as const
+export type WireReadLevel = (typeof READ_LEVELS)[number]
+
+const packr = new Packr({ useRecords: false, moreTypes: false })
+const unpackr = new Unpackr({ useRecords: false, moreTypes: false, mapsAsObjects: true })
+
+/** Header of a propose frame: the request's bytes follow it. */
+export const PROPOSE_HEADER_BYTES = 5
+
+/** u32 request number, u8 trace length, trace, request. */
+export function encodePropose(requestNumber: number, request: Uint8Array, trace?: Uint8Array): Uint8Array {
+  const traceLength = trace?.length ?? 0
+  const out = new Uint8Array(PROPOSE_HEADER_BYTES + traceLength + request.length)
+  writeU32(out, 0, requestNumber)
+  out[4] = traceLength
+  if (trace !== undefined) out.set(trace, PROPOSE_HEADER_BYTES)
+  out.set(request, PROPOSE_HEADER_BYTES + traceLength)
+  return out
+}
+
+export interface ProposeFrame {
+  readonly requestNumber: number
+  readonly request: Uint8Array
+}
+
+/** Views into `payload`. Throws `ProtocolViolation`. */
+export function decodePropose(payload: Uint8Array): ProposeFrame {
+  if (payload.length < PROPOSE_HEADER_BYTES) throw new KnhkError('ProtocolViolation', 'a propose frame is too short')
+  const traceLength = payload[4] as number
+  if (traceLength > TRACE_BYTES_MAX) throw new KnhkError('ProtocolViolation', 'a trace context is too long')
+  const start = PROPOSE_HEADER_BYTES + traceLength
+  if (start > payload.length) throw new KnhkError('ProtocolViolation', 'a propose frame ends inside its trace')
+  return { requestNumber: readU32(payload, 0), request: payload.subarray(start) }
+}
+
+/** What every answer carries. */
+export interface AnswerContext {
+  readonly mode: Mode
+  readonly assurance: Assurance
+  readonly epoch: number
+}
+
+const APPLIED_HEADER_BYTES = 22
+
+/** u32 request number, u8 mode, u8 assurance, u32 epoch, u64 index, u32 first position, results. */
+export function encodeApplied(
+  requestNumber: number,
+  context: AnswerContext,
+  index: number,
+  firstPosition: number,
+  results: Uint8Array,
+): Uint8Array {
+  const out = new Uint8Array(APPLIED_HEADER_BYTES + results.length)
+  writeU32(out, 0, requestNumber)
+  out[4] = MODES.indexOf(context.mode)
+  out[5] = ASSURANCES.indexOf(context.assurance)
+  writeU32(out, 6, context.epoch)
+  writeU64(out, 10, index)
+  writeU32(out, 18, firstPosition)
+  out.set(results, APPLIED_HEADER_BYTES)
+  return out
+}
+
+export interface AppliedFrame extends AnswerContext {
+  readonly requestNumber: number
+  readonly index: number
+  readonly firstPosition: number
+  /** Decoded by `workflow/operation-codec`. */
+  readonly results: Uint8Array
+}
+
+export function decodeApplied(payload: Uint8Array): AppliedFrame {
+  if (payload.length < APPLIED_HEADER_BYTES) throw new KnhkError('ProtocolViolation', 'an answer is too short')
+  return {
+    requestNumber: readU32(payload, 0),
+    mode: pick(MODES, payload[4] as number),
+    assurance: pick(ASSURANCES, payload[5] as number),
+    epoch: readU32(payload, 6),
+    index: readU64(payload, 10),
+    firstPosition: readU32(payload, 18),
+    results: payload.subarray(APPLIED_HEADER_BYTES),
+  }
+}
+
+/** The number that every client-bound answer starts with. */
+export function requestNumberOf(payload: Uint8Array): number {
+  if (payload.length < 4) throw new KnhkError('ProtocolViolation', 'an answer is too short')
+  return readU32(payload, 0)
+}
+
+export interface RefusedFrame {
+  readonly requestNumber: number
+  readonly code: ErrorCode
+  readonly message: string
+  /** False: certainly not applied. True: it may have been, or may still be. */
+  readonly outcomeUnknown: boolean
+  readonly leader: string | null
+  readonly details: ErrorDetails
+}
+
+export function encodeRefused(frame: RefusedFrame): Uint8Array {
+  return new ByteWriter(128)
+    .u32(frame.requestNumber)
+    .u8(frame.outcomeUnknown ? 1 : 0)
+    .text(frame.code)
+    .text(frame.message)
+    .text(frame.leader ?? '')
+    .bytes(packr.pack(frame.details))
+    .finish()
+}
+
+export function decodeRefused(payload: Uint8Array): RefusedFrame {
+  const reader = new ByteReader(payload)
+  const requestNumber = reader.u32()
+  const outcomeUnknown = reader.flag()
+  const code = reader.text()
+  const message = reader.text()
+  const leader = reader.text()
+  const details = unpack(reader.bytes()) as ErrorDetails
+  reader.end()
+  // A newer node may know codes that this client does not: keep its text, report the nearest code.
+  return {
+    requestNumber,
+    code: isErrorCode(code) ? code : 'Bug',
+    message,
+    outcomeUnknown,
+    leader: leader === '' ? null : leader,
+    details,
+  }
+}
+
+export interface QueryFrame {
+  readonly requestNumber: number
+  readonly read: WireReadLevel
+  readonly name: string
+  readonly args: Readonly<Record<string, unknown>>
+}
+
+export function encodeQuery(frame: QueryFrame): Uint8Array {
+  return new ByteWriter(128)
+    .u32(frame.requestNumber)
+    .u8(READ_LEVELS.indexOf(frame.read))
+    .text(frame.name)
+    .raw(packr.pack(frame.args))
+    .finish()
+}
+
+export function decodeQuery(payload: Uint8Array): QueryFrame {
+  const reader = new ByteReader(payload)
+  const requestNumber = reader.u32()
+  const read = pick(READ_LEVELS, reader.u8())
+  const name = reader.text()
+  const args = unpack(reader.raw(reader.remaining))
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
+    throw new KnhkError('ProtocolViolation', 'query arguments are not a record')
+  }
+  return { requestNumber, read, name, args: args as Record<string, unknown> }
+}
+
+export interface QueryAnswerFrame extends AnswerContext {
+  readonly requestNumber: number
+  readonly index: number
+  readonly staleMs: number | null
+  readonly value: unknown
+}
+
+const NOT_STALE = 0xffff_ffff
+
+export function encodeQueryAnswer(frame: QueryAnswerFrame): Uint8Array {
+  const value = packr.pack(frame.value)
+  const out = new Uint8Array(APPLIED_HEADER_BYTES + value.length)
+  writeU32(out, 0, frame.requestNumber)
+  out[4] = MODES.indexOf(frame.mode)
+  out[5] = ASSURANCES.indexOf(frame.assurance)
+  writeU32(out, 6, frame.epoch)
+  writeU64(out, 10, frame.index)
+  writeU32(out, 18, frame.staleMs === null ? NOT_STALE : Math.min(Math.round(frame.staleMs), NOT_STALE - 1))
+  out.set(value, APPLIED_HEADER_BYTES)
+  return out
+}
+
+export function decodeQueryAnswer(payload: Uint8Array): QueryAnswerFrame {
+  if (payload.length <= APPLIED_HEADER_BYTES) throw new KnhkError('ProtocolViolation', 'a query answer is too short')
+  const stale = readU32(payload, 18)
+  return {
+    requestNumber: readU32(payload, 0),
+    mode: pick(MODES, payload[4] as number),
+    assurance: pick(ASSURANCES, payload[5] as number),
+    epoch: readU32(payload, 6),
+    index: readU64(payload, 10),
+    staleMs: stale === NOT_STALE ? null : stale,
+    value: unpack(payload.subarray(APPLIED_HEADER_BYTES)),
+  }
+}
+
+/** Pushed at connect and whenever it changes: u64 term, leader name (empty: none). */
+export function encodeLeaderNotice(term: number, leader: string | null): Uint8Array {
+  return new ByteWriter(32)
+    .u64(term)
+    .text(leader ?? '')
+    .finish()
+}
+
+export function decodeLeaderNotice(payload: Uint8Array): { term: number; leader: string | null } {
+  const reader = new ByteReader(payload)
+  const term = reader.u64()
+  const leader = reader.text()
+  reader.end()
+  return { term, leader: leader === '' ? null : leader }
+}
+
+function pick<T>(names: readonly T[], code: number): T {
+  const name = names[code]
+  if (name === undefined) throw new KnhkError('ProtocolViolation', `code ${code} is unknown`)
+  return name
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  try {
+    return unpackr.unpack(bytes)
+  } catch (cause) {
+    throw new KnhkError('ProtocolViolation', 'a value is not valid msgpack', { cause })
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The one record of the machine space: log time and counters. u8 version, u64 log time, u8 number of
+ * counters, u64 each (cases by state, in the order of their codes).
+ */
+import { ByteReader, ByteWriter } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+import { CASE_STATES } from './case-states.js'
+
+const VERSION = 1
+
+export interface MachineRecord {
+  readonly nowMs: number
+  readonly caseCounts: readonly number[]
+}
+
+export function encodeMachineRecord(record: MachineRecord): Uint8Array {
+  const out = new ByteWriter(64).u8(VERSION).u64(record.nowMs).u8(record.caseCounts.length)
+  for (const count of record.caseCounts) out.u64(count)
+  return out.finish()
+}
+
+/** Throws `Corrupt`. */
+export function decodeMachineRecord(bytes: Uint8Array): MachineRecord {
+  const reader = new ByteReader(bytes)
+  const version = reader.u8()
+  const nowMs = reader.u64()
+  const caseCounts = Array.from({ length: reader.u8() }, () => reader.u64())
+  reader.end()
+  if (version !== VERSION || caseCounts.length !== CASE_STATES.length) {
+    throw new KnhkError('Corrupt', 'the machine record is malformed')
+  }
+  return { nowMs, caseCounts }
+}

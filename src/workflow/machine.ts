@@ -1,0 +1,309 @@
+/**
+ * The replicated state machine: applies log entries, one operation after the other, exactly once per
+ * session and sequence number. Deterministic: equal entries give equal states, results and digests on
+ * every node. An entry can be applied in slices, so that a turn of the node loop stays short.
+ *
+ * Policies and overlays join as operation types beside cases, each in a module of its own; receipts
+ * read the results that `onRequest` hands out.
+ */
+import { assert } from '../base/assert.js'
+import { readU32 } from '../base/bytes.js'
+import { hasCode } from '../base/error.js'
+import type { ClientRole, ClusterConfiguration } from '../consensus/configuration.js'
+import type { Entry } from '../consensus/entry.js'
+import { applyCreateCase, applyUpdateCaseState, CaseCounts } from './cases.js'
+import { type ApplyContext, type Handler, HandlerSet } from './handlers.js'
+import { SEQUENCE_END, SESSION_WINDOW, SMALL_RESULT_BYTES } from './limits.js'
+import { decodeMachineRecord, encodeMachineRecord } from './machine-record.js'
+import { OPERATION_TYPE } from './operation-codec.js'
+import * as refusals from './refusals.js'
+import { RequestCursor } from './request-cursor.js'
+import { encodeResults, keptResult } from './result-codec.js'
+import { ClientTable, includesRole, type Principal } from './roles.js'
+import { encodeSessionId } from './session-id.js'
+import type { Session } from './session-window.js'
+import { SessionTable } from './sessions.js'
+import { CLIENT_SPACE, MACHINE_SPACE, SESSION_SPACE, type StatePort } from './state-keys.js'
+
+export interface MachineOptions {
+  /** The configuration of the cluster's first entry: who may do what from then on. */
+  readonly genesis: Pick<ClusterConfiguration, 'clients'>
+  /** Index up to which `state` holds everything; 0 for a new state. */
+  readonly appliedIndex: number
+  /** At a restart, every pair from `SYSTEM_FROM` up to `SYSTEM_TO`, in key order. Not read when `appliedIndex` is 0. */
+  readonly system: Iterable<{ readonly key: string; readonly value: Uint8Array }>
+}
+
+export interface MachineModules {
+  readonly state: StatePort
+  /** `KV_HANDLERS` and those of the embedding program. */
+  readonly handlers: readonly Handler[]
+}
+
+/** Takes the results of one request: its ordinal in the entry, the position of its first operation, `encodeResults`. */
+export type OnRequest = (ordinal: number, firstPosition: number, results: Uint8Array) => void
+
+/** An operation costs one unit of a slice, and one more for each of these bytes. */
+const BYTES_PER_UNIT_SHIFT = 9
+
+export class WorkflowMachine {
+  readonly clients: ClientTable
+  readonly sessions: SessionTable
+  readonly cases = new CaseCounts()
+  readonly #state: StatePort
+  readonly #handlers: HandlerSet
+  readonly #cursor = new RequestCursor()
+  readonly #context: { -readonly [K in keyof ApplyContext]: ApplyContext[K] }
+  #appliedIndex: number
+  #nowMs = 0
+  #entry: Entry | null = null
+  /** The operation that comes next, among those of the entry. */
+  #position = 0
+  // Of the request that is being applied.
+  #requestOpen = false
+  #firstPosition = 0
+  #session: Session | null = null
+  #principal: Principal | undefined
+  /** The one result of all its operations, where it is not executed. */
+  #refusal: Uint8Array | null = null
+  #results: Uint8Array[] = []
+
+  constructor(options: MachineOptions, modules: MachineModules) {
+    this.#state = modules.state
+    this.#handlers = new HandlerSet(modules.handlers)
+    this.clients = new ClientTable(modules.state)
+    this.sessions = new SessionTable(modules.state)
+    this.#context = { state: modules.state, index: 0, position: 0, nowMs: 0, actor: new Uint8Array(0) }
+    this.#appliedIndex = options.appliedIndex
+    if (options.appliedIndex === 0) this.clients.seed(options.genesis.clients)
+    else this.#restore(options.system)
+  }
+
+  /** Index of the last entry that is applied completely. */
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
+  /** Log time: the highest timestamp of the applied entries. */
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  /** Role of a client key; null for a key that is not known. */
+  roleOf(clientKey: Uint8Array): ClientRole | null {
+    return this.clients.find(clientKey)?.role ?? null
+  }
+
+  /** Starts the next entry; the one before must be finished. */
+  begin(entry: Entry): void {
+    assert(this.#entry === null, 'one entry is finished before the next begins')
+    assert(entry.index === this.#appliedIndex + 1, `entry ${entry.index} follows applied index ${this.#appliedIndex}`)
+    this.#entry = entry
+    if (entry.kind !== 'data') return
+    this.#nowMs = Math.max(this.#nowMs, entry.timestampMs)
+    this.#context.index = entry.index
+    this.#context.nowMs = this.#nowMs
+    this.#position = 0
+    this.sessions.expire(this.#nowMs)
+    this.#cursor.open(entry.body)
+  }
+
+  /**
+   * Applies up to `maxOperations` operations (a large one counts for several); true when the entry is
+   * finished. It may stop inside a request; `onRequest` is called once per request, when it is complete.
+   */
+  advance(maxOperations: number, onRequest: OnRequest): boolean {
+    assert(this.#entry !== null, 'an entry has begun')
+    if (this.#entry.kind !== 'data') return this.#finish()
+    const cursor = this.#cursor
+    for (let left = maxOperations; left > 0; ) {
+      if (!this.#requestOpen) {
+        if (!cursor.hasMoreRequests) return this.#finish()
+        this.#openRequest()
+      }
+      left -= this.#applyNext()
+      if (!cursor.hasMoreOperations) this.#closeRequest(onRequest)
+    }
+    return !this.#requestOpen && !cursor.hasMoreRequests && this.#finish()
+  }
+
+  /**
+   * Writes the tables that live in memory to the state, so that the state alone is complete at
+   * `appliedIndex`. True when done; with `maxSessions` it may take several calls, with nothing applied
+   * between them.
+   */
+  checkpoint(maxSessions = Number.POSITIVE_INFINITY): boolean {
+    assert(this.#entry === null, 'a checkpoint stands between entries')
+    if (!this.sessions.store(maxSessions)) return false
+    this.#state.put(MACHINE_SPACE, encodeMachineRecord({ nowMs: this.#nowMs, caseCounts: this.cases.counts }))
+    return true
+  }
+
+  #restore(system: MachineOptions['system']): void {
+    const sessionPairs: { key: string; value: Uint8Array }[] = []
+    for (const { key, value } of system) {
+      if (key[0] === CLIENT_SPACE) this.clients.load(key, value)
+      else if (key[0] === SESSION_SPACE) sessionPairs.push({ key, value })
+      else if (key === MACHINE_SPACE) {
+        const record = decodeMachineRecord(value)
+        this.#nowMs = record.nowMs
+        for (let i = 0; i < record.caseCounts.length; i++) this.cases.counts[i] = record.caseCounts[i] as number
+      }
+    }
+    this.sessions.load(sessionPairs, this.clients)
+  }
+
+  #finish(): true {
+    assert(this.#entry !== null && !this.#requestOpen, 'the entry is applied completely')
+    this.#appliedIndex = this.#entry.index
+    this.#entry = null
+    this.#cursor.close()
+    return true
+  }
+
+  #openRequest(): void {
+    const cursor = this.#cursor
+    cursor.nextRequest()
+    this.#requestOpen = true
+    this.#firstPosition = this.#position
+    this.#session = null
+    this.#principal = undefined
+    this.#refusal = null
+    this.#results = []
+    if (!cursor.wellFormed) {
+      // Stands for the whole request: nobody can say how many operations it has.
+      this.#refusal = refusals.MALFORMED_REQUEST
+      cursor.operationCount = 1
+      return
+    }
+    if (cursor.sessionIndex !== 0 || cursor.sessionOffset !== 0) this.#enterSession()
+    else this.#principal = this.clients.find(cursor.clientKey)
+    this.#context.actor = this.#principal?.key ?? cursor.clientKey
+  }
+
+  #enterSession(): void {
+    const cursor = this.#cursor
+    const session = this.sessions.find(cursor.sessionIndex, cursor.sessionOffset, this.#nowMs)
+    if (session === undefined) {
+      this.#refusal = refusals.SESSION_EXPIRED
+      return
+    }
+    if (!this.#isKeyOf(session.principal)) {
+      this.#refusal = refusals.FOREIGN_SESSION
+      return
+    }
+    const lastSequence = cursor.firstSequence + cursor.operationCount - 1
+    if (
+      lastSequence >= SESSION_WINDOW + cursor.ackedBelow ||
+      lastSequence >= SEQUENCE_END ||
+      cursor.ackedBelow >= SEQUENCE_END
+    ) {
+      this.#refusal = refusals.SEQUENCE_TOO_FAR
+      return
+    }
+    this.#session = session
+    this.#principal = session.principal
+    this.sessions.use(session, cursor.ackedBelow, this.#nowMs)
+  }
+
+  #isKeyOf(principal: Principal): boolean {
+    const { body, clientKeyAt } = this.#cursor
+    const { key } = principal
+    for (let i = 0; i < key.length; i++) if (key[i] !== body[clientKeyAt + i]) return false
+    return true
+  }
+
+  #closeRequest(onRequest: OnRequest): void {
+    this.#requestOpen = false
+    onRequest(this.#cursor.request, this.#firstPosition, encodeResults(this.#results))
+  }
+
+  /** Applies one operation; returns what it costs of the slice. */
+  #applyNext(): number {
+    const cursor = this.#cursor
+    if (!cursor.wellFormed) {
+      cursor.operation++
+      this.#results.push(refusals.MALFORMED_REQUEST)
+      this.#position++
+      return 1
+    }
+    cursor.nextOperation()
+    this.#results.push(this.#refusal ?? this.#once())
+    this.#position++
+    return 1 + ((cursor.operationEnd - cursor.operationStart) >>> BYTES_PER_UNIT_SHIFT)
+  }
+
+  /** The result of the current operation: kept from before, or from executing it now. */
+  #once(): Uint8Array {
+    const session = this.#session
+    if (session === null) return this.#execute(null)
+    if (session.closed) return refusals.SESSION_EXPIRED
+    const sequence = this.#cursor.firstSequence + this.#cursor.operation
+    if (sequence < session.ackedBelow) return refusals.SEQUENCE_STALE
+    const kept = session.kept(sequence)
+    if (kept !== undefined) {
+      const place = session.keptPlace(sequence)
+      return keptResult(kept, place.index, place.position)
+    }
+    if (session.ordered && sequence > session.next) return refusals.SEQUENCE_GAP
+    const result = this.#execute(session)
+    if (!session.closed) this.sessions.keep(session, sequence, result, this.#context.index, this.#position)
+    return result
+  }
+
+  #execute(session: Session | null): Uint8Array {
+    if (this.#principal === undefined) return refusals.UNKNOWN_KEY
+    this.#context.position = this.#position
+    try {
+      return this.#dispatch(session, this.#principal)
+    } catch (error) {
+      if (hasCode(error, 'ProtocolViolation')) return refusals.MALFORMED_OPERATION
+      throw error
+    }
+  }
+
+  #dispatch(session: Session | null, principal: Principal): Uint8Array {
+    const { body, operationStart: start, operationEnd: end } = this.#cursor
+    if (start === end) return refusals.MALFORMED_OPERATION
+    const type = body[start]
+    if (type === OPERATION_TYPE.openSession) return this.#openSession(principal, body, start, end)
+    if (session === null) return refusals.NEEDS_SESSION
+    switch (type) {
+      case OPERATION_TYPE.custom:
+        return this.#custom(session, principal, body, start, end)
+      case OPERATION_TYPE.createCase:
+        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
+        return applyCreateCase(this.#context, this.cases, body, start + 1, end)
+      case OPERATION_TYPE.updateCaseState:
+        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
+        return applyUpdateCaseState(this.#context, this.cases, body, start + 1, end)
+      case OPERATION_TYPE.closeSession:
+        if (end - start !== 1) return refusals.MALFORMED_OPERATION
+        this.sessions.close(session)
+        return refusals.CLOSED
+      default:
+        return refusals.MALFORMED_OPERATION
+    }
+  }
+
+  #openSession(principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
+    const ordered = body[start + 1] as number
+    if (end - start !== 2 || ordered > 1) return refusals.MALFORMED_OPERATION
+    const session = this.sessions.open(this.#context.index, this.#position, principal, ordered === 1, this.#nowMs)
+    return session === undefined ? refusals.SESSION_LIMIT : encodeSessionId(session)
+  }
+
+  #custom(session: Session, principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
+    const nameLength = body[start + 1] as number
+    const dataAt = start + 6 + nameLength
+    if (end - start < 2 || dataAt > end || readU32(body, dataAt - 4) !== end - dataAt)
+      return refusals.MALFORMED_OPERATION
+    const handler = this.#handlers.find(body, start + 2, nameLength)
+    if (handler === undefined) return refusals.unknownOperation(body.subarray(start + 2, start + 2 + nameLength))
+    if (!includesRole(principal.role, handler.role)) return refusals.needsRole(handler.role)
+    const result = handler.apply(this.#context, body, dataAt, end)
+    if (result.length <= SMALL_RESULT_BYTES) return result
+    assert(handler.readOnly, `handler ${handler.name} writes and returns a large result`)
+    return this.sessions.hasRoomFor(session, result.length) ? result : refusals.RESULTS_FULL
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Operations as the JSON that people and scripts write, one object each (NDJSON for files):
+ * { "type": "CreateCase", "caseId", "specId", "data" } · { "type": "UpdateCaseState", "caseId",
+ * "newState", "error"? } · { "type": "Custom", "operation", "data": { "key", "value"?, "expected"? } }.
+ * Strict: a field that is missing, unknown or of the wrong type is an `InvalidArgument` that names it.
+ */
+import { fromUtf8, toUtf8 } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+import { CASE_STATES, isCaseState } from './case-states.js'
+import { checkJson } from './json-check.js'
+import { decodeKv, isKvName, kvOperation } from './kv-codec.js'
+import { encodeOperation, encodeText } from './operation-codec.js'
+import type { KvOperation, Operation } from './operations.js'
+import { uuidFromBytes, uuidToBytes } from './uuid.js'
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+/** The operation that a parsed JSON value describes. Throws `InvalidArgument` with the field in its details. */
+export function operationFromJson(value: unknown): Operation {
+  const object = asObject(value, 'the operation')
+  const operation = readOperation(object)
+  // The codec knows the sizes and the form of texts: what it takes can be sent.
+  encodeOperation(operation)
+  return operation
+}
+
+/**
+ * The same from the bytes of the JSON text, one line of a file: repeated keys are refused, and the data
+ * of a case stays as it was written, digit for digit. Throws `InvalidArgument`.
+ */
+export function operationFromJsonText(text: Uint8Array): Operation {
+  const check = checkJson(text)
+  if (!check.ok) throw invalid('operation', `is not accepted: ${check.reason}, at byte ${check.at}`)
+  const value: unknown = JSON.parse(fromUtf8(text))
+  const operation = operationFromJson(value)
+  const data = check.members.get('data')
+  if (operation.type !== 'CreateCase' || data === undefined) return operation
+  return { ...operation, data: text.slice(data.start, data.end) }
+}
+
+function readOperation(object: JsonObject): Operation {
+  switch (object.type) {
+    case 'OpenSession':
+      allowFields(object, ['type', 'ordered'])
+      if (typeof object.ordered !== 'boolean') throw invalid('ordered', 'is neither true nor false')
+      return { type: 'OpenSession', ordered: object.ordered }
+    case 'CloseSession':
+      allowFields(object, ['type'])
+      return { type: 'CloseSession' }
+    case 'CreateCase':
+      allowFields(object, ['type', 'caseId', 'specId', 'data'])
+      return {
+        type: 'CreateCase',
+        caseId: readUuid(object, 'caseId'),
+        specId: readUuid(object, 'specId'),
+        data: readCaseData(object),
+      }
+    case 'UpdateCaseState': {
+      allowFields(object, ['type', 'caseId', 'newState', 'error'])
+      const newState = readText(object, 'newState')
+      if (!isCaseState(newState)) throw invalid('newState', `is not one of ${CASE_STATES.join(', ')}`)
+      const error = object.error === undefined || object.error === null ? null : readText(object, 'error')
+      return { type: 'UpdateCaseState', caseId: readUuid(object, 'caseId'), newState, error }
+    }
+    case 'Custom': {
+      allowFields(object, ['type', 'operation', 'data'])
+      const operation = readText(object, 'operation')
+      if (isKvName(operation)) return kvOperation(readKv(operation, asObject(object.data, 'data')))
+      return { type: 'Custom', operation, data: toUtf8(JSON.stringify(object.data ?? null)) }
+    }
+    default:
+      throw invalid('type', 'is not one of CreateCase, UpdateCaseState, Custom, OpenSession, CloseSession')
+  }
+}
+
+/** An object or null; what is wrong with them as case data is for the state machine to say. */
+function readCaseData(object: JsonObject): Uint8Array {
+  const { data } = object
+  if (data === undefined) throw invalid('data', 'is missing')
+  if (data !== null) asObject(data, 'data')
+  return toUtf8(JSON.stringify(data))
+}
+
+function readKv(operation: KvOperation['operation'], data: JsonObject): KvOperation {
+  const key = encodeText(readText(data, 'key'), 'key')
+  switch (operation) {
+    case 'kv.put':
+      allowFields(data, ['key', 'value'])
+      return { operation, key, value: encodeText(readText(data, 'value'), 'value') }
+    case 'kv.cas': {
+      allowFields(data, ['key', 'expected', 'value'])
+      if (data.expected === undefined) throw invalid('expected', 'is missing; null says that the key must be absent')
+      const expected = data.expected === null ? null : encodeText(readText(data, 'expected'), 'expected')
+      return { operation, key, expected, value: encodeText(readText(data, 'value'), 'value') }
+    }
+    default:
+      allowFields(data, ['key'])
+      return { operation, key }
+  }
+}
+
+/** The JSON of an operation, as `operationFromJson` takes it. Throws `ProtocolViolation` where bytes are not UTF-8 or not JSON. */
+export function operationToJson(operation: Operation): JsonObject {
+  switch (operation.type) {
+    case 'CreateCase':
+      return { ...operation, data: parseJson(operation.data) }
+    case 'UpdateCaseState': {
+      const { error, ...rest } = operation
+      return error === null ? rest : operation
+    }
+    case 'Custom': {
+      const kv = decodeKv(operation.operation, operation.data)
+      return {
+        type: 'Custom',
+        operation: operation.operation,
+        data: kv === null ? parseJson(operation.data) : kvToJson(kv),
+      }
+    }
+    default:
+      return operation
+  }
+}
+
+function kvToJson(kv: KvOperation): JsonObject {
+  const key = fromUtf8(kv.key)
+  switch (kv.operation) {
+    case 'kv.put':
+      return { key, value: fromUtf8(kv.value) }
+    case 'kv.cas':
+      return { key, expected: kv.expected === null ? null : fromUtf8(kv.expected), value: fromUtf8(kv.value) }
+    default:
+      return { key }
+  }
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  if (!checkJson(bytes).ok) throw new KnhkError('ProtocolViolation', 'the data of an operation is not JSON')
+  return JSON.parse(fromUtf8(bytes))
+}
+
+function asObject(value: unknown, field: string): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'is not a JSON object')
+  return value as JsonObject
+}
+
+function readText(object: JsonObject, field: string): string {
+  const value = object[field]
+  if (value === undefined) throw invalid(field, 'is missing')
+  if (typeof value !== 'string') throw invalid(field, 'is not a text')
+  return value
+}
+
+/** Lower-case text form. */
+function readUuid(object: JsonObject, field: string): string {
+  return uuidFromBytes(uuidToBytes(readText(object, field), field))
+}
+
+function allowFields(object: JsonObject, fields: readonly string[]): void {
+  for (const field of Object.keys(object)) if (!fields.includes(field)) throw invalid(field, 'is not a field here')
+}
+
+function invalid(field: string, problem: string): KnhkError {
+  return new KnhkError('InvalidArgument', `${field} ${problem}`, { details: { field } })
+}

@@ -1,0 +1,57 @@
+/**
+ * The queries of the state machine by name. A query is pure: it checks its arguments, asks for reads,
+ * and returns plain data (objects, arrays, texts, integers, booleans, null and bytes).
+ */
+import { KnhkError } from '../base/error.js'
+import { caseHistory, getCase, listCases } from './case-queries.js'
+import { getKey, listKeys } from './kv-queries.js'
+import type { QueryArguments } from './query-args.js'
+import type { Query } from './query-reads.js'
+import type { ClientTable } from './roles.js'
+import type { SessionTable } from './sessions.js'
+import { listClients, listSessions } from './system-queries.js'
+
+export type { QueryRead, QueryReadResult } from './query-reads.js'
+
+/** The tables that live in memory; a `WorkflowMachine` is one. */
+export interface QueryTables {
+  readonly clients: ClientTable
+  readonly sessions: SessionTable
+}
+
+export const QUERY_NAMES = [
+  'case.get',
+  'case.list',
+  'case.history',
+  'kv.get',
+  'kv.list',
+  'sessions.list',
+  'clients.list',
+] as const
+
+/**
+ * Starts a query; the caller answers each read that it yields. Throws `NotFound` for an unknown name;
+ * the query itself throws `InvalidArgument` that names the argument, and what it documents.
+ */
+export function* startQuery(name: string, args: QueryArguments, tables: QueryTables): Query {
+  switch (name) {
+    case 'case.get':
+      return yield* getCase(args)
+    case 'case.list':
+      return yield* listCases(args)
+    case 'case.history':
+      return yield* caseHistory(args, tables.clients)
+    case 'kv.get':
+      return yield* getKey(args)
+    case 'kv.list':
+      return yield* listKeys(args)
+    case 'sessions.list':
+      return listSessions(args, tables.sessions)
+    case 'clients.list':
+      return listClients(args, tables.clients)
+    default:
+      throw new KnhkError('NotFound', `there is no query ${name.slice(0, 80)}`, {
+        details: { query: name.slice(0, 80) },
+      })
+  }
+}

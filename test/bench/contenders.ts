@@ -1,0 +1,125 @@
+/**
+ * The three that are compared: knhk as a user starts it, the ceiling program, and etcd. Each is a
+ * cluster of real processes that stays up for the whole run.
+ */
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
+
+export interface Figure {
+  readonly opsPerSecond: number
+  readonly latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number }
+}
+
+export interface Contender {
+  readonly name: string
+  run(clients: number, seconds: number): Promise<Figure>
+  stop(): Promise<void>
+}
+
+// This file runs as dist/test/bench/contenders.js.
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+const BIN = join(ROOT, 'bin', 'run.js')
+
+export async function makeContenders(wanted: (name: string) => boolean): Promise<Contender[]> {
+  const contenders: Contender[] = []
+  if (wanted('knhk')) contenders.push(await startKnhk())
+  if (wanted('ceiling')) contenders.push(ceiling())
+  if (wanted('etcd')) {
+    const etcd = await startEtcd()
+    if (etcd !== null) contenders.push(etcd)
+  }
+  return contenders
+}
+
+async function startKnhk(): Promise<Contender> {
+  const base = mkdtempSync(join(tmpdir(), 'knhk-bench-'))
+  const directory = join(base, 'cluster')
+  const env = { ...process.env, KNHK_CONFIG_HOME: join(base, 'config') }
+  await execute(process.execPath, [BIN, 'up', '--protocol', 'raft', '--nodes', '3', '--dir', directory, '--detach', '--json'], { env })
+  return {
+    name: 'knhk',
+    async run(clients, seconds) {
+      const args = ['bench', '--dir', directory, '--clients', String(clients), '--duration', String(seconds), '--value-size', '256', '--json']
+      const { stdout } = await execute(process.execPath, [BIN, ...args], { env, maxBuffer: 64 << 20 })
+      return JSON.parse(stdout) as Figure
+    },
+    async stop() {
+      await execute(process.execPath, [BIN, 'down', '--dir', directory], { env })
+      rmSync(base, { recursive: true, force: true })
+    },
+  }
+}
+
+function ceiling(): Contender {
+  return {
+    name: 'ceiling',
+    async run(clients, seconds) {
+      const program = join(ROOT, 'dist', 'test', 'bench', 'ceiling.js')
+      const { stdout } = await execute(process.execPath, [program, '--clients', String(clients), '--duration', String(seconds)])
+      return JSON.parse(stdout) as Figure
+    },
+    async stop() {},
+  }
+}
+
+async function startEtcd(): Promise<Contender | null> {
+  const base = mkdtempSync(join(tmpdir(), 'knhk-etcd-'))
+  const program = join(base, 'etcdbench')
+  try {
+    execFileSync('etcd', ['--version'], { stdio: 'ignore' })
+    execFileSync('go', ['build', '-o', program, join(ROOT, 'test', 'bench', 'etcd', 'main.go')], {
+      env: { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOFLAGS: '' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+  } catch {
+    process.stderr.write('etcd is left out: it needs etcd, go and the Go client (Debian: etcd-server golang-go golang-etcd-server-dev)\n')
+    rmSync(base, { recursive: true, force: true })
+    return null
+  }
+  const members = await Promise.all([1, 2, 3].map(async (n) => ({ name: `m${n}`, client: await freePort(), peer: await freePort() })))
+  const cluster = members.map((member) => `${member.name}=http://127.0.0.1:${member.peer}`).join(',')
+  const children: ChildProcess[] = members.map((member) =>
+    spawn(
+      'etcd',
+      [
+        ...['--name', member.name, '--data-dir', join(base, member.name), '--log-level', 'error'],
+        ...['--listen-client-urls', `http://127.0.0.1:${member.client}`, '--advertise-client-urls', `http://127.0.0.1:${member.client}`],
+        ...['--listen-peer-urls', `http://127.0.0.1:${member.peer}`, '--initial-advertise-peer-urls', `http://127.0.0.1:${member.peer}`],
+        ...['--initial-cluster', cluster, '--initial-cluster-state', 'new'],
+      ],
+      { stdio: 'ignore' },
+    ),
+  )
+  const endpoints = members.map((member) => `127.0.0.1:${member.client}`).join(',')
+  await new Promise((resolve) => setTimeout(resolve, 3000))
+  return {
+    name: 'etcd',
+    async run(clients, seconds) {
+      const args = ['-endpoints', endpoints, '-clients', String(clients), '-duration', String(seconds)]
+      const { stdout } = await execute(program, args)
+      return JSON.parse(stdout) as Figure
+    },
+    async stop() {
+      for (const child of children) child.kill('SIGKILL')
+      rmSync(base, { recursive: true, force: true })
+    },
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}

@@ -1,0 +1,107 @@
+/**
+ * Real clusters for end-to-end tests: the built command line, real processes, real disks, real TLS, in
+ * a temporary directory of their own.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { type ClusterClient, connectClient } from '../../src/client/index.js'
+import { parseClusterFile } from '../../src/cluster/cluster-file.js'
+import { loadKeyPair } from '../../src/crypto/key-files.js'
+
+export const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+
+export interface Ran {
+  readonly exitCode: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface UpReport {
+  readonly clusterId: string
+  readonly dir: string
+  readonly clusterFile: string
+  readonly protocol: string
+  readonly nodes: readonly { readonly id: string; readonly address: string; readonly pid: number; readonly dataDir: string }[]
+}
+
+/** One test's own world: directories, environment, and a cluster when it wants one. */
+export class World {
+  readonly base: string
+  readonly dir: string
+  readonly env: Record<string, string>
+
+  private constructor(base: string) {
+    this.base = base
+    this.dir = join(base, 'cluster')
+    this.env = {
+      PATH: process.env.PATH ?? '',
+      HOME: base,
+      NO_COLOR: '1',
+      KNHK_CONFIG_HOME: join(base, 'config'),
+      XDG_CONFIG_HOME: join(base, 'config'),
+      XDG_STATE_HOME: join(base, 'state'),
+      XDG_DATA_HOME: join(base, 'data'),
+      XDG_CACHE_HOME: join(base, 'cache'),
+    }
+  }
+
+  static async make(): Promise<World> {
+    return new World(await mkdtemp(join(tmpdir(), 'knhk-e2e-')))
+  }
+
+  /** Starts a command; the caller awaits or signals it. */
+  start(args: readonly string[], options: { readonly input?: string } = {}) {
+    return execa(process.execPath, [BIN, ...args], {
+      reject: false,
+      env: this.env,
+      extendEnv: false,
+      ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
+    })
+  }
+
+  async run(args: readonly string[], options: { readonly input?: string } = {}): Promise<Ran> {
+    const { exitCode, stdout, stderr } = await this.start(args, options)
+    return { exitCode, stdout, stderr }
+  }
+
+  /** Runs with --json and parses the one document on standard output. */
+  async json<T>(args: readonly string[], options: { readonly input?: string } = {}): Promise<T> {
+    const { exitCode, stdout, stderr } = await this.run([...args, '--json'], options)
+    if (exitCode !== 0) throw new Error(`knhk ${args.join(' ')} ended with ${exitCode}\n${stdout}\n${stderr}`)
+    return JSON.parse(stdout) as T
+  }
+
+  /** Starts what is missing of the cluster; three nodes of plain Raft on the first call. */
+  up(): Promise<UpReport> {
+    return this.json(['up', '--nodes', '3', '--protocol', 'raft', '--dir', this.dir, '--detach'])
+  }
+
+  async client(): Promise<ClusterClient> {
+    const configuration = parseClusterFile(await readFile(join(this.dir, 'cluster.yaml'), 'utf8'))
+    return connectClient({ configuration, key: await loadKeyPair(join(this.dir, 'clients', 'admin')) })
+  }
+
+  async remove(): Promise<void> {
+    await this.run(['down', '--dir', this.dir])
+    await rm(this.base, { recursive: true, force: true })
+  }
+}
+
+/** Polls until `probe` gives a value; fails with its last error, or the description, after `timeoutMs`. */
+export async function eventually<T>(what: string, probe: () => Promise<T | null | undefined | false>, timeoutMs = 30_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  let last: unknown
+  while (performance.now() < deadline) {
+    try {
+      const value = await probe()
+      if (value !== null && value !== undefined && value !== false) return value
+    } catch (error) {
+      last = error
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`did not happen: ${what}`, { cause: last })
+}

@@ -1,0 +1,86 @@
+/** Entries, identities and logs for the tests of the journal. */
+import { createHash } from 'node:crypto'
+import { encodeBody } from '../../src/consensus/request-body.js'
+import { encodeRequest, NO_SESSION } from '../../src/consensus/request.js'
+import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
+import type { StoreRecord } from '../../src/consensus/core.js'
+import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
+import { epoch, logIndex, nodeId, term } from '../../src/consensus/types.js'
+import { createLog, type OpenLogOptions, openLog } from '../../src/storage/open-log.js'
+import { MemoryFiles, type MemoryFilesOptions } from '../../src/storage/memory-files.js'
+import type { SegmentedLog } from '../../src/storage/segmented-log.js'
+
+export const LOG = 'data/log'
+export const IDENTITY = { clusterId: new Uint8Array(16).fill(7), nodeId: 'n1', incarnation: new Uint8Array(16).fill(9) }
+
+export const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest()
+
+/** A pseudo-random function with a seed (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+/** A body of one request with `operations` operations of `bytes` bytes each. */
+export function makeBody(seed: number, operations = 1, bytes = 64): Uint8Array {
+  const list = Array.from({ length: operations }, (_, i) => new Uint8Array(bytes).fill(seed + i))
+  const header = { session: NO_SESSION, firstSequence: seed, ackedBelow: 0, clientKey: new Uint8Array(32).fill(3) }
+  return encodeBody([encodeRequest(header, list)])
+}
+
+/** `count` entries that follow `previous`. */
+export function makeEntries(previous: Entry | null, count: number, inTerm = 1, body = makeBody): Entry[] {
+  const entries: Entry[] = []
+  let last = previous
+  for (let i = 0; i < count; i++) {
+    const index = (last?.index ?? 0) + 1
+    const content = body(index)
+    const entry: Entry = makeEntry(
+      sha256,
+      {
+        epoch: epoch(0),
+        term: term(inTerm),
+        index: logIndex(index),
+        timestampMs: 1000 + index,
+        kind: 'data',
+        clusterId: IDENTITY.clusterId,
+        configHash: new Uint8Array(32).fill(5),
+        batchDigest: computeBatchDigest(sha256, 'data', content),
+        previousChain: last?.chain ?? GENESIS_CHAIN,
+      },
+      content,
+    )
+    entries.push(entry)
+    last = entry
+  }
+  return entries
+}
+
+export const storeEntries = (entries: readonly Entry[]): StoreRecord => ({ kind: 'entries', entries })
+export const storeVote = (inTerm: number, votedFor: string | null): StoreRecord => ({
+  kind: 'hardState',
+  hardState: { epoch: epoch(0), term: term(inTerm), votedFor: votedFor === null ? null : nodeId(votedFor) },
+})
+
+export function memoryFiles(options: Partial<MemoryFilesOptions> = {}): MemoryFiles {
+  return new MemoryFiles({ random: seededRandom(1), ...options })
+}
+
+/** A memory disk with an empty log. */
+export async function freshFiles(options: Partial<MemoryFilesOptions> = {}): Promise<MemoryFiles> {
+  const files = memoryFiles(options)
+  await files.mkdir(LOG)
+  await createLog(files, LOG, IDENTITY)
+  return files
+}
+
+export function open(files: MemoryFiles, options: Partial<OpenLogOptions> = {}): Promise<SegmentedLog> {
+  return openLog({ files, directory: LOG, identity: IDENTITY, ...options })
+}
+
+export const segmentPath = (segment: number): string => `${LOG}/${segment.toString(16).padStart(16, '0')}.seg`
