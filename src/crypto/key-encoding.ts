@@ -6,10 +6,9 @@
 import type { X509Certificate } from 'node:crypto'
 import { concatBytes, fromHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import { PUBLIC_KEY_BYTES } from './pure/public-key.js'
+import { PUBLIC_KEY_BYTES, SEED_BYTES } from './pure/sizes.js'
 import { sha256 } from './sha256.js'
 
-export const SEED_BYTES = 32
 /** DER up to the key: RFC 8410, section 7 (PKCS#8, version 0) and section 4 (SubjectPublicKeyInfo). */
 const PKCS8_PREFIX = fromHex('302e020100300506032b657004220420')
 const SPKI_PREFIX = fromHex('302a300506032b6570032100')

@@ -5,7 +5,8 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign as opensslSign, randomBytes } from 'node:crypto'
 import { KnhkError } from '../base/error.js'
 import { selfSignedCertificate } from './certificate.js'
-import { privateKeyPemOfSeed, publicKeyOfSpki, SEED_BYTES } from './key-encoding.js'
+import { privateKeyPemOfSeed, publicKeyOfSpki } from './key-encoding.js'
+import { SEED_BYTES } from './pure/sizes.js'
 
 export interface KeyPair {
   /** Raw Ed25519 public key, 32 bytes. */

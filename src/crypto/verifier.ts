@@ -11,8 +11,9 @@
  */
 import { createPublicKey, type KeyObject, verify as opensslVerify } from 'node:crypto'
 import { spkiOfPublicKey } from './key-encoding.js'
-import { PUBLIC_KEY_BYTES, publicKeyProblem } from './pure/public-key.js'
+import { publicKeyProblem } from './pure/public-key.js'
 import { hasStrictForm } from './pure/signature-form.js'
+import { PUBLIC_KEY_BYTES } from './pure/sizes.js'
 
 /** Admission costs about a millisecond of curve arithmetic, so its outcome is kept per key. */
 export const VERIFIER_CACHED_KEYS_MAX = 4096

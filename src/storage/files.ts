@@ -15,6 +15,8 @@ export interface FileHandle {
   datasync(): Promise<void>
   /** `append` and `datasync` in one: resolves when the bytes are durable. */
   appendDurably(parts: readonly Uint8Array[]): Promise<void>
+  /** Writes over bytes that are in the file already. */
+  rewrite(bytes: Uint8Array, position: number): Promise<void>
   /** Fills `target` from `position`; returns how many bytes there were, fewer only at the end of the file. */
   read(target: Uint8Array, position: number): Promise<number>
   truncate(length: number): Promise<void>

@@ -12,6 +12,10 @@ export class HardStateCollector implements FrameVisitor {
     this.highest = start
   }
 
+  onIdentity(): void {
+    // The opening scan checked it.
+  }
+
   onGap(): void {
     // Gaps do not matter here: the highest of what is left is what counts.
   }

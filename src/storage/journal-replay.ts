@@ -11,6 +11,7 @@ import { FRAME_HEADER_BYTES } from './frame.js'
 import type { FrameView, FrameVisitor, ReportProblem } from './journal-scan.js'
 import { type EntryPosition, GAP_ENTRIES_MAX, PositionMap } from './position-map.js'
 import { decodeHardState, decodeSeal, decodeTruncate, forEachRecord, isReserved, recordKindName } from './records.js'
+import type { JournalIdentity } from './segment-header.js'
 import { TermRuns } from './term-runs.js'
 
 const CLUSTER_ID_AT = 32
@@ -23,8 +24,6 @@ export const NO_HARD_STATE: HardState = { epoch: 0 as Epoch, term: 0 as Term, vo
 export interface ReplayOptions {
   /** Reads an entry's header; null where it cannot be read. */
   readonly readHeader: (position: EntryPosition) => Promise<Uint8Array | null>
-  /** 16 bytes that every entry must carry; null to take any. */
-  readonly clusterId: Uint8Array | null
   /** Take in what a frame with problems says (the tools do), or leave it out as a whole. */
   readonly keepDamaged: boolean
   /** Sees every entry that joins: where its header begins and its body ends in `bytes`. */
@@ -54,6 +53,7 @@ export class JournalReplay implements FrameVisitor {
   readonly #chain = Buffer.from(GENESIS_CHAIN)
   /** `behind`: not in memory, but of an entry on disk. `lost`: damage lies before. */
   #chainState: 'known' | 'behind' | 'lost' = 'known'
+  #clusterId: Uint8Array | null = null
   #next = 1
   #indexLost = false
   #changes: Change[] = []
@@ -66,6 +66,10 @@ export class JournalReplay implements FrameVisitor {
 
   get nextIndex(): number {
     return this.#next
+  }
+
+  onIdentity(identity: JournalIdentity): void {
+    this.#clusterId = identity.clusterId
   }
 
   onGap(): void {
@@ -122,7 +126,7 @@ export class JournalReplay implements FrameVisitor {
       if (!this.#indexLost) report('entryOrder', this.#next)
       if (!plausible) return
     }
-    const { clusterId } = this.#options
+    const clusterId = this.#clusterId
     if (clusterId !== null && bytes.compare(clusterId, 0, CLUSTER_ID_BYTES, start + CLUSTER_ID_AT, start + CLUSTER_ID_AT + 16) !== 0) {
       report('entryForeign', index)
     }

@@ -61,6 +61,8 @@ export type ReportProblem = (kind: ProblemKind, index: number) => void
 export interface FrameVisitor {
   /** The log index that comes next, for problems of frames. */
   readonly nextIndex: number
+  /** Whose journal it turns out to be; before the first frame. */
+  onIdentity(identity: JournalIdentity): void
   /** Takes one frame in; a promise where it has to read something first. */
   visit(frame: FrameView, report: ReportProblem): void | Promise<void>
   /** Frames between the last one and the next are lost. */
@@ -94,6 +96,8 @@ export interface ScanResult {
   readonly problems: readonly LogProblem[]
   readonly tornTail: (Place & { readonly bytes: number }) | null
   readonly end: JournalEnd
+  /** The last sound frame; null where there is none. */
+  readonly lastFrame: (Place & { readonly bytes: number }) | null
   readonly marker: MarkerReading
   /** A last segment file that holds a header at most and was never used. */
   readonly unusedSegment: SegmentFile | null
@@ -120,6 +124,7 @@ class JournalScan {
   #inSequence = true
   #sealed = false
   #tornTail: ScanResult['tornTail'] = null
+  #lastFrame: ScanResult['lastFrame'] = null
   #unused: SegmentFile | null = null
   #marker: MarkerReading = { state: 'absent' }
 
@@ -141,6 +146,7 @@ class JournalScan {
       problems: this.#problems,
       tornTail: this.#tornTail,
       end: this.#end,
+      lastFrame: this.#lastFrame,
       marker: this.#marker,
       unusedSegment: this.#unused,
     }
@@ -197,11 +203,13 @@ class JournalScan {
   #checkHeader(file: SegmentFile): void {
     const start = { segment: file.segment, offset: 0 }
     const { header } = file
+    const { visitor } = this.#options
     if (header === null || header.segment !== file.segment) {
       this.#problem('segmentHeader', start)
       this.#gap()
     } else {
       this.#identity ??= header
+      visitor.onIdentity(this.#identity)
       if (!sameIdentity(this.#identity, header)) this.#problem('segmentForeign', start)
       const follows = header.firstSequence === this.#end.sequence && header.previousCrc === this.#end.previousCrc
       if (this.#inSequence && this.#end.segment !== 0 && !follows) this.#problem('frameOrder', start)
@@ -278,6 +286,7 @@ class JournalScan {
     const finish = (): void => {
       if (this.#problems.length > problems && this.#stopped()) return
       this.#end = next
+      this.#lastFrame = { ...place, bytes: length }
       this.#inSequence = true
       this.#sealed = sealed
     }

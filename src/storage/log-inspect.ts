@@ -62,7 +62,7 @@ export async function inspectLog(files: FileSystem, directory: string, options: 
   await requireLog(files, directory)
   const reader = new SegmentReader(files, directory)
   try {
-    const visitor = new JournalReplay({ readHeader: (position) => reader.readHeader(position), clusterId: null, keepDamaged: true })
+    const visitor = new JournalReplay({ readHeader: (position) => reader.readHeader(position), keepDamaged: true })
     const { tornTail } = await scanJournal({
       files,
       directory,

@@ -38,7 +38,7 @@ export async function verifyLog(files: FileSystem, directory: string, options: L
   try {
     const visitor = new JournalReplay({
       readHeader: (position) => reader.readHeader(position),
-      clusterId: null,
+     
       keepDamaged: true,
       onEntry: verifyEntry,
     })

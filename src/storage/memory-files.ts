@@ -7,7 +7,7 @@
 import type { FileHandle, FileStatus, FileSystem, OpenMode } from './files.js'
 import { MemoryInode } from './memory-inode.js'
 
-export type FileOperation = 'open' | 'append' | 'datasync' | 'read' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory' | 'stat' | 'readdir'
+export type FileOperation = 'open' | 'append' | 'rewrite' | 'datasync' | 'read' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory' | 'stat' | 'readdir'
 
 export type Fault =
   /** The operation fails; of an append the first `keptBytes` get into the file. */
@@ -210,6 +210,11 @@ class MemoryFile implements FileHandle {
   async appendDurably(parts: readonly Uint8Array[]): Promise<void> {
     await this.append(parts)
     await this.datasync()
+  }
+
+  async rewrite(bytes: Uint8Array, position: number): Promise<void> {
+    await this.#files.enter('rewrite', this.#path, bytes.length, this.#run)
+    this.#inode.write(position, bytes)
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {

@@ -7,7 +7,7 @@ import { KnhkError } from '../base/error.js'
 import type { HardState, RestoredLog } from '../consensus/core.js'
 import { type Entry, GENESIS_CHAIN } from '../consensus/entry.js'
 import type { Epoch, LogIndex, Term } from '../consensus/types.js'
-import { type FileSystem, storageFailed } from './files.js'
+import { type FileHandle, type FileSystem, storageFailed } from './files.js'
 import { HardStateCollector } from './hard-state-collector.js'
 import { JournalReplay } from './journal-replay.js'
 import { type LogProblem, type ScanResult, scanJournal } from './journal-scan.js'
@@ -65,7 +65,6 @@ class LogOpening {
     this.#reader = new SegmentReader(options.files, options.directory)
     this.#replay = new JournalReplay({
       readHeader: (position) => this.#reader.readHeader(position),
-      clusterId: options.identity.clusterId,
       keepDamaged: false,
     })
   }
@@ -142,15 +141,38 @@ class LogOpening {
       await files.unlink(scan.unusedSegment.path)
       await files.syncDirectory(directory)
     }
-    const handle = await files.open(`${directory}/${segmentName(scan.end.segment)}`, 'append')
-    try {
-      if (scan.tornTail !== null) await handle.truncate(scan.tornTail.offset)
-      // What a killed process wrote may still lie in memory only; from here on it counts as durable.
+    if (scan.tornTail !== null) {
+      await this.#withSegment(scan.tornTail.segment, async (handle) => {
+        await handle.truncate((scan.tornTail as Place).offset)
+        await handle.datasync()
+      })
+    }
+    if (scan.lastFrame !== null) await this.#secureLastFrame(scan.lastFrame)
+    if (scan.marker.state === 'sound') await removeSealMarker(files, directory)
+  }
+
+  /**
+   * The last frame counts as durable from here on, but perhaps it only lies in memory: its writer was
+   * killed before the sync, or the sync failed, after which the system takes the pages for clean and a
+   * further sync does nothing. Writing the same bytes again makes them dirty again.
+   */
+  async #secureLastFrame(frame: Place & { readonly bytes: number }): Promise<void> {
+    await this.#withSegment(frame.segment, async (handle) => {
+      const bytes = new Uint8Array(frame.bytes)
+      await handle.read(bytes, frame.offset)
+      await handle.rewrite(bytes, frame.offset)
       await handle.datasync()
+    })
+  }
+
+  async #withSegment(segment: number, work: (handle: FileHandle) => Promise<void>): Promise<void> {
+    const { files, directory } = this.#options
+    const handle = await files.open(`${directory}/${segmentName(segment)}`, 'append')
+    try {
+      await work(handle)
     } finally {
       await handle.close()
     }
-    if (scan.marker.state === 'sound') await removeSealMarker(files, directory)
   }
 
   /** Terms and votes behind the damage count too: going back in them could elect two leaders. */

@@ -56,6 +56,16 @@ class RealFile implements FileHandle {
     return this.#write(this.#durableDescriptor, parts)
   }
 
+  async rewrite(bytes: Uint8Array, position: number): Promise<void> {
+    let written = 0
+    while (written < bytes.length) {
+      const at = written
+      written += await call<number>((done) =>
+        fs.write(this.#descriptor, bytes, at, bytes.length - at, position + at, (error, count) => done(error, count)),
+      )
+    }
+  }
+
   async read(target: Uint8Array, position: number): Promise<number> {
     let filled = 0
     while (filled < target.length) {

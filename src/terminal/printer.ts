@@ -52,7 +52,14 @@ async function renderTable(head: readonly string[], rows: readonly (readonly Cel
   const { default: Table } = await import('cli-table3')
   const table = new Table({ head: [...head], style: { head: [], border: [] } })
   for (const row of rows) table.push(row.map(cellText))
-  return table.toString()
+  return withoutRowLines(table.toString())
+}
+
+/** Keeps the line under the head; the ones between rows only take space. */
+function withoutRowLines(text: string): string {
+  const lines = text.split('\n')
+  const head = lines.findIndex((line) => line.startsWith('├'))
+  return lines.filter((line, i) => i <= head || !line.startsWith('├')).join('\n')
 }
 
 /** `name  value` lines with aligned values. */

@@ -20,7 +20,7 @@ export interface FrameLink {
   send(type: number, payload: FramePayload): boolean
   /** Writes what is queued now. */
   flush(): void
-  /** The payload belongs to the receiver: its memory is never reused. Frames that came before the handler wait for it. */
+  /** The payload is the receiver's to keep: its memory is never reused. Early frames wait for the handler. */
   onFrame: FrameHandler
   /** Told once: null after `close`, otherwise why the link ended. */
   onClose: (error: KnhkError | null) => void

@@ -37,6 +37,10 @@ const ERROR_WITHOUT_FAILURE = rejected('InvalidOperation', 'only a case that fai
 export class CaseCounts {
   readonly counts: number[] = CASE_STATES.map(() => 0)
 
+  restore(counts: readonly number[]): void {
+    for (let code = 0; code < this.counts.length; code++) this.counts[code] = counts[code] as number
+  }
+
   add(state: CaseState, change: 1 | -1): void {
     const code = caseStateCode(state)
     this.counts[code] = (this.counts[code] as number) + change

@@ -14,16 +14,17 @@ import type { Entry } from '../consensus/entry.js'
 import { applyCreateCase, applyUpdateCaseState, CaseCounts } from './cases.js'
 import { type ApplyContext, type Handler, HandlerSet } from './handlers.js'
 import { SEQUENCE_END, SESSION_WINDOW, SMALL_RESULT_BYTES } from './limits.js'
-import { decodeMachineRecord, encodeMachineRecord } from './machine-record.js'
+import { encodeMachineRecord } from './machine-record.js'
+import { restoreTables } from './machine-restore.js'
 import { OPERATION_TYPE } from './operation-codec.js'
 import * as refusals from './refusals.js'
 import { RequestCursor } from './request-cursor.js'
-import { encodeResults, keptResult } from './result-codec.js'
+import { encodeResults, keptResult, OK } from './result-codec.js'
 import { ClientTable, includesRole, type Principal } from './roles.js'
 import { encodeSessionId } from './session-id.js'
 import type { Session } from './session-window.js'
 import { SessionTable } from './sessions.js'
-import { CLIENT_SPACE, MACHINE_SPACE, SESSION_SPACE, type StatePort } from './state-keys.js'
+import { MACHINE_SPACE, type StatePort } from './state-keys.js'
 
 export interface MachineOptions {
   /** The configuration of the cluster's first entry: who may do what from then on. */
@@ -76,7 +77,7 @@ export class WorkflowMachine {
     this.#context = { state: modules.state, index: 0, position: 0, nowMs: 0, actor: new Uint8Array(0) }
     this.#appliedIndex = options.appliedIndex
     if (options.appliedIndex === 0) this.clients.seed(options.genesis.clients)
-    else this.#restore(options.system)
+    else this.#nowMs = restoreTables(this, options.system)
   }
 
   /** Index of the last entry that is applied completely. */
@@ -137,20 +138,6 @@ export class WorkflowMachine {
     if (!this.sessions.store(maxSessions)) return false
     this.#state.put(MACHINE_SPACE, encodeMachineRecord({ nowMs: this.#nowMs, caseCounts: this.cases.counts }))
     return true
-  }
-
-  #restore(system: MachineOptions['system']): void {
-    const sessionPairs: { key: string; value: Uint8Array }[] = []
-    for (const { key, value } of system) {
-      if (key[0] === CLIENT_SPACE) this.clients.load(key, value)
-      else if (key[0] === SESSION_SPACE) sessionPairs.push({ key, value })
-      else if (key === MACHINE_SPACE) {
-        const record = decodeMachineRecord(value)
-        this.#nowMs = record.nowMs
-        for (let i = 0; i < record.caseCounts.length; i++) this.cases.counts[i] = record.caseCounts[i] as number
-      }
-    }
-    this.sessions.load(sessionPairs, this.clients)
   }
 
   #finish(): true {
@@ -280,7 +267,7 @@ export class WorkflowMachine {
       case OPERATION_TYPE.closeSession:
         if (end - start !== 1) return refusals.MALFORMED_OPERATION
         this.sessions.close(session)
-        return refusals.CLOSED
+        return OK
       default:
         return refusals.MALFORMED_OPERATION
     }

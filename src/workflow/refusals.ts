@@ -6,10 +6,7 @@ import { fromUtf8 } from '../base/bytes.js'
 import { CLIENT_ROLES, type ClientRole } from '../consensus/configuration.js'
 import { SESSION_RESULT_BYTES_MAX, SESSION_WINDOW, SESSIONS_MAX } from './limits.js'
 import { isHandlerName } from './operation-codec.js'
-import { OK, rejected } from './result-codec.js'
-
-/** Of CloseSession; not a refusal, but as constant as they are. */
-export const CLOSED = OK
+import { rejected } from './result-codec.js'
 
 export const MALFORMED_REQUEST = rejected('InvalidOperation', 'the request is malformed')
 export const MALFORMED_OPERATION = rejected('InvalidOperation', 'the operation is malformed')

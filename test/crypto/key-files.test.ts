@@ -1,4 +1,7 @@
-/** Shows that keys survive the disk, that nothing is overwritten, and that an open or wrong file is refused with its reason. */
+/**
+ * Shows that keys survive the disk, that nothing is overwritten, and that an open or wrong file is
+ * refused with its reason.
+ */
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

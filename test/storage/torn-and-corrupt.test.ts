@@ -75,7 +75,7 @@ test('a flipped bit anywhere is a torn tail in the last frame and corruption els
     const frames = ends.filter((end) => end <= offset).length
     expect([offset, log.lastIndex]).toEqual([offset, 2 * frames])
     if (!torn) {
-      expect(files.content(PATH)).toEqual(damaged)
+      expect(Buffer.compare(files.content(PATH), damaged)).toBe(0)
       // The vote behind the damage still counts.
       const voteIsReadable = offset < (ends[2] as number) || offset >= (ends[3] as number)
       if (voteIsReadable) expect(log.restored.hardState).toMatchObject({ term: 4, votedFor: 'n3' })
@@ -180,6 +180,16 @@ test('behind damage the log goes on in a new segment, keeps the evidence, and ma
   expect(files.content(PATH)).toEqual(evidence)
   expect((await files.readdir(LOG)).filter((name) => name.endsWith('.seg'))).toHaveLength(2)
   expect((await verifyLog(files, LOG, LOOK)).problems).toMatchObject([{ kind: 'damageResumed' }])
+})
+
+test('a log whose first header is damaged starts anew behind it', async () => {
+  const { files, entries } = await write()
+  files.flipBit(PATH, 100, 1)
+  const log = await open(files)
+  expect(log.restored).toMatchObject({ mayVote: false, lastIndex: 0, hardState: { term: 4, votedFor: 'n3' } })
+  await log.append([storeEntries(entries)])
+  const again = await open(files)
+  expect(again.restored).toMatchObject({ mayVote: false, lastIndex: 12, hardState: { term: 4, votedFor: 'n3' } })
 })
 
 test('a segment that was made ready and never used is removed', async () => {

@@ -5,8 +5,7 @@
  * key is registered, so that no later check has to think of them.
  */
 import { Point } from '@noble/ed25519'
-
-export const PUBLIC_KEY_BYTES = 32
+import { PUBLIC_KEY_BYTES } from './sizes.js'
 
 /**
  * Why `publicKey` cannot be admitted; null when it can: 32 bytes, the canonical encoding of a point on

@@ -6,8 +6,8 @@
  * A signature is R (32 bytes, an encoded point) and S (32 bytes, a little-endian scalar), RFC 8032, 5.1.6.
  */
 import { fromHex } from '../../base/bytes.js'
+import { SIGNATURE_BYTES } from './sizes.js'
 
-export const SIGNATURE_BYTES = 64
 const POINT_BYTES = 32
 
 /** L, the order of the base point, little-endian (RFC 8032, 5.1). */

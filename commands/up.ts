@@ -1,0 +1,76 @@
+/** `knhk up`. */
+import { join } from 'node:path'
+import * as Flags from '@oclif/core/flags'
+import { BaseCommand } from '../src/terminal/base-command.js'
+import { countFlagWithDefault, outputFlags, timeoutFlag } from '../src/terminal/flags.js'
+import * as schema from '../src/terminal/schema.js'
+
+const UP_TIMEOUT_MS = 60_000
+const DEFAULT_NODES = 3
+
+export default class Up extends BaseCommand {
+  static override summary = 'Start a local cluster of real processes, and the REPL on it.'
+  static override description = `Makes the cluster if DIR holds none: keys, data directories, free loopback ports. An existing one is resumed with
+its data and its protocol, and only what does not run is started.
+
+On a terminal the REPL opens once the cluster is healthy. Without one, up stays in the foreground until SIGINT or
+SIGTERM. Either way it stops what it started when it ends. With --detach it returns at once and the nodes go on,
+without anybody who starts them again.`
+  static override examples = [
+    '<%= config.bin %> up',
+    '<%= config.bin %> up --nodes 5 --dir ./demo --detach',
+    '<%= config.bin %> up --dir ./demo --detach --json',
+  ]
+  static override impact = 'write' as const
+  static override exitCodes = [6, 8]
+  static override schema = schema.record({
+    clusterId: schema.text,
+    dir: schema.text,
+    clusterFile: schema.text,
+    context: schema.nullable(schema.text),
+    protocol: schema.text,
+    nodes: schema.list(
+      schema.record({
+        id: schema.text,
+        address: schema.text,
+        http: schema.nullable(schema.text),
+        pid: schema.integer,
+        dataDir: schema.text,
+      }),
+    ),
+  })
+  static override baseFlags = outputFlags
+  static override flags = {
+    dir: Flags.string({ summary: "Where the cluster lives; `local` in the user's data directory if absent.", env: 'KNHK_DIR', helpValue: 'DIR' }),
+    nodes: countFlagWithDefault('Members of a new cluster.', 1, 31, DEFAULT_NODES),
+    protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({
+      summary: 'What decides in a new cluster; this version has raft.',
+      default: 'raft',
+    }),
+    detach: Flags.boolean({ summary: 'Return once the cluster is healthy and leave the nodes running.' }),
+    timeout: timeoutFlag(UP_TIMEOUT_MS),
+  }
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Up)
+    if (!flags.detach) this.stopOn('SIGTERM')
+    const { bringUp, keepUp, upOutput } = await import('../src/terminal/up.js')
+    const progress = await this.progress('starting the cluster')
+    const up = await bringUp({
+      dir: flags.dir ?? null,
+      nodes: flags.nodes,
+      protocol: flags.protocol,
+      given: this.given,
+      launcher: [process.execPath, join(this.config.root, 'bin', 'run.js')],
+      timeoutMs: flags.timeout,
+      signal: this.signal,
+      onProgress: (text) => progress.update(text),
+      note: (text) => this.note(text),
+    }).finally(() => progress.stop())
+    await this.print(upOutput(up))
+    const note = (text: string) => this.note(text)
+    const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true && this.format === 'table'
+    if (flags.detach) for (const child of up.cluster.started) child.release()
+    else await keepUp(up, { signal: this.signal, note, repl: interactive && this.session === null ? this.config : null })
+  }
+}

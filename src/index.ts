@@ -1,0 +1,55 @@
+/**
+ * The public library of knhk. Names under construction (BFT and hybrid clusters, receipts) join here
+ * as they are built; docs/architecture.md says where.
+ */
+export { ERROR_CODES, type ErrorCode } from './base/error-codes.js'
+export { type ErrorDetails, hasCode, KnhkError } from './base/error.js'
+export { type BenchOptions, type BenchReport, runBench } from './client/bench.js'
+export {
+  type CallOptions,
+  type Client,
+  type ClientKey,
+  type ClientOptions,
+  type ClusterStatus,
+  connectClient,
+  type NodeStatus,
+  type Position,
+  type QueryAnswer,
+  type QueryOptions,
+  type ReadLevel,
+  type Session,
+  type SettledOperation,
+} from './client/index.js'
+export { formatClusterFile, parseClusterFile } from './cluster/cluster-file.js'
+export type {
+  ClientConfiguration,
+  ClientRole,
+  ClusterConfiguration,
+  ClusterSettings,
+  MemberConfiguration,
+} from './consensus/configuration.js'
+export type { Core, CoreStatus, Effect, HardState, Input, Now, RestoredLog, Role } from './consensus/core.js'
+export type { Entry, EntryHeader, EntryKind } from './consensus/entry.js'
+export { RaftCore } from './consensus/raft/core.js'
+export type {
+  Assurance,
+  Epoch,
+  LogIndex,
+  Mode,
+  NodeId,
+  ProtocolName,
+  SequenceNumber,
+  Term,
+  ViewNumber,
+} from './consensus/types.js'
+export { type KeyPair, generateKeyPair } from './crypto/keys.js'
+export { loadKeyPair, writeKeyFiles } from './crypto/key-files.js'
+export { createLogger } from './node/logger.js'
+export type { Logger, LogLevel } from './node/ports.js'
+export { type RunningNode, type StartOptions, startNode } from './node/start.js'
+export { SimulatedClient } from './simulator/client.js'
+export { SimulatedCluster, type SimulatedClusterOptions } from './simulator/cluster.js'
+export { kvOperation } from './workflow/kv-codec.js'
+export { operationFromJson, operationToJson } from './workflow/operation-json.js'
+export type { CaseState, KvOperation, Operation, OperationResult } from './workflow/operations.js'
+export { WorkflowMachine } from './workflow/machine.js'

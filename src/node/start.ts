@@ -1,0 +1,159 @@
+/**
+ * Starts a production node: storage, network, then the loop. Whoever starts it waits for `stopped`,
+ * which tells whether the node ended cleanly or had to stop.
+ */
+import { KnhkError } from '../base/error.js'
+import type { ErrorCode } from '../base/error-codes.js'
+import type { ClusterConfiguration } from '../consensus/configuration.js'
+import type { NodeId } from '../consensus/types.js'
+import { sha256 } from '../crypto/sha256.js'
+import { type NodeStorage, openNodeStorage } from '../storage/node-storage.js'
+import { realFiles } from '../storage/real-files.js'
+import { openTransport } from '../transport/transport.js'
+import { type ComposedNode, composeNode, configurationHash } from './compose.js'
+import type { NodeLimits } from './limits.js'
+import type { Logger, PeerHello } from './ports.js'
+import { realClock, realRandom, realScheduler } from './real-ports.js'
+
+export interface StartOptions {
+  readonly configuration: ClusterConfiguration
+  readonly nodeId: NodeId
+  readonly dataDir: string
+  readonly key: { readonly publicKey: Uint8Array; readonly privateKeyPem: string; readonly certificatePem: string }
+  readonly logger: Logger
+  /** Shown by `status`. */
+  readonly version: string
+  /** host:port instead of the member's own address, for hosts behind a translation. */
+  readonly listen?: string
+  readonly limits?: Partial<NodeLimits>
+}
+
+export interface RunningNode {
+  readonly port: number
+  /** Resolves when the node has stopped: null after a clean stop, the error otherwise. */
+  readonly stopped: Promise<KnhkError | null>
+  /** Stops cleanly: answers what it can, seals the log. */
+  stop(): Promise<void>
+}
+
+/**
+ * Resolves when the node listens. Throws what storage and transport document: `DataDirectoryLost`,
+ * `DataDirectoryLocked`, `IdentityMismatch`, `UnsupportedFormat`, `StorageFailed`, `AddressInUse`.
+ */
+export async function startNode(options: StartOptions): Promise<RunningNode> {
+  const { configuration, nodeId, logger } = options
+  let reportStopped: (error: KnhkError | null) => void = () => {}
+  const stopped = new Promise<KnhkError | null>((resolve) => {
+    reportStopped = resolve
+  })
+  const onFatal = (error: unknown) => {
+    const known = error instanceof KnhkError ? error : new KnhkError('Bug', 'the node failed unexpectedly', { cause: error })
+    const stack = error instanceof Error ? (error.stack ?? null) : null
+    logger.log('error', 'the node stops', { code: known.code, message: known.message, hint: known.hint, stack })
+    reportStopped(known)
+  }
+  const storage = await openNodeStorage({
+    files: realFiles(),
+    path: options.dataDir,
+    clusterId: configuration.clusterId,
+    nodeId,
+    nextTurn: realScheduler.nextTurn,
+    onFailed: onFatal,
+  })
+  reportStorage(storage, logger)
+  let node: ComposedNode | undefined
+  try {
+    const transport = await openTransport({
+      nodeId,
+      configuration,
+      configHash: configurationHash(sha256, configuration),
+      key: options.key,
+      ...(options.listen === undefined ? {} : { listen: options.listen }),
+      hello: () => hello(nodeId, storage, node),
+      admitPeer: (peer) => admitPeer(peer, storage, logger, onFatal),
+      admitClient: (publicKey) => (node === undefined || node.machine.roleOf(publicKey) !== null ? null : 'UnknownKey'),
+      random: realRandom,
+      logger,
+    })
+    try {
+      const ports = {
+        clock: realClock,
+        scheduler: realScheduler,
+        random: realRandom,
+        peers: transport.peers,
+        clients: transport.clients,
+        log: storage.log,
+        state: storage.state,
+        logger,
+        sha256,
+      }
+      const { version, limits } = options
+      node = await composeNode(
+        { configuration, self: nodeId, version, ...(limits === undefined ? {} : { limits }), onFatal },
+        ports,
+      )
+      node.loop.start()
+    } catch (error) {
+      await transport.close()
+      throw error
+    }
+    const { loop } = node
+    logger.log('info', 'node started', { address: options.listen ?? '', port: transport.port, version: options.version })
+    return {
+      port: transport.port,
+      stopped,
+      stop: async () => {
+        await loop.stop()
+        await transport.close()
+        logger.log('info', 'node stopped')
+        reportStopped(null)
+      },
+    }
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+function hello(nodeId: NodeId, storage: NodeStorage, node: ComposedNode | undefined): PeerHello {
+  const { hardState } = storage.log.restored
+  const status = node?.core.status()
+  return {
+    nodeId,
+    incarnation: storage.directory.identity.incarnation,
+    epoch: status?.epoch ?? hardState.epoch,
+    term: status?.term ?? hardState.term,
+    lastIndex: storage.log.lastIndex,
+  }
+}
+
+/** A member that shows another incarnation lost its disk, and with it its promises: it must not take part. */
+function admitPeer(peer: PeerHello, storage: NodeStorage, logger: Logger, onFatal: (error: unknown) => void): ErrorCode | null {
+  const standing = storage.knownPeers.standing(peer.nodeId, peer.incarnation)
+  if (standing === 'known') return null
+  if (standing === 'different') {
+    logger.log('error', 'refused a member that came back with another data directory', { peer: peer.nodeId })
+    return 'DataDirectoryLost'
+  }
+  storage.knownPeers.remember(peer.nodeId, peer.incarnation).catch(onFatal)
+  return null
+}
+
+function reportStorage(storage: NodeStorage, logger: Logger): void {
+  const { report, restored } = storage.log
+  for (const { index, segment, offset, kind } of report.problems) {
+    logger.log('error', 'the log is damaged: this node neither votes nor leads', { index, segment, offset, kind })
+  }
+  if (report.cutTail !== null) {
+    const { segment, offset, bytes } = report.cutTail
+    logger.log('warn', 'cut a half-written frame off the log', { segment, offset, bytes })
+  }
+  if (storage.state.rebuilt !== null) {
+    logger.log('warn', 'the applied state is rebuilt from the log', { reason: storage.state.rebuilt })
+  }
+  logger.log('info', 'storage opened', {
+    lastIndex: restored.lastIndex,
+    appliedIndex: storage.state.appliedIndex,
+    term: restored.hardState.term,
+  })
+}

@@ -1,0 +1,136 @@
+/**
+ * `cluster init`: from flags, or from the answers of a short wizard, to the plan of a cluster.
+ */
+import { access } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { KnhkError } from '../base/error.js'
+import type { ClusterSettings } from '../consensus/configuration.js'
+import type { ProtocolName } from '../consensus/types.js'
+import {
+  AVAILABLE_PROTOCOLS,
+  DEFAULT_NODES,
+  type InitializedCluster,
+  type InitOptions,
+  localMembers,
+  type MemberPlan,
+} from '../cluster/init.js'
+import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
+import { loadPublicKey } from '../crypto/key-files.js'
+import { uuidFromBytes } from '../workflow/uuid.js'
+import { parseDuration } from './durations.js'
+import { parseCount } from './flags.js'
+import type { Output } from './printer.js'
+
+const HEARTBEATS_PER_TIMEOUT = 3
+
+export interface InitFlags {
+  readonly dir?: string | undefined
+  readonly nodes?: number | undefined
+  readonly member?: readonly string[] | undefined
+  readonly 'member-key'?: readonly string[] | undefined
+  readonly zone?: readonly string[] | undefined
+  readonly protocol: ProtocolName
+  readonly 'election-timeout'?: string | undefined
+}
+
+/** Throws `Usage` or `InvalidArgument` that names the flag. */
+export async function initOptions(flags: InitFlags): Promise<InitOptions> {
+  if (flags.dir === undefined) throw new KnhkError('Usage', 'missing: --dir', { hint: 'Say where to make the cluster: --dir DIR.' })
+  const members = flags.member === undefined ? localMembers(flags.nodes ?? DEFAULT_NODES) : flags.member.map(parseMember)
+  const keys = pairs(flags['member-key'] ?? [], '--member-key', members)
+  const zones = pairs(flags.zone ?? [], '--zone', members)
+  const timeout = flags['election-timeout']
+  return {
+    dir: flags.dir,
+    protocol: flags.protocol,
+    members: await Promise.all(
+      members.map(async (member) => ({
+        ...member,
+        zone: zones.get(member.id) ?? null,
+        publicKey: await readKey(keys.get(member.id)),
+      })),
+    ),
+    ...(timeout === undefined ? {} : { settings: settingsOf(parseDuration(timeout)) }),
+  }
+}
+
+/** Asks on the terminal. Ctrl-C throws inquirer's own error, which is reported as an interruption. */
+export async function askInitOptions(signal: AbortSignal): Promise<InitOptions> {
+  const { default: inquirer } = await import('inquirer')
+  const prompt = inquirer.createPromptModule({ output: process.stderr, signal })
+  const answers = await prompt<{ dir: string; nodes: string; protocol: ProtocolName }>([
+    { type: 'input', name: 'dir', message: 'Directory of the cluster', default: './knhk-cluster' },
+    { type: 'input', name: 'nodes', message: 'Number of nodes', default: String(DEFAULT_NODES), validate: isNodeCount },
+    { type: 'select', name: 'protocol', message: 'Protocol', choices: AVAILABLE_PROTOCOLS.map((name) => ({ name, value: name })) },
+  ])
+  return { dir: answers.dir, protocol: answers.protocol, members: localMembers(parseCount(answers.nodes, 1, 31)) }
+}
+
+export function initOutput({ dir, clusterFile, configuration, created }: InitializedCluster): Output {
+  const clusterId = uuidFromBytes(configuration.clusterId)
+  const members = configuration.members.map(({ id, address, zone, publicKey }) => ({
+    id: id as string,
+    address,
+    zone,
+    publicKey: formatPublicKey(publicKey),
+  }))
+  return {
+    value: { clusterId, dir, clusterFile, protocol: configuration.protocol, created, members },
+    items: members,
+    ids: [clusterId],
+    text: async ({ fields, table }) => {
+      const head = fields([['cluster', clusterId], ['file', clusterFile], ['protocol', configuration.protocol]])
+      const rows = members.map(({ id, address, zone, publicKey }) => [id, address, zone, publicKey])
+      return `${head}\n${await table(['node', 'address', 'zone', 'public key'], rows)}\nStart it: knhk up --dir ${dir}`
+    },
+  }
+}
+
+function isNodeCount(text: string): true | string {
+  try {
+    parseCount(text, 1, 31)
+    return true
+  } catch (error) {
+    return error instanceof Error ? error.message : 'not a number'
+  }
+}
+
+function parseMember(text: string): MemberPlan {
+  const [id, address] = splitPair(text, '--member')
+  return { id, address, zone: null, publicKey: null }
+}
+
+function pairs(texts: readonly string[], flag: string, members: readonly MemberPlan[]): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const text of texts) {
+    const [id, value] = splitPair(text, flag)
+    if (!members.some((member) => member.id === id)) {
+      throw new KnhkError('InvalidArgument', `${flag}: there is no member ${JSON.stringify(id)}`)
+    }
+    found.set(id, value)
+  }
+  return found
+}
+
+function splitPair(text: string, flag: string): [string, string] {
+  const at = text.indexOf('=')
+  if (at < 1 || at === text.length - 1) throw new KnhkError('InvalidArgument', `${flag}: ${JSON.stringify(text)} is not of the form ID=VALUE`)
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+async function readKey(text: string | undefined): Promise<Uint8Array | null> {
+  if (text === undefined) return null
+  const isFile = await access(text).then(
+    () => true,
+    () => false,
+  )
+  return isFile ? loadPublicKey(resolve(text)) : parsePublicKey(text)
+}
+
+function settingsOf(electionTimeoutMinMs: number): ClusterSettings {
+  return {
+    electionTimeoutMinMs,
+    electionTimeoutMaxMs: 2 * electionTimeoutMinMs,
+    heartbeatIntervalMs: Math.max(1, Math.floor(electionTimeoutMinMs / HEARTBEATS_PER_TIMEOUT)),
+  }
+}

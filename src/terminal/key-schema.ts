@@ -1,0 +1,10 @@
+/** The documented JSON of `keys gen` and `keys show`, apart from the code that needs the crypto. */
+import * as schema from './schema.js'
+
+export const KEY_SCHEMA = schema.record({
+  publicKey: schema.text,
+  fingerprint: schema.text,
+  keyFile: schema.nullable(schema.text),
+  publicKeyFile: schema.text,
+  certificateFile: schema.nullable(schema.text),
+})

@@ -1,0 +1,41 @@
+/** Flags and documented JSON of `log inspect` and `log verify`, apart from the code that reads logs. */
+import * as Flags from '@oclif/core/flags'
+import * as schema from './schema.js'
+
+export const logFlags = {
+  node: Flags.string({ summary: 'The node whose log it is.', env: 'KNHK_NODE', helpValue: 'ID' }),
+  'data-dir': Flags.string({ summary: "A node's data directory.", env: 'KNHK_DATA_DIR', helpValue: 'DIR' }),
+}
+
+const maybeInteger = schema.nullable(schema.integer)
+
+export const INSPECT_SCHEMA = schema.record({
+  entries: schema.list(
+    schema.record({
+      index: schema.integer,
+      epoch: schema.integer,
+      term: maybeInteger,
+      view: maybeInteger,
+      kind: schema.text,
+      timestampMs: schema.integer,
+      bytes: schema.integer,
+      operations: schema.integer,
+      chain: schema.text,
+      batchDigest: schema.text,
+    }),
+  ),
+  firstIndex: maybeInteger,
+  lastIndex: maybeInteger,
+  tornTail: schema.nullable(schema.record({ segment: schema.text, offset: schema.integer, bytes: schema.integer })),
+})
+
+export const VERIFY_SCHEMA = schema.record({
+  ok: schema.flag,
+  firstIndex: maybeInteger,
+  lastIndex: maybeInteger,
+  entries: schema.integer,
+  certificates: schema.integer,
+  problems: schema.list(
+    schema.record({ index: schema.integer, segment: schema.text, offset: schema.integer, kind: schema.text }),
+  ),
+})

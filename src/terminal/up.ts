@@ -1,0 +1,121 @@
+/**
+ * `up`: a local cluster from nothing to healthy, then the REPL or a wait in the foreground, then down
+ * again with what was started here.
+ */
+import { basename } from 'node:path'
+import type { Config } from '@oclif/core/config'
+import { type Context, addContext, readContexts } from '../cluster/contexts.js'
+import { clusterPaths } from '../cluster/layout.js'
+import { type LocalCluster, STOP_GRACE_MS, startLocalCluster, stopProcesses, watchNodes } from '../cluster/local.js'
+import type { ProcessEnd } from '../cluster/processes.js'
+import { defaultClusterDirectory } from '../cluster/user-directories.js'
+import type { ProtocolName } from '../consensus/types.js'
+import type { Output } from './printer.js'
+
+export interface BringUpOptions {
+  /** Null for the default directory. */
+  readonly dir: string | null
+  readonly nodes: number
+  readonly protocol: ProtocolName
+  /** Flags that were really given: an existing cluster may differ from them. */
+  readonly given: ReadonlySet<string>
+  readonly launcher: readonly string[]
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+  readonly onProgress: (text: string) => void
+  readonly note: (text: string) => void
+}
+
+export interface UpResult {
+  readonly cluster: LocalCluster
+  /** The context that names it; null when another cluster has the name. */
+  readonly context: string | null
+}
+
+export async function bringUp(options: BringUpOptions): Promise<UpResult> {
+  const { note } = options
+  const cluster = await startLocalCluster({ ...options, dir: options.dir ?? defaultClusterDirectory(process.env) })
+  const { members, protocol } = cluster.configuration
+  if (!cluster.created && options.given.has('nodes') && members.length !== options.nodes) {
+    note(`the cluster in ${cluster.dir} keeps its ${members.length} nodes`)
+  }
+  if (!cluster.created && options.given.has('protocol') && protocol !== options.protocol) {
+    note(`the cluster in ${cluster.dir} keeps its protocol, ${protocol}`)
+  }
+  return { cluster, context: await registerContext(cluster, note) }
+}
+
+export function upOutput({ cluster, context }: UpResult): Output {
+  const { clusterId, dir, clusterFile, configuration, nodes } = cluster
+  const { protocol } = configuration
+  return {
+    value: { clusterId, dir, clusterFile, context, protocol, nodes },
+    items: nodes,
+    ids: [clusterId],
+    text: async ({ fields, table }) => {
+      const head = fields([['cluster', clusterId], ['directory', dir], ['context', context], ['protocol', protocol]])
+      const rows = nodes.map(({ id, address, pid, dataDir }) => [id, address, pid, dataDir])
+      return `${head}\n${await table(['node', 'address', 'pid', 'data'], rows)}`
+    },
+  }
+}
+
+export interface KeepUpOptions {
+  readonly signal: AbortSignal
+  readonly note: (text: string) => void
+  /** Opens the REPL; null to wait in the foreground. */
+  readonly repl: Config | null
+}
+
+/** Returns when it is over: signal, end of the REPL, or all nodes stopped by somebody else. */
+export async function keepUp({ cluster }: UpResult, options: KeepUpOptions): Promise<void> {
+  const { note } = options
+  const over = new AbortController()
+  const stop = () => over.abort()
+  if (options.signal.aborted) stop()
+  options.signal.addEventListener('abort', stop, { once: true })
+  const watching = watchNodes(cluster, over.signal, (node, end) => {
+    note(`node ${node.id} (pid ${node.pid}) ended: ${endText(end)}; \`knhk up --dir ${cluster.dir}\` starts it again`)
+  })
+  try {
+    if (options.repl === null) {
+      note('the cluster runs until SIGINT or SIGTERM')
+      await watching
+    } else {
+      const { runReplOn } = await import('./repl/run-repl.js')
+      await runReplOn(options.repl, { dir: cluster.dir })
+    }
+  } finally {
+    over.abort()
+    await watching
+    await stopStarted(cluster, note)
+  }
+}
+
+async function stopStarted({ dir, started }: LocalCluster, note: (text: string) => void): Promise<void> {
+  if (started.length === 0) return
+  note(`stopping ${started.map((child) => child.id).join(', ')}`)
+  const stopped = await stopProcesses(dir, started.map((child) => child.id), { graceMs: STOP_GRACE_MS, onProgress: note })
+  const killed = stopped.filter((node) => node.outcome === 'killed')
+  note(killed.length === 0 ? 'stopped' : `stopped; killed: ${killed.map((node) => node.id).join(', ')}`)
+}
+
+/** Names the cluster after its directory unless another cluster has that name; never fails `up`. */
+async function registerContext(cluster: LocalCluster, note: (text: string) => void): Promise<string | null> {
+  const name = basename(cluster.dir)
+  const context: Context = { clusterFile: cluster.clusterFile, keyPath: clusterPaths(cluster.dir).adminKey, endpoints: null }
+  try {
+    const known = (await readContexts(process.env)).contexts.get(name)
+    if (known !== undefined) return known.clusterFile === context.clusterFile ? name : null
+    await addContext(process.env, name, context)
+    return name
+  } catch (error) {
+    note(`no context was made: ${error instanceof Error ? error.message : 'unknown reason'}`)
+    return null
+  }
+}
+
+function endText(end: ProcessEnd | null): string {
+  if (end === null) return 'it no longer runs'
+  return end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
+}

@@ -1,0 +1,44 @@
+/** Reads the tables that live in memory back from the system spaces of the state, at a restart. */
+import { hasCode, KnhkError } from '../base/error.js'
+import type { CaseCounts } from './cases.js'
+import { decodeMachineRecord } from './machine-record.js'
+import type { ClientTable } from './roles.js'
+import type { SessionTable } from './sessions.js'
+import { CLIENT_SPACE, MACHINE_SPACE, SESSION_SPACE } from './state-keys.js'
+
+export interface MachineTables {
+  readonly clients: ClientTable
+  readonly sessions: SessionTable
+  readonly cases: CaseCounts
+}
+
+/** Fills the tables from all pairs of the system spaces, in key order; returns the log time. Throws `Corrupt`. */
+export function restoreTables(
+  tables: MachineTables,
+  system: Iterable<{ readonly key: string; readonly value: Uint8Array }>,
+): number {
+  try {
+    return fill(tables, system)
+  } catch (error) {
+    if (!hasCode(error, 'ProtocolViolation')) throw error
+    throw new KnhkError('Corrupt', 'the stored state of the machine is malformed', { cause: error })
+  }
+}
+
+function fill(tables: MachineTables, system: Iterable<{ readonly key: string; readonly value: Uint8Array }>): number {
+  const sessionPairs: { key: string; value: Uint8Array }[] = []
+  let nowMs: number | null = null
+  for (const { key, value } of system) {
+    if (key === MACHINE_SPACE) {
+      const record = decodeMachineRecord(value)
+      nowMs = record.nowMs
+      tables.cases.restore(record.caseCounts)
+    } else if (key[0] === CLIENT_SPACE) tables.clients.load(key, value)
+    else if (key[0] === SESSION_SPACE) sessionPairs.push({ key, value })
+    else throw new KnhkError('Corrupt', 'the state has a system space that this version does not know')
+  }
+  if (nowMs === null) throw new KnhkError('Corrupt', 'the state was stored without a checkpoint of the machine')
+  // Sessions name clients, so they come after them.
+  tables.sessions.load(sessionPairs, tables.clients)
+  return nowMs
+}
