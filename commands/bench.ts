@@ -60,7 +60,7 @@ from there. --history writes every operation with its times (NDJSON), for a line
     const progress = await this.progress('warming up')
     const report = await measure({
       choice: this.targetChoice(flags),
-      target: this.session?.target ?? null,
+      target: this.session?.connection.target ?? null,
       run: {
         clients: flags.clients,
         pipeline: flags.pipeline,

@@ -2,8 +2,9 @@
  * The public library of knhk. Names under construction (BFT and hybrid clusters, receipts) join here
  * as they are built; docs/architecture.md says where.
  */
-export { ERROR_CODES, type ErrorCode } from './base/error-codes.js'
+
 export { type ErrorDetails, hasCode, KnhkError } from './base/error.js'
+export { ERROR_CODES, type ErrorCode } from './base/error-codes.js'
 export { type BenchOptions, type BenchReport, runBench } from './client/bench.js'
 export {
   type CallOptions,
@@ -42,14 +43,14 @@ export type {
   Term,
   ViewNumber,
 } from './consensus/types.js'
-export { type KeyPair, generateKeyPair } from './crypto/keys.js'
 export { loadKeyPair, writeKeyFiles } from './crypto/key-files.js'
+export { generateKeyPair, type KeyPair } from './crypto/keys.js'
 export { createLogger } from './node/logger.js'
 export type { Logger, LogLevel } from './node/ports.js'
 export { type RunningNode, type StartOptions, startNode } from './node/start.js'
 export { SimulatedClient } from './simulator/client.js'
 export { SimulatedCluster, type SimulatedClusterOptions } from './simulator/cluster.js'
 export { kvOperation } from './workflow/kv-codec.js'
+export { WorkflowMachine } from './workflow/machine.js'
 export { operationFromJson, operationToJson } from './workflow/operation-json.js'
 export type { CaseState, KvOperation, Operation, OperationResult } from './workflow/operations.js'
-export { WorkflowMachine } from './workflow/machine.js'

@@ -23,7 +23,7 @@ export default class LogVerify extends BaseCommand {
     const { flags } = await this.parse(LogVerify)
     const { chooseLog, verifyOutput, verifyStored } = await import('../../src/terminal/log-verify.js')
     const progress = await this.progress('verifying')
-    const report = await chooseLog(flags['data-dir'], flags.dir ?? this.session?.target.dir ?? undefined, flags.node)
+    const report = await chooseLog(flags['data-dir'], flags.dir ?? this.session?.connection.target.dir ?? undefined, flags.node)
       .then(verifyStored)
       .finally(() => progress.stop())
     await this.print(verifyOutput(report))

@@ -2,10 +2,11 @@
  * What the client library offers to commands, the REPL and embedding programs. Three outcomes, kept
  * apart everywhere: ok, failed (certainly not applied), unknown (the answer was lost).
  */
+
+import type { ErrorDetails } from '../base/error.js'
+import type { ErrorCode } from '../base/error-codes.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { Assurance, Mode } from '../consensus/types.js'
-import type { ErrorCode } from '../base/error-codes.js'
-import type { ErrorDetails } from '../base/error.js'
 import type { Operation, OperationResult } from '../workflow/operations.js'
 
 export interface ClientKey {

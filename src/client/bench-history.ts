@@ -28,7 +28,11 @@ export class BenchHistory {
     return { client, op, key, value, call: process.hrtime.bigint(), slot }
   }
 
-  return(open: OpenOperation & { slot: number }, outcome: 'ok' | 'failed' | 'unknown', result: string | boolean | null): void {
+  return(
+    open: OpenOperation & { slot: number },
+    outcome: 'ok' | 'failed' | 'unknown',
+    result: string | boolean | null,
+  ): void {
     this.#busy.delete(open.slot)
     // An operation whose outcome is unknown stays open for ever: its client id is not used again.
     if (outcome === 'unknown') this.#generation.set(open.slot, (this.#generation.get(open.slot) ?? 0) + 1)

@@ -26,7 +26,8 @@ export class BenchWorkload {
   lastKey = ''
 
   constructor(options: WorkloadOptions) {
-    if (options.keys < 1 || options.keys > 10 ** KEY_DIGITS) throw new KnhkError('InvalidArgument', 'keys must be 1 to 100,000,000')
+    if (options.keys < 1 || options.keys > 10 ** KEY_DIGITS)
+      throw new KnhkError('InvalidArgument', 'keys must be 1 to 100,000,000')
     this.#options = options
     const key = Buffer.from(keyName(0))
     // Values that a checker can tell apart need room for their serial number.

@@ -3,7 +3,7 @@
  * loop (operations start at their scheduled time and are timed from it, so a slow server cannot hide
  * behind a waiting client: no coordinated omission).
  */
-import { KnhkError } from '../base/error.js'
+import type { KnhkError } from '../base/error.js'
 import type { ClientOptions } from './api.js'
 import { BenchHistory } from './bench-history.js'
 import { BenchWorkload } from './bench-workload.js'
@@ -64,10 +64,14 @@ const REQUEST_TIMEOUT_MS = 10_000
 const DRAIN_TIMEOUT_MS = REQUEST_TIMEOUT_MS + 1000
 
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
-  const connections = await Promise.all(Array.from({ length: options.connections }, () => connectClient(options.client)))
+  const connections = await Promise.all(
+    Array.from({ length: options.connections }, () => connectClient(options.client)),
+  )
   try {
     const sessions = await Promise.all(
-      Array.from({ length: options.clients }, (_, i) => (connections[i % connections.length] as ClusterClient).openRawSession()),
+      Array.from({ length: options.clients }, (_, i) =>
+        (connections[i % connections.length] as ClusterClient).openRawSession(),
+      ),
     )
     const slots = sessions.flatMap((session, i) =>
       Array.from({ length: options.pipeline }, (_, p): Slot => {
@@ -156,10 +160,15 @@ class BenchRun {
     const open = this.#history?.call(slot.id, 'put', this.#workload.lastKey, this.#workload.lastValue)
     slot.session.submitEncoded(operations, REQUEST_TIMEOUT_MS, (_, results, error) => {
       if (open !== undefined) {
-        const outcome = error !== null ? (isUnknown(error) ? 'unknown' : 'failed') : results?.[0]?.outcome.ok ? 'ok' : 'failed'
+        const outcome =
+          error !== null ? (isUnknown(error) ? 'unknown' : 'failed') : results?.[0]?.outcome.ok ? 'ok' : 'failed'
         this.#history?.return(open, outcome, null)
       }
-      this.#finished(slot, scheduledMs, error === null && results !== null && results.every((result) => result.outcome.ok))
+      this.#finished(
+        slot,
+        scheduledMs,
+        error === null && results !== null && results.every((result) => result.outcome.ok),
+      )
     })
   }
 
@@ -246,9 +255,13 @@ function sleep(durationMs: number, signal: AbortSignal | undefined): Promise<voi
       return
     }
     const timer = setTimeout(resolve, durationMs)
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    }, { once: true })
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
   })
 }

@@ -6,8 +6,9 @@
  * Sending again is safe: a request's bytes do not change, and the session table in the replicated
  * state applies each sequence number at most once.
  */
-import type { ErrorCode } from '../base/error-codes.js'
+
 import { KnhkError } from '../base/error.js'
+import type { ErrorCode } from '../base/error-codes.js'
 import {
   type AppliedFrame,
   CLIENT_FRAME,
@@ -20,6 +21,7 @@ import {
   requestNumberOf,
   type WireReadLevel,
 } from '../transport/client-protocol.js'
+import { TRANSPORT_LIMITS } from '../transport/limits.js'
 import type { Links } from './links.js'
 import { Seeker } from './seeker.js'
 
@@ -45,7 +47,13 @@ interface Pending {
 
 const SWEEP_MS = 25
 const RETRY_DELAY_MS = 20
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['NotLeader', 'NoLeader', 'LeadershipLost', 'ResourceExhausted', 'EpochChanging'])
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'NotLeader',
+  'NoLeader',
+  'LeadershipLost',
+  'ResourceExhausted',
+  'EpochChanging',
+])
 
 export class Channel {
   readonly #links: Links
@@ -56,11 +64,13 @@ export class Channel {
   #sweep: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(makeLinks: (handlers: {
-    onFrame: (member: string, type: number, payload: Uint8Array) => void
-    onDown: (member: string) => void
-    onLeader: (leader: string | null) => void
-  }) => Links) {
+  constructor(
+    makeLinks: (handlers: {
+      onFrame: (member: string, type: number, payload: Uint8Array) => void
+      onDown: (member: string) => void
+      onLeader: (leader: string | null) => void
+    }) => Links,
+  ) {
     this.#links = makeLinks({
       onFrame: (member, type, payload) => this.#frame(member, type, payload),
       onDown: (member) => this.#down(member),
@@ -92,7 +102,12 @@ export class Channel {
   }
 
   query(
-    query: { readonly name: string; readonly args: Readonly<Record<string, unknown>>; readonly read: WireReadLevel; readonly member: string | null },
+    query: {
+      readonly name: string
+      readonly args: Readonly<Record<string, unknown>>
+      readonly read: WireReadLevel
+      readonly member: string | null
+    },
     timeoutMs: number,
     callback: QueryCallback,
   ): number {
@@ -117,14 +132,18 @@ export class Channel {
     const pending = this.#pending.get(number)
     if (pending === undefined) return
     const unknown = pending.type === CLIENT_FRAME.propose && (pending.maybeApplied || pending.sentTo !== null)
-    this.#fail(pending, new KnhkError('Aborted', unknown ? 'cancelled; the operation may have been applied' : 'cancelled'))
+    this.#fail(
+      pending,
+      new KnhkError('Aborted', unknown ? 'cancelled; the operation may have been applied' : 'cancelled'),
+    )
   }
 
   close(): void {
     this.#closed = true
     clearInterval(this.#sweep)
     this.#seeker.stop()
-    for (const pending of [...this.#pending.values()]) this.#fail(pending, new KnhkError('Aborted', 'the client was closed'))
+    for (const pending of [...this.#pending.values()])
+      this.#fail(pending, new KnhkError('Aborted', 'the client was closed'))
     this.#links.close()
   }
 
@@ -138,6 +157,11 @@ export class Channel {
   #submit(pending: Pending): void {
     if (this.#closed) {
       queueMicrotask(() => pending.onError(new KnhkError('Aborted', 'the client is closed'), ''))
+      return
+    }
+    if (pending.payload.length > TRANSPORT_LIMITS.clientFrameBytes) {
+      const message = `the request has ${pending.payload.length} bytes, more than ${TRANSPORT_LIMITS.clientFrameBytes}`
+      queueMicrotask(() => pending.onError(new KnhkError('FrameTooLarge', message), ''))
       return
     }
     this.#pending.set(pending.number, pending)
@@ -246,11 +270,16 @@ export class Channel {
 
   #expiry(pending: Pending): KnhkError {
     if (pending.type === CLIENT_FRAME.propose && (pending.maybeApplied || pending.sentTo !== null)) {
-      return new KnhkError('OutcomeUnknown', 'the deadline passed before the answer came; the operation may have been applied')
+      return new KnhkError(
+        'OutcomeUnknown',
+        'the deadline passed before the answer came; the operation may have been applied',
+      )
     }
     if (pending.lastRefusal !== null) return pending.lastRefusal
     if (!this.#links.anyUp) {
-      const failure = [...this.#links.failures.values()].find((error) => error.code !== 'Unreachable') ?? [...this.#links.failures.values()][0]
+      const failure =
+        [...this.#links.failures.values()].find((error) => error.code !== 'Unreachable') ??
+        [...this.#links.failures.values()][0]
       return failure ?? new KnhkError('Unreachable', 'no member answered before the deadline')
     }
     if (pending.type === CLIENT_FRAME.propose) {

@@ -37,8 +37,12 @@ export class Links {
     this.#options = options
     const { members } = options.configuration
     const { endpoints } = options
-    this.members = endpoints === undefined ? members : members.filter((m) => endpoints.includes(m.id) || endpoints.includes(m.address))
-    if (this.members.length === 0) throw new KnhkError('InvalidArgument', 'no member of the cluster file matches the endpoints')
+    this.members =
+      endpoints === undefined
+        ? members
+        : members.filter((m) => endpoints.includes(m.id) || endpoints.includes(m.address))
+    if (this.members.length === 0)
+      throw new KnhkError('InvalidArgument', 'no member of the cluster file matches the endpoints')
   }
 
   /** The member that leads as far as this client knows. */
@@ -69,7 +73,8 @@ export class Links {
     const dialing = this.#dialing.get(id)
     if (dialing !== undefined) return dialing
     const member = this.members.find((candidate) => candidate.id === id)
-    if (member === undefined) return Promise.reject(new KnhkError('NotFound', `there is no member ${id} among the endpoints`))
+    if (member === undefined)
+      return Promise.reject(new KnhkError('NotFound', `there is no member ${id} among the endpoints`))
     const opening = this.#open(member).finally(() => this.#dialing.delete(id))
     this.#dialing.set(id, opening)
     return opening
@@ -96,7 +101,10 @@ export class Links {
     try {
       link = await this.#options.dial(member, DIAL_TIMEOUT_MS)
     } catch (error) {
-      const failure = error instanceof KnhkError ? error : new KnhkError('Unreachable', `${member.id} at ${member.address} cannot be reached`, { cause: error })
+      const failure =
+        error instanceof KnhkError
+          ? error
+          : new KnhkError('Unreachable', `${member.id} at ${member.address} cannot be reached`, { cause: error })
       this.failures.set(member.id, failure)
       throw failure
     }

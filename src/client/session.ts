@@ -9,7 +9,7 @@ import { SESSION_WINDOW } from '../workflow/limits.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 import type { Operation } from '../workflow/operations.js'
 import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
-import type { CallOptions, SettledOperation, Session } from './api.js'
+import type { CallOptions, Session, SettledOperation } from './api.js'
 import type { Channel } from './channel.js'
 
 const GAP_RETRY_MS = 10
@@ -22,7 +22,11 @@ export interface SessionOptions {
 }
 
 /** Told once: the frame and its results, or an error. */
-export type RawCallback = (frame: AppliedFrame | null, results: readonly PlacedResult[] | null, error: KnhkError | null) => void
+export type RawCallback = (
+  frame: AppliedFrame | null,
+  results: readonly PlacedResult[] | null,
+  error: KnhkError | null,
+) => void
 
 export class ClientSession implements Session {
   readonly id: SessionId
@@ -66,7 +70,10 @@ export class ClientSession implements Session {
     if (first + operations.length - ackedBelow > SESSION_WINDOW) {
       throw new KnhkError('SequenceTooFar', 'the session window is full: wait for answers first')
     }
-    const request = encodeRequest({ session: this.id, firstSequence: first, ackedBelow, clientKey: this.#clientKey }, operations)
+    const request = encodeRequest(
+      { session: this.id, firstSequence: first, ackedBelow, clientKey: this.#clientKey },
+      operations,
+    )
     this.#next = first + operations.length
     this.#open.set(first, operations.length)
     return this.#propose(request, first, performance.now() + timeoutMs, callback)
@@ -86,7 +93,12 @@ export class ClientSession implements Session {
       }
       const results = decodeResults(frame.results, frame.index, frame.firstPosition)
       const head = results[0]?.outcome
-      if (head !== undefined && !head.ok && head.code === 'SequenceGap' && performance.now() + GAP_RETRY_MS < expiresAtMs) {
+      if (
+        head !== undefined &&
+        !head.ok &&
+        head.code === 'SequenceGap' &&
+        performance.now() + GAP_RETRY_MS < expiresAtMs
+      ) {
         // An earlier request of this session is being sent again; this one follows it.
         setTimeout(() => this.#propose(request, first, expiresAtMs, callback), GAP_RETRY_MS)
         return

@@ -34,7 +34,8 @@ export function assembleStatus(protocol: Mode, reports: readonly MemberReport[])
     nodes: nodes.map((node) => ({
       ...node,
       rttMs: rtts.get(node.id) ?? null,
-      lagEntries: node.appliedIndex === null || commitIndex === null ? null : Math.max(0, commitIndex - node.appliedIndex),
+      lagEntries:
+        node.appliedIndex === null || commitIndex === null ? null : Math.max(0, commitIndex - node.appliedIndex),
     })),
   }
 }

@@ -10,6 +10,7 @@ import { parseAddress } from './address.js'
 import { readClusterFile } from './cluster-file.js'
 import { type Context, readContexts, requireContext } from './contexts.js'
 import { clusterPaths } from './layout.js'
+import { TARGET_VARIABLES } from './target-variables.js'
 import type { Environment } from './user-directories.js'
 
 /** What one source (flags, or the environment) says. */
@@ -33,14 +34,6 @@ export interface Target {
   /** Member ids to talk to; null for all. */
   readonly endpoints: readonly string[] | null
 }
-
-export const TARGET_VARIABLES = {
-  dir: 'KNHK_DIR',
-  context: 'KNHK_CONTEXT',
-  cluster: 'KNHK_CLUSTER',
-  key: 'KNHK_KEY',
-  endpoints: 'KNHK_ENDPOINTS',
-} as const satisfies Record<keyof TargetChoice, string>
 
 /** Throws `Usage` when nothing says which cluster, `NotFound` or `InvalidFile` when it is not there. */
 export async function resolveTarget(flags: TargetChoice, environment: Environment): Promise<Target> {

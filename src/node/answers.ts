@@ -12,6 +12,7 @@ import {
   encodeRefused,
   type RefusedFrame,
 } from '../transport/client-protocol.js'
+import { TRANSPORT_LIMITS } from '../transport/limits.js'
 import type { Waiters } from './collector.js'
 import type { ClientConnection } from './ports.js'
 
@@ -62,7 +63,9 @@ export function answerApplied(
   const connection = waiters.connections[ordinal]
   const requestNumber = waiters.requestNumbers[ordinal]
   if (connection === undefined || requestNumber === undefined || !connection.open) return
-  connection.send(CLIENT_FRAME.applied, encodeApplied(requestNumber, context, index, firstPosition, results))
+  const answer = encodeApplied(requestNumber, context, index, firstPosition, results)
+  if (answer.length <= TRANSPORT_LIMITS.clientFrameBytes) connection.send(CLIENT_FRAME.applied, answer)
+  else refuseOne(connection, requestNumber, { code: 'FrameTooLarge', outcomeUnknown: true, leader: null })
 }
 
 type Refusal = Pick<RefusedFrame, 'code' | 'outcomeUnknown' | 'leader'>
@@ -85,6 +88,7 @@ const REFUSAL_MESSAGES: Readonly<Partial<Record<RefusedFrame['code'], string>>> 
   LeadershipLost: 'the leader changed while the request was under way',
   ResourceExhausted: 'the node is at a limit and takes no more requests for now',
   NotPermitted: 'the request carries another client key than the connection',
+  FrameTooLarge: 'the operations were applied, but their results together do not fit into one answer',
   DeadlineExceeded: 'the node could not confirm the read in time',
   UnsupportedRead: 'this read level is not offered',
 }

@@ -3,10 +3,10 @@
  * under way into the next batch. Batches form by themselves; there is no batching delay.
  */
 import { bytesEqual } from '../base/bytes.js'
-import type { ErrorCode } from '../base/error-codes.js'
 import { KnhkError } from '../base/error.js'
-import { encodeBody } from '../consensus/request-body.js'
+import type { ErrorCode } from '../base/error-codes.js'
 import { decodeRequestHeader, forEachOperation } from '../consensus/request.js'
+import { encodeBody } from '../consensus/request-body.js'
 import type { NodeLimits } from './limits.js'
 import type { ClientConnection } from './ports.js'
 

@@ -10,7 +10,6 @@ import type { LogStore } from './ports.js'
 export type StoreEffect = Extract<Effect, { type: 'store' }>
 type SendEffect = Extract<Effect, { type: 'send' }>
 
-
 export class LogWriter {
   readonly #log: LogStore
   readonly #onStored: (writes: readonly StoreEffect[]) => void

@@ -15,7 +15,13 @@ export function createLogger(options: {
 }): Logger & { flush: () => void } {
   const sink = destination({ fd: options.fd, sync: false, maxLength: BUFFER_BYTES_MAX })
   const logger = pino(
-    { level: options.level, base: { node: options.node }, timestamp: () => `,"time":"${new Date().toISOString()}"`, formatters: { level: (label) => ({ level: label }) }, messageKey: 'event' },
+    {
+      level: options.level,
+      base: { node: options.node },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      messageKey: 'event',
+    },
     sink,
   )
   return {

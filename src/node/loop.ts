@@ -9,7 +9,7 @@ import { unreachable } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
 import { computeBatchDigest } from '../consensus/batch-digest.js'
 import type { Core, Effect, Now, ProtocolMessage, Role } from '../consensus/core.js'
-import { type Entry, type Sha256 } from '../consensus/entry.js'
+import type { Entry, Sha256 } from '../consensus/entry.js'
 import type { LogIndex, Millis, NodeId } from '../consensus/types.js'
 import { CLIENT_FRAME, decodePropose, encodeLeaderNotice } from '../transport/client-protocol.js'
 import type { WorkflowMachine } from '../workflow/machine.js'
@@ -235,7 +235,8 @@ export class NodeLoop {
     if (this.#completions.length > 0) {
       const completions = this.#completions
       this.#completions = []
-      for (const { writeId, epoch, term, index } of completions) this.#step({ type: 'stored', writeId, epoch, term, index })
+      for (const { writeId, epoch, term, index } of completions)
+        this.#step({ type: 'stored', writeId, epoch, term, index })
     }
     if (this.#inbox.length === 0) return
     const inbox = this.#inbox
@@ -255,7 +256,11 @@ export class NodeLoop {
   #propose(): void {
     if (this.#collector.isEmpty || this.#writer.busy || this.#writer.queued > 0) return
     if (this.#role !== 'leader') {
-      refuse(this.#collector.drain(), { code: this.#leader === null ? 'NoLeader' : 'NotLeader', outcomeUnknown: false, leader: this.#leader })
+      refuse(this.#collector.drain(), {
+        code: this.#leader === null ? 'NoLeader' : 'NotLeader',
+        outcomeUnknown: false,
+        leader: this.#leader,
+      })
       return
     }
     if (this.#commitIndex - this.#applier.appliedIndex > this.#options.limits.applyLagEntriesMax) {
@@ -426,7 +431,8 @@ export class NodeLoop {
         : this.#leader === null
           ? 'NoLeader'
           : 'NotLeader'
-    if (refusal !== null) refuseOne(connection, requestNumber, { code: refusal, outcomeUnknown: false, leader: this.#leader })
+    if (refusal !== null)
+      refuseOne(connection, requestNumber, { code: refusal, outcomeUnknown: false, leader: this.#leader })
     this.#wake()
   }
 
@@ -445,7 +451,8 @@ export class NodeLoop {
   }
 
   #idleDeadline(): Millis | undefined {
-    if (this.#ports.state.openBytes === 0 && this.#digests.latest?.index === this.#applier.appliedIndex) return undefined
+    if (this.#ports.state.openBytes === 0 && this.#digests.latest?.index === this.#applier.appliedIndex)
+      return undefined
     return this.#lastAppliedMs + this.#options.limits.generationAgeMs
   }
 

@@ -2,9 +2,10 @@
  * Everything the node loop touches outside itself. The production node gets real implementations, the
  * simulator and the tests get their own; nothing under src/node reaches around these interfaces.
  */
-import type { Entry, EntryHeader } from '../consensus/entry.js'
+
 import type { ProtocolMessage, RestoredLog, StoreRecord } from '../consensus/core.js'
-import type { LogIndex, Millis, NodeId, Term, Epoch } from '../consensus/types.js'
+import type { Entry, EntryHeader } from '../consensus/entry.js'
+import type { Epoch, LogIndex, Millis, NodeId, Term } from '../consensus/types.js'
 
 export interface Clock {
   monotonicMs(): Millis
@@ -32,7 +33,11 @@ export interface LogStore {
   /** Entries from `from` on, at least one if it exists, at most about `maxBytes`. Empty where there is none. */
   read(from: LogIndex, maxBytes: number): Promise<Entry[]>
   /** Headers of a range, for inspection; at most `limit`. */
-  headers(from: LogIndex, to: LogIndex, limit: number): Promise<{ header: EntryHeader; bytes: number; operations: number }[]>
+  headers(
+    from: LogIndex,
+    to: LogIndex,
+    limit: number,
+  ): Promise<{ header: EntryHeader; bytes: number; operations: number }[]>
   readonly firstIndex: LogIndex
   readonly lastIndex: LogIndex
   /** Writes the seal of a clean stop and closes the files. */
@@ -52,7 +57,11 @@ export interface StateStore {
    */
   rotate(appliedIndex: LogIndex): ReadonlyMap<string, Uint8Array | null>
   /** Entries with `from` ≤ key < `to` in key order, unflushed changes included, as of the call. */
-  range(from: string, to: string, options?: { readonly limit?: number; readonly reverse?: boolean }): Promise<{ key: string; value: Uint8Array }[]>
+  range(
+    from: string,
+    to: string,
+    options?: { readonly limit?: number; readonly reverse?: boolean },
+  ): Promise<{ key: string; value: Uint8Array }[]>
   /** All pairs as of the call (unflushed changes included), for rebuilding the digest after a restart. */
   scan(): AsyncIterable<{ key: string; value: Uint8Array }>
   /** Bytes and keys in generations not yet on disk: back-pressure for apply. */

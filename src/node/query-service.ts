@@ -5,7 +5,13 @@
 import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { LogIndex, Millis } from '../consensus/types.js'
-import { type AnswerContext, CLIENT_FRAME, decodeQuery, encodeQueryAnswer, type QueryFrame } from '../transport/client-protocol.js'
+import {
+  type AnswerContext,
+  CLIENT_FRAME,
+  decodeQuery,
+  encodeQueryAnswer,
+  type QueryFrame,
+} from '../transport/client-protocol.js'
 import { type QueryRead, type QueryReadResult, type QueryTables, startQuery } from '../workflow/queries.js'
 import { refuseOne, refuseWithError } from './answers.js'
 import type { Digests } from './digests.js'
@@ -37,14 +43,7 @@ export class QueryService {
   /** Handles one query frame. `wake` makes the loop flush an answer that comes later. */
   frame(connection: ClientConnection, payload: Uint8Array, wake: () => void): void {
     const query = decodeQuery(payload)
-    const run = () => {
-      // The index of the answer is that of the state it was read from, taken before anything is awaited.
-      const index = this.#options.appliedIndex()
-      this.#run(query).then(
-        (value) => this.#answer(connection, query, index, value),
-        (error: unknown) => this.#refuse(connection, query, error),
-      ).finally(wake)
-    }
+    const run = () => void this.#serve(connection, query).finally(wake)
     if (query.read === 'local') {
       run()
       return
@@ -58,24 +57,24 @@ export class QueryService {
       if (refusal === null) run()
       else refuseOne(connection, query.requestNumber, { ...refusal, outcomeUnknown: false })
     })
-    if (!added) refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
+    if (!added)
+      refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
   }
 
-  #answer(connection: ClientConnection, query: QueryFrame, index: LogIndex, value: unknown): void {
-    if (!connection.open) return
-    const answer = {
-      requestNumber: query.requestNumber,
-      ...this.#options.context(),
-      index,
-      staleMs: query.read === 'local' ? this.#options.staleMs() : null,
-      value,
+  /** Never rejects: what goes wrong with one query is told to the one who asked. */
+  async #serve(connection: ClientConnection, query: QueryFrame): Promise<void> {
+    // The index of the answer is that of the state it was read from, taken before anything is awaited.
+    const index = this.#options.appliedIndex()
+    const { requestNumber, read } = query
+    try {
+      const value = await this.#run(query)
+      const staleMs = read === 'local' ? this.#options.staleMs() : null
+      const answer = encodeQueryAnswer({ requestNumber, ...this.#options.context(), index, staleMs, value })
+      if (connection.open) connection.send(CLIENT_FRAME.answer, answer)
+    } catch (error) {
+      const known = error instanceof KnhkError ? error : new KnhkError('Bug', 'the query failed', { cause: error })
+      refuseWithError(connection, requestNumber, known)
     }
-    connection.send(CLIENT_FRAME.answer, encodeQueryAnswer(answer))
-  }
-
-  #refuse(connection: ClientConnection, query: QueryFrame, error: unknown): void {
-    const known = error instanceof KnhkError ? error : new KnhkError('Bug', 'the query failed', { cause: error })
-    refuseWithError(connection, query.requestNumber, known)
   }
 
   async #run(query: QueryFrame): Promise<unknown> {

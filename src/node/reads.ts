@@ -8,7 +8,9 @@ import { type LogIndex, type Millis, type NodeId, type ReadId, readId } from '..
 import type { NodeLimits } from './limits.js'
 
 /** Called once: with null to serve the read now, with a code to refuse it. */
-export type ReadCallback = (refusal: { readonly code: RefusalCode | 'DeadlineExceeded'; readonly leader: NodeId | null } | null) => void
+export type ReadCallback = (
+  refusal: { readonly code: RefusalCode | 'DeadlineExceeded'; readonly leader: NodeId | null } | null,
+) => void
 
 interface Round {
   readonly callbacks: ReadCallback[]
@@ -26,7 +28,11 @@ export class ReadQueue {
   #waiting = 0
 
   /** `firstId` differs at every start, so that an answer to an earlier life is never taken. */
-  constructor(options: { readonly limits: NodeLimits; readonly firstId: number; readonly begin: (id: ReadId) => void }) {
+  constructor(options: {
+    readonly limits: NodeLimits
+    readonly firstId: number
+    readonly begin: (id: ReadId) => void
+  }) {
     this.#limits = options.limits
     this.#begin = options.begin
     this.#nextId = options.firstId

@@ -47,7 +47,8 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     reportStopped = resolve
   })
   const onFatal = (error: unknown) => {
-    const known = error instanceof KnhkError ? error : new KnhkError('Bug', 'the node failed unexpectedly', { cause: error })
+    const known =
+      error instanceof KnhkError ? error : new KnhkError('Bug', 'the node failed unexpectedly', { cause: error })
     const stack = error instanceof Error ? (error.stack ?? null) : null
     logger.log('error', 'the node stops', { code: known.code, message: known.message, hint: known.hint, stack })
     reportStopped(known)
@@ -98,7 +99,11 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       throw error
     }
     const { loop } = node
-    logger.log('info', 'node started', { address: options.listen ?? '', port: transport.port, version: options.version })
+    logger.log('info', 'node started', {
+      address: options.listen ?? '',
+      port: transport.port,
+      version: options.version,
+    })
     return {
       port: transport.port,
       stopped,
@@ -128,7 +133,12 @@ function hello(nodeId: NodeId, storage: NodeStorage, node: ComposedNode | undefi
 }
 
 /** A member that shows another incarnation lost its disk, and with it its promises: it must not take part. */
-function admitPeer(peer: PeerHello, storage: NodeStorage, logger: Logger, onFatal: (error: unknown) => void): ErrorCode | null {
+function admitPeer(
+  peer: PeerHello,
+  storage: NodeStorage,
+  logger: Logger,
+  onFatal: (error: unknown) => void,
+): ErrorCode | null {
   const standing = storage.knownPeers.standing(peer.nodeId, peer.incarnation)
   if (standing === 'known') return null
   if (standing === 'different') {

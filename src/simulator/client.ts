@@ -40,7 +40,12 @@ export class SimulatedClient {
     return result as PlacedResult
   }
 
-  #submit(session: SessionId, firstSequence: number, ackedBelow: number, operation: Operation): Promise<PlacedResult[]> {
+  #submit(
+    session: SessionId,
+    firstSequence: number,
+    ackedBelow: number,
+    operation: Operation,
+  ): Promise<PlacedResult[]> {
     const header = { session, firstSequence, ackedBelow, clientKey: SIMULATED_CLIENT_KEY }
     const request = encodeRequest(header, [encodeOperation(operation)])
     return new Promise((done) => {

@@ -60,7 +60,10 @@ export class SimulatedListener implements ClientListener {
     this.#queue = queue
   }
 
-  connect(clientKey: Uint8Array, handlers: { readonly onAnswer: AnswerHandler; readonly onClose: () => void }): SimulatedConnection {
+  connect(
+    clientKey: Uint8Array,
+    handlers: { readonly onAnswer: AnswerHandler; readonly onClose: () => void },
+  ): SimulatedConnection {
     const connection = new SimulatedConnection(this, this.#queue, clientKey, handlers)
     this.#connections.add(connection)
     this.onOpen(connection)

@@ -37,7 +37,13 @@ export class SimulatedCluster {
     this.nodes = this.configuration.members.map(
       ({ id }) =>
         new SimulatedNode(
-          { id, configuration: this.configuration, seed: options.seed, limits: options.limits ?? {}, logger: options.logger ?? SILENT },
+          {
+            id,
+            configuration: this.configuration,
+            seed: options.seed,
+            limits: options.limits ?? {},
+            logger: options.logger ?? SILENT,
+          },
           world,
         ),
     )

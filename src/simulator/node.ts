@@ -55,12 +55,14 @@ export class SimulatedNode {
     this.id = options.id
     this.#options = options
     this.#world = world
-    this.#random = new SeededRandom(options.seed, 1 + options.configuration.members.findIndex((m) => m.id === options.id))
+    this.#random = new SeededRandom(
+      options.seed,
+      1 + options.configuration.members.findIndex((m) => m.id === options.id),
+    )
     this.#incarnation = new Uint8Array(16).map(() => this.#random.between(0, 255))
     this.files = new MemoryFiles({
       random: this.#random.next,
-      fault: (operation) =>
-        operation === 'datasync' ? { kind: 'wait', until: this.#diskTime() } : undefined,
+      fault: (operation) => (operation === 'datasync' ? { kind: 'wait', until: this.#diskTime() } : undefined),
     })
   }
 
@@ -90,8 +92,18 @@ export class SimulatedNode {
       this.#formatted = true
     }
     const fail = (error: unknown) => this.#fail(run, error)
-    const state = await openStateStore({ source: this.#database, identity, nextTurn: scheduler.nextTurn, onFailed: fail })
-    const log = await openLog({ files: this.files, directory: LOG_DIRECTORY, identity, provenIndex: state.appliedIndex })
+    const state = await openStateStore({
+      source: this.#database,
+      identity,
+      nextTurn: scheduler.nextTurn,
+      onFailed: fail,
+    })
+    const log = await openLog({
+      files: this.files,
+      directory: LOG_DIRECTORY,
+      identity,
+      provenIndex: state.appliedIndex,
+    })
     if (run !== this.#run) return
     this.#listener = new SimulatedListener(queue)
     const clock = { monotonicMs: () => queue.nowMs, wallMs: () => 1_750_000_000_000 + queue.nowMs }

@@ -46,7 +46,8 @@ export async function readCheckedJson(
 function parseObject(bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> {
   try {
     const parsed: unknown = JSON.parse(fromUtf8(bytes))
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+      return parsed as Record<string, unknown>
   } catch (cause) {
     throw new KnhkError('Corrupt', `${path} is damaged`, { cause })
   }
@@ -54,5 +55,7 @@ function parseObject(bytes: Uint8Array, path: string): Readonly<Record<string, u
 }
 
 function checksum(content: Readonly<Record<string, unknown>>): string {
-  return crc32(toUtf8(JSON.stringify(content))).toString(16).padStart(8, '0')
+  return crc32(toUtf8(JSON.stringify(content)))
+    .toString(16)
+    .padStart(8, '0')
 }

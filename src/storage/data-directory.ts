@@ -60,10 +60,14 @@ export async function openDataDirectory(
   const directory = await readDataDirectory(files, path)
   const { clusterId, nodeId } = directory.identity
   if (!bytesEqual(clusterId, expected.clusterId)) {
-    throw new KnhkError('IdentityMismatch', `${path} belongs to another cluster`, { details: { clusterId: toHex(clusterId) } })
+    throw new KnhkError('IdentityMismatch', `${path} belongs to another cluster`, {
+      details: { clusterId: toHex(clusterId) },
+    })
   }
   if (nodeId !== expected.nodeId) {
-    throw new KnhkError('IdentityMismatch', `${path} belongs to node ${nodeId}, not ${expected.nodeId}`, { details: { nodeId } })
+    throw new KnhkError('IdentityMismatch', `${path} belongs to node ${nodeId}, not ${expected.nodeId}`, {
+      details: { nodeId },
+    })
   }
   return directory
 }
@@ -76,7 +80,8 @@ export async function readDataDirectory(files: FileSystem, path: string): Promis
   } catch (error) {
     throw storageFailed(`reading ${path}/${IDENTITY_FILE}`, error)
   }
-  if (fields === null) throw new KnhkError('DataDirectoryLost', `${path} holds no ${IDENTITY_FILE}: it is empty or was lost`)
+  if (fields === null)
+    throw new KnhkError('DataDirectoryLost', `${path} holds no ${IDENTITY_FILE}: it is empty or was lost`)
   return { path, ...layout(path), identity: decodeIdentity(fields, path) }
 }
 
@@ -93,7 +98,11 @@ function layout(path: string): Omit<DataDirectory, 'identity' | 'path'> {
 function decodeIdentity(fields: Readonly<Record<string, unknown>>, path: string): DataIdentity {
   const { clusterId, nodeId, incarnation, createdAtMs } = fields
   const sound =
-    isId(clusterId) && isId(incarnation) && typeof nodeId === 'string' && typeof createdAtMs === 'number' && Number.isSafeInteger(createdAtMs)
+    isId(clusterId) &&
+    isId(incarnation) &&
+    typeof nodeId === 'string' &&
+    typeof createdAtMs === 'number' &&
+    Number.isSafeInteger(createdAtMs)
   if (!sound) throw new KnhkError('Corrupt', `${path}/${IDENTITY_FILE} lacks a field`)
   return { clusterId: fromHex(clusterId), nodeId, incarnation: fromHex(incarnation), createdAtMs }
 }
@@ -105,7 +114,9 @@ function isId(value: unknown): value is string {
 /** A crash while formatting leaves empty directories and at most an unused first segment: nothing that anybody relied on. */
 async function clearInterruptedFormat(files: FileSystem, path: string): Promise<void> {
   if (await isUnformatted(files, path)) return
-  const refused = new KnhkError('Refused', `${path} is not empty`, { hint: 'Choose an empty directory, or start the node on this one.' })
+  const refused = new KnhkError('Refused', `${path} is not empty`, {
+    hint: 'Choose an empty directory, or start the node on this one.',
+  })
   if ((await files.stat(path))?.kind !== 'directory') throw refused
   const unused: string[] = []
   for (const name of await files.readdir(path)) {
@@ -115,7 +126,8 @@ async function clearInterruptedFormat(files: FileSystem, path: string): Promise<
     else {
       for (const leaf of await files.readdir(inner)) {
         const status = await files.stat(`${inner}/${leaf}`)
-        if (name !== 'log' || status === null || status.kind !== 'file' || status.size > SEGMENT_HEADER_BYTES) throw refused
+        if (name !== 'log' || status === null || status.kind !== 'file' || status.size > SEGMENT_HEADER_BYTES)
+          throw refused
         unused.push(`${inner}/${leaf}`)
       }
     }

@@ -64,7 +64,8 @@ export function storageFailed(what: string, error: unknown): KnhkError {
 export async function readWholeFile(files: FileSystem, path: string, bytesMax: number): Promise<Uint8Array | null> {
   const status = await files.stat(path)
   if (status === null) return null
-  if (status.size > bytesMax) throw new KnhkError('InvalidFile', `${path} has ${status.size} bytes, more than ${bytesMax}`)
+  if (status.size > bytesMax)
+    throw new KnhkError('InvalidFile', `${path} has ${status.size} bytes, more than ${bytesMax}`)
   const handle = await files.open(path, 'read')
   try {
     const content = new Uint8Array(status.size)
@@ -78,7 +79,12 @@ export async function readWholeFile(files: FileSystem, path: string, bytesMax: n
  * Replaces `directory/name` as a whole: temporary file, sync, rename, sync of the directory. After a
  * crash the old content is there or the new one, never a mixture.
  */
-export async function writeFileAtomic(files: FileSystem, directory: string, name: string, content: Uint8Array): Promise<void> {
+export async function writeFileAtomic(
+  files: FileSystem,
+  directory: string,
+  name: string,
+  content: Uint8Array,
+): Promise<void> {
   const temporary = `${directory}/${name}.tmp`
   if ((await files.stat(temporary)) !== null) await files.unlink(temporary)
   const handle = await files.open(temporary, 'create')

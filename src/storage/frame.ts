@@ -43,7 +43,8 @@ export class FrameHeader {
   load(bytes: Uint8Array, at: number): boolean {
     if (readU32(bytes, at) !== FRAME_MAGIC) return false
     this.payloadLength = readU32(bytes, at + 4)
-    if (this.payloadLength > FRAME_BYTES_MAX - FRAME_HEADER_BYTES || this.payloadLength % FRAME_ALIGNMENT !== 0) return false
+    if (this.payloadLength > FRAME_BYTES_MAX - FRAME_HEADER_BYTES || this.payloadLength % FRAME_ALIGNMENT !== 0)
+      return false
     // The upper halves are below 2^21 in every frame of ours; readU64 would throw on a damaged one.
     if (readU32(bytes, at + 12) > 0x1f_ffff || readU32(bytes, at + 20) > 0x1f_ffff) return false
     this.sequence = readU64(bytes, at + 8)

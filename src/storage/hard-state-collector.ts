@@ -1,8 +1,9 @@
 /** Looks for the highest hard state in all frames that can still be read, sound order or not. */
-import { comparePositions, type LogIndex } from '../consensus/types.js'
+
 import type { HardState } from '../consensus/core.js'
-import type { FrameView, FrameVisitor } from './journal-scan.js'
+import { comparePositions, type LogIndex } from '../consensus/types.js'
 import { decodeHardState, forEachRecord, recordKindName } from './records.js'
+import type { FrameView, FrameVisitor } from './scan-types.js'
 
 export class HardStateCollector implements FrameVisitor {
   readonly nextIndex = 0

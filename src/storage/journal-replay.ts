@@ -8,9 +8,9 @@ import type { HardState } from '../consensus/core.js'
 import { ENTRY_HEADER_BYTES, GENESIS_CHAIN, HASH_BYTES } from '../consensus/entry.js'
 import type { Epoch, Term } from '../consensus/types.js'
 import { FRAME_HEADER_BYTES } from './frame.js'
-import type { FrameView, FrameVisitor, ReportProblem } from './journal-scan.js'
 import { type EntryPosition, GAP_ENTRIES_MAX, PositionMap } from './position-map.js'
 import { decodeHardState, decodeSeal, decodeTruncate, forEachRecord, isReserved, recordKindName } from './records.js'
+import type { FrameView, FrameVisitor, ReportProblem } from './scan-types.js'
 import type { JournalIdentity } from './segment-header.js'
 import { TermRuns } from './term-runs.js'
 
@@ -32,7 +32,13 @@ export interface ReplayOptions {
 
 /** What one frame changes; kept apart until all of the frame is known to be sound. */
 type Change =
-  | { readonly kind: 'entry'; readonly index: number; readonly epoch: number; readonly term: number; readonly position: EntryPosition }
+  | {
+      readonly kind: 'entry'
+      readonly index: number
+      readonly epoch: number
+      readonly term: number
+      readonly position: EntryPosition
+    }
   | { readonly kind: 'truncate'; readonly from: number }
   | { readonly kind: 'hardState'; readonly hardState: HardState }
 
@@ -109,7 +115,8 @@ export class JournalReplay implements FrameVisitor {
   }
 
   #truncate(from: number, report: ReportProblem): void {
-    if (from < this.positions.firstIndex || (from > this.#next && !this.#indexLost)) return report('entryOrder', this.#next)
+    if (from < this.positions.firstIndex || (from > this.#next && !this.#indexLost))
+      return report('entryOrder', this.#next)
     if (from < this.#next && this.#chainState !== 'lost') this.#chainState = 'behind'
     this.#next = from
     this.#changes.push({ kind: 'truncate', from })
@@ -117,7 +124,11 @@ export class JournalReplay implements FrameVisitor {
 
   #entry(frame: FrameView, start: number, end: number, report: ReportProblem): void {
     const { bytes } = frame
-    if (end - start < ENTRY_HEADER_BYTES || readU32(bytes, start + 12) > 0x1f_ffff || readU32(bytes, start + 20) > 0x1f_ffff) {
+    if (
+      end - start < ENTRY_HEADER_BYTES ||
+      readU32(bytes, start + 12) > 0x1f_ffff ||
+      readU32(bytes, start + 20) > 0x1f_ffff
+    ) {
       return report('entryHeader', this.#next)
     }
     const index = readU64(bytes, start + 16)
@@ -127,14 +138,27 @@ export class JournalReplay implements FrameVisitor {
       if (!plausible) return
     }
     const clusterId = this.#clusterId
-    if (clusterId !== null && bytes.compare(clusterId, 0, CLUSTER_ID_BYTES, start + CLUSTER_ID_AT, start + CLUSTER_ID_AT + 16) !== 0) {
+    if (
+      clusterId !== null &&
+      bytes.compare(clusterId, 0, CLUSTER_ID_BYTES, start + CLUSTER_ID_AT, start + CLUSTER_ID_AT + 16) !== 0
+    ) {
       report('entryForeign', index)
     }
     this.#joinChain(bytes, start, index, report)
     this.#next = index + 1
     this.#indexLost = false
-    const position = { segment: frame.segment, offset: frame.offset + FRAME_HEADER_BYTES + (start - frame.payloadStart), length: end - start }
-    this.#changes.push({ kind: 'entry', index, epoch: readU32(bytes, start + 4), term: readU64(bytes, start + 8), position })
+    const position = {
+      segment: frame.segment,
+      offset: frame.offset + FRAME_HEADER_BYTES + (start - frame.payloadStart),
+      length: end - start,
+    }
+    this.#changes.push({
+      kind: 'entry',
+      index,
+      epoch: readU32(bytes, start + 4),
+      term: readU64(bytes, start + 8),
+      position,
+    })
     this.#options.onEntry?.(bytes, start, end, report)
   }
 
@@ -164,7 +188,8 @@ export class JournalReplay implements FrameVisitor {
   async #payDebts(report: ReportProblem): Promise<void> {
     for (const { before, previousChain, index } of this.#debts) {
       const header = await this.#options.readHeader(before)
-      const joins = header !== null && Buffer.compare(header.subarray(CHAIN_AT, CHAIN_AT + HASH_BYTES), previousChain) === 0
+      const joins =
+        header !== null && Buffer.compare(header.subarray(CHAIN_AT, CHAIN_AT + HASH_BYTES), previousChain) === 0
       if (!joins) report('chainBroken', index)
     }
     this.#debts = []

@@ -56,7 +56,9 @@ export class KnownPeers {
   }
 
   async #write(): Promise<void> {
-    const peers = Object.fromEntries([...this.#incarnations].map(([nodeId, incarnation]) => [nodeId, toHex(incarnation)]))
+    const peers = Object.fromEntries(
+      [...this.#incarnations].map(([nodeId, incarnation]) => [nodeId, toHex(incarnation)]),
+    )
     try {
       await writeCheckedJson(this.#files, this.#directory, FILE, FORMAT, { peers })
     } catch (error) {

@@ -58,7 +58,11 @@ export interface InspectedLog {
  * Lists entries of the log in `directory` (the `log` directory of a node). Throws `NotFound` where
  * there is no log, `UnsupportedFormat` for a newer format.
  */
-export async function inspectLog(files: FileSystem, directory: string, options: InspectOptions = {}): Promise<InspectedLog> {
+export async function inspectLog(
+  files: FileSystem,
+  directory: string,
+  options: InspectOptions = {},
+): Promise<InspectedLog> {
   await requireLog(files, directory)
   const reader = new SegmentReader(files, directory)
   try {
@@ -95,7 +99,11 @@ export async function requireLog(files: FileSystem, directory: string): Promise<
   if (!names.some((name) => name.endsWith('.seg'))) throw new KnhkError('NotFound', `there is no log in ${directory}`)
 }
 
-async function readRange(reader: SegmentReader, positions: PositionMap, options: InspectOptions): Promise<InspectedEntry[]> {
+async function readRange(
+  reader: SegmentReader,
+  positions: PositionMap,
+  options: InspectOptions,
+): Promise<InspectedEntry[]> {
   const { limit = LIMIT_DEFAULT } = options
   const last = Math.min(options.to ?? Number.MAX_SAFE_INTEGER, positions.nextIndex - 1)
   const found: InspectedEntry[] = []
@@ -122,7 +130,11 @@ async function readRange(reader: SegmentReader, positions: PositionMap, options:
 }
 
 /** What cannot be decoded is left out here; `log verify` names it. */
-async function readOrSkip(reader: SegmentReader, positions: PositionMap, index: number): ReturnType<SegmentReader['readEntries']> {
+async function readOrSkip(
+  reader: SegmentReader,
+  positions: PositionMap,
+  index: number,
+): ReturnType<SegmentReader['readEntries']> {
   try {
     return await reader.readEntries(positions, index, READ_BYTES)
   } catch (error) {

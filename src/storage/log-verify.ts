@@ -10,8 +10,9 @@ import { computeBatchDigest } from '../consensus/batch-digest.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, verifyChain } from '../consensus/entry.js'
 import type { FileSystem } from './files.js'
 import { JournalReplay } from './journal-replay.js'
-import { type LogProblem, type ProblemKind, type ReportProblem, scanJournal } from './journal-scan.js'
+import { scanJournal } from './journal-scan.js'
 import { type LookOptions, pauseBriefly, requireLog } from './log-inspect.js'
+import type { LogProblem, ProblemKind, ReportProblem } from './scan-types.js'
 import { segmentName } from './segment-header.js'
 import { SegmentReader } from './segment-reader.js'
 
@@ -25,7 +26,12 @@ export interface VerifiedLog {
   readonly lastIndex: number | null
   readonly entries: number
   readonly certificates: number
-  readonly problems: readonly { readonly index: number; readonly segment: string; readonly offset: number; readonly kind: ProblemKind }[]
+  readonly problems: readonly {
+    readonly index: number
+    readonly segment: string
+    readonly offset: number
+    readonly kind: ProblemKind
+  }[]
 }
 
 /**
@@ -38,7 +44,7 @@ export async function verifyLog(files: FileSystem, directory: string, options: L
   try {
     const visitor = new JournalReplay({
       readHeader: (position) => reader.readHeader(position),
-     
+
       keepDamaged: true,
       onEntry: verifyEntry,
     })

@@ -7,7 +7,18 @@
 import type { FileHandle, FileStatus, FileSystem, OpenMode } from './files.js'
 import { MemoryInode } from './memory-inode.js'
 
-export type FileOperation = 'open' | 'append' | 'rewrite' | 'datasync' | 'read' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory' | 'stat' | 'readdir'
+export type FileOperation =
+  | 'open'
+  | 'append'
+  | 'rewrite'
+  | 'datasync'
+  | 'read'
+  | 'truncate'
+  | 'rename'
+  | 'unlink'
+  | 'syncDirectory'
+  | 'stat'
+  | 'readdir'
 
 export type Fault =
   /** The operation fails; of an append the first `keptBytes` get into the file. */
@@ -79,7 +90,8 @@ export class MemoryFiles implements FileSystem {
     for (const entries of [this.#entries, this.#durableEntries]) {
       for (const path of entries.keys()) if (isBelow(path, directory)) entries.delete(path)
     }
-    for (const path of this.#directories) if (path === directory || isBelow(path, directory)) this.#directories.delete(path)
+    for (const path of this.#directories)
+      if (path === directory || isBelow(path, directory)) this.#directories.delete(path)
   }
 
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
@@ -113,7 +125,9 @@ export class MemoryFiles implements FileSystem {
   async readdir(path: string): Promise<string[]> {
     await this.enter('readdir', path, 0, this.#run)
     if (!this.#directories.has(path)) throw systemError('ENOENT', path)
-    const names = [...this.#entries.keys(), ...this.#directories].filter((name) => parentOf(name) === path && name !== path)
+    const names = [...this.#entries.keys(), ...this.#directories].filter(
+      (name) => parentOf(name) === path && name !== path,
+    )
     return names.map((name) => name.slice(name.lastIndexOf('/') + 1)).sort()
   }
 
@@ -143,7 +157,8 @@ export class MemoryFiles implements FileSystem {
     const fault = this.#options.fault?.(operation, path, bytes)
     if (fault?.kind === 'wait') await fault.until
     if (run !== this.#run) throw systemError('EBADF', path)
-    if (fault?.kind === 'error' && operation !== 'append' && operation !== 'datasync') throw systemError(fault.code, path)
+    if (fault?.kind === 'error' && operation !== 'append' && operation !== 'datasync')
+      throw systemError(fault.code, path)
     return fault
   }
 

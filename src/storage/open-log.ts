@@ -10,10 +10,11 @@ import type { Epoch, LogIndex, Term } from '../consensus/types.js'
 import { type FileHandle, type FileSystem, storageFailed } from './files.js'
 import { HardStateCollector } from './hard-state-collector.js'
 import { JournalReplay } from './journal-replay.js'
-import { type LogProblem, type ScanResult, scanJournal } from './journal-scan.js'
-import { READ_BYTES_MAX, SegmentReader } from './segment-reader.js'
+import { scanJournal } from './journal-scan.js'
+import type { LogProblem, ScanResult } from './scan-types.js'
 import { removeSealMarker } from './seal-marker.js'
 import { type JournalIdentity, type Place, SEGMENT_BYTES_MAX, segmentName } from './segment-header.js'
+import { READ_BYTES_MAX, SegmentReader } from './segment-reader.js'
 import { createSegment, SegmentWriter } from './segment-writer.js'
 import { SegmentedLog } from './segmented-log.js'
 
@@ -200,10 +201,16 @@ class LogOpening {
 function refuseForeign(scan: ScanResult): void {
   for (const problem of scan.problems) {
     if (problem.kind === 'segmentForeign') {
-      throw new KnhkError('IdentityMismatch', `log segment ${problem.segment} belongs to another node, cluster or incarnation`)
+      throw new KnhkError(
+        'IdentityMismatch',
+        `log segment ${problem.segment} belongs to another node, cluster or incarnation`,
+      )
     }
     if (problem.kind === 'recordUnknown') {
-      throw new KnhkError('UnsupportedFormat', `log segment ${problem.segment} holds a record that this version does not know`)
+      throw new KnhkError(
+        'UnsupportedFormat',
+        `log segment ${problem.segment} holds a record that this version does not know`,
+      )
     }
   }
 }

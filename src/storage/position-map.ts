@@ -62,7 +62,11 @@ export class PositionMap {
   get(index: number): EntryPosition | undefined {
     const i = index - this.firstIndex
     if (i < 0 || i >= this.#length || this.#segments[i] === 0) return undefined
-    return { segment: this.#segments[i] as number, offset: this.#offsets[i] as number, length: this.#lengths[i] as number }
+    return {
+      segment: this.#segments[i] as number,
+      offset: this.#offsets[i] as number,
+      length: this.#lengths[i] as number,
+    }
   }
 
   #grow(): void {

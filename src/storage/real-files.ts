@@ -11,7 +11,11 @@ import { systemErrorCode } from './files.js'
 
 const HAS_SYNC_WRITES = process.platform === 'linux'
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_DSYNC } = fs.constants
-const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = { read: O_RDONLY, append: O_RDWR, create: O_RDWR | O_CREAT | O_EXCL }
+const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
+  read: O_RDONLY,
+  append: O_RDWR,
+  create: O_RDWR | O_CREAT | O_EXCL,
+}
 
 /** Runs one callback-style call of node:fs as a promise. */
 function call<T>(start: (done: (error: Error | null, value: T) => void) => void): Promise<T> {

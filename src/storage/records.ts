@@ -88,7 +88,10 @@ export function encodeContent(record: Exclude<JournalRecord, { kind: 'entry' }>)
       return out.u64(record.from).finish()
     case 'hardState': {
       const { epoch, term, votedFor } = record.hardState
-      out.u32(epoch).u64(term).u8(votedFor === null ? 0 : 1)
+      out
+        .u32(epoch)
+        .u64(term)
+        .u8(votedFor === null ? 0 : 1)
       if (votedFor !== null) out.text(votedFor)
       return out.finish()
     }
@@ -115,7 +118,8 @@ export function decodeTruncate(content: Uint8Array): LogIndex {
 
 /** Throws `ProtocolViolation` where the content is not exactly a seal. */
 export function decodeSeal(content: Uint8Array): SealReason {
-  if (content.length !== 1 || (content[0] as number) > 1) throw new KnhkError('ProtocolViolation', 'a seal has one byte, 0 or 1')
+  if (content.length !== 1 || (content[0] as number) > 1)
+    throw new KnhkError('ProtocolViolation', 'a seal has one byte, 0 or 1')
   return content[0] === SEGMENT_SEAL_BYTE ? 'segment' : 'stop'
 }
 

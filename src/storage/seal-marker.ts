@@ -19,7 +19,9 @@ export interface SealMarker extends Place {
   readonly crc: number
 }
 
-export type MarkerReading = { readonly state: 'absent' | 'damaged' } | { readonly state: 'sound'; readonly marker: SealMarker }
+export type MarkerReading =
+  | { readonly state: 'absent' | 'damaged' }
+  | { readonly state: 'sound'; readonly marker: SealMarker }
 
 export async function writeSealMarker(files: FileSystem, directory: string, marker: SealMarker): Promise<void> {
   const out = new Uint8Array(MARKER_BYTES)
@@ -41,7 +43,12 @@ export async function readSealMarker(files: FileSystem, directory: string): Prom
   if (bytes === null) return { state: 'absent' }
   if (bytes.length !== MARKER_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) return { state: 'damaged' }
   if (readU32(bytes, MARKER_BYTES - 4) !== crc32(bytes.subarray(0, MARKER_BYTES - 4))) return { state: 'damaged' }
-  const marker = { segment: readU64(bytes, 8), offset: readU32(bytes, 16), sequence: readU64(bytes, 20), crc: readU32(bytes, 28) }
+  const marker = {
+    segment: readU64(bytes, 8),
+    offset: readU32(bytes, 16),
+    sequence: readU64(bytes, 20),
+    crc: readU32(bytes, 28),
+  }
   return { state: 'sound', marker }
 }
 

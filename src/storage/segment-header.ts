@@ -57,7 +57,8 @@ export function parseSegmentName(name: string): number | null {
 
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   const nodeId = toUtf8(header.nodeId)
-  if (nodeId.length === 0 || nodeId.length > NODE_ID_BYTES_MAX) throw new KnhkError('InvalidArgument', 'a node id has 1 to 64 bytes')
+  if (nodeId.length === 0 || nodeId.length > NODE_ID_BYTES_MAX)
+    throw new KnhkError('InvalidArgument', 'a node id has 1 to 64 bytes')
   const out = new Uint8Array(SEGMENT_HEADER_BYTES)
   out.set(MAGIC)
   writeU32(out, 8, FORMAT_VERSION)

@@ -91,7 +91,8 @@ export class SegmentReader {
 
   #segment(segment: number): OpenSegment {
     let open = this.#open.get(segment)
-    if (open === undefined) open = { handle: this.#files.open(`${this.#directory}/${segmentName(segment)}`, 'read'), users: 0 }
+    if (open === undefined)
+      open = { handle: this.#files.open(`${this.#directory}/${segmentName(segment)}`, 'read'), users: 0 }
     this.#open.delete(segment)
     this.#open.set(segment, open)
     return open
@@ -123,11 +124,17 @@ function runLength(positions: readonly EntryPosition[], first: number): number {
 function decodeAt(bytes: Uint8Array, start: number, position: EntryPosition, index: number): Entry {
   const { segment, offset, length } = position
   const damaged = (cause?: unknown): KnhkError =>
-    new KnhkError('Corrupt', `entry ${index} cannot be read back from the log`, { cause, details: { index, segment, offset } })
+    new KnhkError('Corrupt', `entry ${index} cannot be read back from the log`, {
+      cause,
+      details: { index, segment, offset },
+    })
   if (start + length > bytes.length) throw damaged()
   let entry: Entry
   try {
-    entry = decodeEntry(bytes.subarray(start, start + ENTRY_HEADER_BYTES), bytes.subarray(start + ENTRY_HEADER_BYTES, start + length))
+    entry = decodeEntry(
+      bytes.subarray(start, start + ENTRY_HEADER_BYTES),
+      bytes.subarray(start + ENTRY_HEADER_BYTES, start + length),
+    )
   } catch (error) {
     throw damaged(error)
   }

@@ -5,8 +5,8 @@
  */
 import type { FileHandle, FileSystem } from './files.js'
 import { type EncodedFrame, FrameEncoder } from './frame.js'
-import type { JournalEnd } from './journal-scan.js'
 import type { JournalRecord } from './records.js'
+import type { JournalEnd } from './scan-types.js'
 import {
   encodeSegmentHeader,
   frameSeed,

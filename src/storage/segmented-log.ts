@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.js'
 import { bytesEqual } from '../base/bytes.js'
-import { KnhkError } from '../base/error.js'
+import type { KnhkError } from '../base/error.js'
 import type { HardState, RestoredLog, StoreRecord } from '../consensus/core.js'
 import type { Entry, EntryHeader } from '../consensus/entry.js'
 import type { LogIndex } from '../consensus/types.js'
@@ -13,9 +13,9 @@ import type { LogStore } from '../node/ports.js'
 import { countOperations } from './count-operations.js'
 import { type FileSystem, storageFailed } from './files.js'
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, frameBytes } from './frame.js'
-import type { LogProblem } from './journal-scan.js'
 import type { PositionMap } from './position-map.js'
 import { type JournalRecord, recordBytes } from './records.js'
+import type { LogProblem } from './scan-types.js'
 import { writeSealMarker } from './seal-marker.js'
 import type { Place } from './segment-header.js'
 import type { SegmentReader } from './segment-reader.js'
@@ -109,7 +109,11 @@ export class SegmentedLog implements LogStore {
     }
   }
 
-  async headers(from: LogIndex, to: LogIndex, limit: number): Promise<{ header: EntryHeader; bytes: number; operations: number }[]> {
+  async headers(
+    from: LogIndex,
+    to: LogIndex,
+    limit: number,
+  ): Promise<{ header: EntryHeader; bytes: number; operations: number }[]> {
     const found: { header: EntryHeader; bytes: number; operations: number }[] = []
     let next = Math.max(from, this.firstIndex) as LogIndex
     while (next <= to && found.length < limit) {

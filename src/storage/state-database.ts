@@ -58,7 +58,10 @@ interface CursorOptions {
 export interface LevelLike {
   getSync(key: Uint8Array): Uint8Array | undefined
   batch(): { put(key: Uint8Array, value: Uint8Array): unknown; del(key: Uint8Array): unknown; write(): Promise<void> }
-  iterator(options: CursorOptions): { nextv(count: number): Promise<[Uint8Array, Uint8Array][]>; close(): Promise<void> }
+  iterator(options: CursorOptions): {
+    nextv(count: number): Promise<[Uint8Array, Uint8Array][]>
+    close(): Promise<void>
+  }
   snapshot(): LevelSnapshot
   put(key: Uint8Array, value: Uint8Array, options: { readonly sync: boolean }): Promise<void>
   close(): Promise<void>
@@ -139,7 +142,9 @@ class ClassicSource implements StateDatabaseSource {
   }
 }
 
-async function openClassic(directory: string): Promise<{ level: ClassicLevel<Uint8Array, Uint8Array>; database: StateDatabase }> {
+async function openClassic(
+  directory: string,
+): Promise<{ level: ClassicLevel<Uint8Array, Uint8Array>; database: StateDatabase }> {
   const level = new ClassicLevel<Uint8Array, Uint8Array>(directory, {
     keyEncoding: 'view',
     valueEncoding: 'view',
@@ -163,7 +168,8 @@ function openingFailed(directory: string, error: unknown): KnhkError {
   if (code === 'LEVEL_LOCKED') {
     return new KnhkError('DataDirectoryLocked', `another process uses ${directory}`, { cause })
   }
-  if (code === 'LEVEL_CORRUPTION') return new KnhkError('Corrupt', `the applied state in ${directory} is damaged`, { cause })
+  if (code === 'LEVEL_CORRUPTION')
+    return new KnhkError('Corrupt', `the applied state in ${directory} is damaged`, { cause })
   return storageFailed(`opening the applied state in ${directory}`, cause)
 }
 

@@ -4,7 +4,7 @@
  * markers with a hole between them mean that LevelDB lost a write in the middle.
  */
 import { crc32 } from 'node:zlib'
-import { bytesEqual, ByteReader, ByteWriter, readU32, writeU32 } from '../base/bytes.js'
+import { ByteReader, ByteWriter, bytesEqual, readU32, writeU32 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 
 const STATE_FORMAT_VERSION = 1

@@ -31,7 +31,11 @@ export function changesInRange(
 export async function* mergePairs(
   changes: readonly Change[],
   cursor: StateCursor,
-  options: { readonly reverse: boolean; readonly chunk: number; readonly decode: (key: Uint8Array, stored: Uint8Array) => Pair },
+  options: {
+    readonly reverse: boolean
+    readonly chunk: number
+    readonly decode: (key: Uint8Array, stored: Uint8Array) => Pair
+  },
 ): AsyncGenerator<Pair> {
   const precedes = (a: string, b: string): boolean => (options.reverse ? a > b : a < b)
   let next = 0

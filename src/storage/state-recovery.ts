@@ -51,7 +51,10 @@ async function wipe(source: StateDatabaseSource, rebuilt: RebuildReason): Promis
 
 type Checked = { readonly position: StatePosition; readonly markers: StateMarker[] }
 
-async function check(database: StateDatabase, identity: StateIdentity): Promise<Checked | Exclude<RebuildReason, null>> {
+async function check(
+  database: StateDatabase,
+  identity: StateIdentity,
+): Promise<Checked | Exclude<RebuildReason, null>> {
   if (database.getSync(DAMAGE_KEY) !== undefined) return 'damaged'
   const stored = database.getSync(POSITION_KEY)
   if (stored === undefined) return (await isEmpty(database)) ? { position: EMPTY, markers: [] } : 'hole'

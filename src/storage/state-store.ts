@@ -12,7 +12,15 @@ import { storageFailed } from './files.js'
 import { StateCache } from './state-cache.js'
 import type { StateDatabase, StateDatabaseSource } from './state-database.js'
 import { type Generation, StateFlusher } from './state-flusher.js'
-import { checkedValue, DAMAGE_KEY, DATA_KEYS_END, dataKey, keyOfData, protectValue, type StateIdentity } from './state-format.js'
+import {
+  checkedValue,
+  DAMAGE_KEY,
+  DATA_KEYS_END,
+  dataKey,
+  keyOfData,
+  protectValue,
+  type StateIdentity,
+} from './state-format.js'
 import { changesInRange, mergePairs, type Pair } from './state-merge.js'
 import { type RebuildReason, type RecoveredState, recoverState } from './state-recovery.js'
 

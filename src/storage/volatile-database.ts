@@ -3,7 +3,13 @@
  * LevelDB without synced writes: the newest batches are in one or two write logs, and a crash keeps a
  * beginning of each; so a later batch can survive an earlier one.
  */
-import { LevelDatabase, type LevelLike, type StateBatch, type StateDatabase, type StateDatabaseSource } from './state-database.js'
+import {
+  LevelDatabase,
+  type LevelLike,
+  type StateBatch,
+  type StateDatabase,
+  type StateDatabaseSource,
+} from './state-database.js'
 
 /** Batches in the two write logs together; older ones are safe. */
 const UNSAFE_BATCHES_MAX = 8

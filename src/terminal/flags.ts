@@ -4,7 +4,7 @@
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
 import { KnhkError } from '../base/error.js'
-import { TARGET_VARIABLES } from '../cluster/target.js'
+import { TARGET_VARIABLES } from '../cluster/target-variables.js'
 import { formatDuration, parseDuration } from './durations.js'
 import { OUTPUT_FORMATS } from './printer.js'
 

@@ -83,7 +83,7 @@ export async function keepUp({ cluster }: UpResult, options: KeepUpOptions): Pro
       await watching
     } else {
       const { runReplOn } = await import('./repl/run-repl.js')
-      await runReplOn(options.repl, { dir: cluster.dir })
+      await runReplOn(options.repl, { dir: cluster.dir, signal: over.signal })
     }
   } finally {
     over.abort()

@@ -36,4 +36,4 @@ export const SMALL_RESULT_BYTES = 1_024
 export const PAGE_LIMIT_MAX = 1_000
 export const PAGE_LIMIT_DEFAULT = 100
 /** A page ends early, with a cursor, once it has read about this much. */
-export const PAGE_BYTES_MAX = 4_194_304
+export const PAGE_BYTES_MAX = 2_097_152

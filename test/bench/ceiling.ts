@@ -6,7 +6,7 @@
  * Run by `npm run bench`; alone: `node dist/test/bench/ceiling.js --clients 64 --duration 5`.
  * Roles are processes of their own: this file forks itself.
  */
-import { fork, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, fdatasync, mkdtempSync, openSync, readFileSync, rmSync, write, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'

@@ -2,9 +2,9 @@
  * The three that are compared: knhk as a user starts it, the ceiling program, and etcd. Each is a
  * cluster of real processes that stays up for the whole run.
  */
-import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,11 +42,26 @@ async function startKnhk(): Promise<Contender> {
   const base = mkdtempSync(join(tmpdir(), 'knhk-bench-'))
   const directory = join(base, 'cluster')
   const env = { ...process.env, KNHK_CONFIG_HOME: join(base, 'config') }
-  await execute(process.execPath, [BIN, 'up', '--protocol', 'raft', '--nodes', '3', '--dir', directory, '--detach', '--json'], { env })
+  await execute(
+    process.execPath,
+    [BIN, 'up', '--protocol', 'raft', '--nodes', '3', '--dir', directory, '--detach', '--json'],
+    { env },
+  )
   return {
     name: 'knhk',
     async run(clients, seconds) {
-      const args = ['bench', '--dir', directory, '--clients', String(clients), '--duration', String(seconds), '--value-size', '256', '--json']
+      const args = [
+        'bench',
+        '--dir',
+        directory,
+        '--clients',
+        String(clients),
+        '--duration',
+        String(seconds),
+        '--value-size',
+        '256',
+        '--json',
+      ]
       const { stdout } = await execute(process.execPath, [BIN, ...args], { env, maxBuffer: 64 << 20 })
       return JSON.parse(stdout) as Figure
     },
@@ -62,7 +77,13 @@ function ceiling(): Contender {
     name: 'ceiling',
     async run(clients, seconds) {
       const program = join(ROOT, 'dist', 'test', 'bench', 'ceiling.js')
-      const { stdout } = await execute(process.execPath, [program, '--clients', String(clients), '--duration', String(seconds)])
+      const { stdout } = await execute(process.execPath, [
+        program,
+        '--clients',
+        String(clients),
+        '--duration',
+        String(seconds),
+      ])
       return JSON.parse(stdout) as Figure
     },
     async stop() {},
@@ -79,19 +100,33 @@ async function startEtcd(): Promise<Contender | null> {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
   } catch {
-    process.stderr.write('etcd is left out: it needs etcd, go and the Go client (Debian: etcd-server golang-go golang-etcd-server-dev)\n')
+    process.stderr.write(
+      'etcd is left out: it needs etcd, go and the Go client (Debian: etcd-server golang-go golang-etcd-server-dev)\n',
+    )
     rmSync(base, { recursive: true, force: true })
     return null
   }
-  const members = await Promise.all([1, 2, 3].map(async (n) => ({ name: `m${n}`, client: await freePort(), peer: await freePort() })))
+  const members = await Promise.all(
+    [1, 2, 3].map(async (n) => ({ name: `m${n}`, client: await freePort(), peer: await freePort() })),
+  )
   const cluster = members.map((member) => `${member.name}=http://127.0.0.1:${member.peer}`).join(',')
   const children: ChildProcess[] = members.map((member) =>
     spawn(
       'etcd',
       [
         ...['--name', member.name, '--data-dir', join(base, member.name), '--log-level', 'error'],
-        ...['--listen-client-urls', `http://127.0.0.1:${member.client}`, '--advertise-client-urls', `http://127.0.0.1:${member.client}`],
-        ...['--listen-peer-urls', `http://127.0.0.1:${member.peer}`, '--initial-advertise-peer-urls', `http://127.0.0.1:${member.peer}`],
+        ...[
+          '--listen-client-urls',
+          `http://127.0.0.1:${member.client}`,
+          '--advertise-client-urls',
+          `http://127.0.0.1:${member.client}`,
+        ],
+        ...[
+          '--listen-peer-urls',
+          `http://127.0.0.1:${member.peer}`,
+          '--initial-advertise-peer-urls',
+          `http://127.0.0.1:${member.peer}`,
+        ],
         ...['--initial-cluster', cluster, '--initial-cluster-state', 'new'],
       ],
       { stdio: 'ignore' },

@@ -24,10 +24,17 @@ interface Row {
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }
 
-async function measure(contenders: readonly Contender[], clients: number, repeats: number, seconds: number): Promise<Row[]> {
+async function measure(
+  contenders: readonly Contender[],
+  clients: number,
+  repeats: number,
+  seconds: number,
+): Promise<Row[]> {
   const runs = new Map<string, Figure[]>(contenders.map((contender) => [contender.name, []]))
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const contender of contenders) {
@@ -54,11 +61,14 @@ async function measure(contenders: readonly Contender[], clients: number, repeat
 
 function print(rows: readonly Row[]): void {
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node.js ${process.version}`
-  process.stdout.write(`\n${machine}; 3 nodes, TLS 1.3, fdatasync on a quorum, 256 B values, one operation per request\n\n`)
+  process.stdout.write(
+    `\n${machine}; 3 nodes, TLS 1.3, fdatasync on a quorum, 256 B values, one operation per request\n\n`,
+  )
   process.stdout.write('clients  contender      ops/s     p50 ms    p99 ms   of ceiling   against etcd\n')
   for (const row of rows) {
     const same = (name: string) => rows.find((other) => other.clients === row.clients && other.contender === name)
-    const ratio = (other: Row | undefined) => (other === undefined ? '-' : (row.opsPerSecond / other.opsPerSecond).toFixed(2))
+    const ratio = (other: Row | undefined) =>
+      other === undefined ? '-' : (row.opsPerSecond / other.opsPerSecond).toFixed(2)
     process.stdout.write(
       `${String(row.clients).padStart(7)}  ${row.contender.padEnd(10)} ${Math.round(row.opsPerSecond).toString().padStart(9)} ${row.p50.toFixed(2).padStart(10)} ${row.p99.toFixed(2).padStart(9)} ${ratio(same('ceiling')).padStart(12)} ${ratio(same('etcd')).padStart(14)}\n`,
     )

@@ -165,6 +165,9 @@ export class Cluster {
         next.run()
       } else if (tickAt !== undefined) {
         this.step(tickAt.node, { type: 'tick' })
+        if (tickAt.node.up && (tickAt.node.core.deadline() ?? Number.POSITIVE_INFINITY) <= this.nowMs) {
+          throw new Error(`a tick left ${tickAt.node.id} due at once`)
+        }
       }
     }
     this.nowMs = Math.max(this.nowMs, untilMs)

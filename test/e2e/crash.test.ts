@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClusterStatus } from '../../src/client/api.js'
-import { encodeOperation } from '../../src/workflow/operation-codec.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
+import { encodeOperation } from '../../src/workflow/operation-codec.js'
 import { eventually, World } from './harness.js'
 
 let world: World
@@ -18,7 +18,12 @@ afterEach(async () => {
 })
 
 const caseLine = (caseId: string) =>
-  JSON.stringify({ type: 'CreateCase', caseId, specId: '00000000-0000-4000-8000-000000000001', data: { order: caseId } })
+  JSON.stringify({
+    type: 'CreateCase',
+    caseId,
+    specId: '00000000-0000-4000-8000-000000000001',
+    data: { order: caseId },
+  })
 
 /** All nodes reachable at one compared index with one digest. */
 function converged(status: ClusterStatus): boolean {
@@ -26,7 +31,14 @@ function converged(status: ClusterStatus): boolean {
   return (
     first !== undefined &&
     first.stateDigest !== null &&
-    status.nodes.every((node) => node.reachable && node.digestIndex === first.digestIndex && node.stateDigest === first.stateDigest && node.appliedIndex === first.appliedIndex && node.digestIndex === node.appliedIndex)
+    status.nodes.every(
+      (node) =>
+        node.reachable &&
+        node.digestIndex === first.digestIndex &&
+        node.stateDigest === first.stateDigest &&
+        node.appliedIndex === first.appliedIndex &&
+        node.digestIndex === node.appliedIndex,
+    )
   )
 }
 
@@ -34,9 +46,12 @@ describe('kill -9', () => {
   it('of the leader in the middle of 1,000 cases: each acknowledged case is there once, everywhere', async () => {
     const { nodes } = await world.up()
     const ids = Array.from({ length: 1000 }, () => randomUUID())
-    const propose = world.start(['propose', '--dir', world.dir, '--file', '-', '--output', 'ndjson', '--timeout', '60'], {
-      input: ids.map((id) => `${caseLine(id)}\n`).join(''),
-    })
+    const propose = world.start(
+      ['propose', '--dir', world.dir, '--file', '-', '--output', 'ndjson', '--timeout', '60'],
+      {
+        input: ids.map((id) => `${caseLine(id)}\n`).join(''),
+      },
+    )
     let answered = 0
     let killed = -1
     propose.stdout?.on('data', (chunk: Buffer) => {
@@ -49,7 +64,9 @@ describe('kill -9', () => {
     killed = answered
     process.kill((leader as { pid: number }).pid, 'SIGKILL')
     const { stdout, exitCode } = await propose
-    const lines = stdout.split('\n').map((line) => JSON.parse(line) as { line: number; ok: boolean; error?: { code: string } })
+    const lines = stdout
+      .split('\n')
+      .map((line) => JSON.parse(line) as { line: number; ok: boolean; error?: { code: string } })
     expect(lines).toHaveLength(1000)
     // A case that was created twice would show as CaseExists; a lost one as missing below.
     const acknowledged = lines.filter((line) => line.ok)
@@ -89,7 +106,9 @@ describe('kill -9', () => {
     const issue = () => {
       const key = `k${serial++}`
       const value = `v${Math.random()}`
-      const operation = encodeOperation(kvOperation({ operation: 'kv.put', key: Buffer.from(key), value: Buffer.from(value) }))
+      const operation = encodeOperation(
+        kvOperation({ operation: 'kv.put', key: Buffer.from(key), value: Buffer.from(value) }),
+      )
       session.submitEncoded([operation], 5000, (_, results) => {
         if (results?.[0]?.outcome.ok === true) acknowledged.set(key, value)
         else failed = true

@@ -24,7 +24,12 @@ export interface UpReport {
   readonly dir: string
   readonly clusterFile: string
   readonly protocol: string
-  readonly nodes: readonly { readonly id: string; readonly address: string; readonly pid: number; readonly dataDir: string }[]
+  readonly nodes: readonly {
+    readonly id: string
+    readonly address: string
+    readonly pid: number
+    readonly dataDir: string
+  }[]
 }
 
 /** One test's own world: directories, environment, and a cluster when it wants one. */
@@ -91,7 +96,11 @@ export class World {
 }
 
 /** Polls until `probe` gives a value; fails with its last error, or the description, after `timeoutMs`. */
-export async function eventually<T>(what: string, probe: () => Promise<T | null | undefined | false>, timeoutMs = 30_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | null | undefined | false>,
+  timeoutMs = 30_000,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs
   let last: unknown
   while (performance.now() < deadline) {

@@ -9,9 +9,15 @@ import { SimulatedCluster } from '../../src/simulator/cluster.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
 import type { PlacedResult } from '../../src/workflow/result-codec.js'
 
-const put = (key: string, value: string) => kvOperation({ operation: 'kv.put', key: Buffer.from(key), value: Buffer.from(value) })
+const put = (key: string, value: string) =>
+  kvOperation({ operation: 'kv.put', key: Buffer.from(key), value: Buffer.from(value) })
 const cas = (key: string, expected: string | null, value: string) =>
-  kvOperation({ operation: 'kv.cas', key: Buffer.from(key), expected: expected === null ? null : Buffer.from(expected), value: Buffer.from(value) })
+  kvOperation({
+    operation: 'kv.cas',
+    key: Buffer.from(key),
+    expected: expected === null ? null : Buffer.from(expected),
+    value: Buffer.from(value),
+  })
 
 async function started(seed: number): Promise<SimulatedCluster> {
   const cluster = new SimulatedCluster({ seed, nodes: 3, sha256, limits: { digestInterval: 10 } })
@@ -62,7 +68,10 @@ describe('three nodes on simulated ports', () => {
         victim?.crash(seed % 2 === 0 ? 'power' : 'process')
         cluster.queue.after(1000, () => void victim?.start())
       }
-      const result = await cluster.finish(client.submit(cas('chain', i === 0 ? null : String(i - 1), String(i))), 60_000)
+      const result = await cluster.finish(
+        client.submit(cas('chain', i === 0 ? null : String(i - 1), String(i))),
+        60_000,
+      )
       expect(result.outcome).toMatchObject({ ok: true })
     }
     expect(await cluster.run(20_000, () => everyApplied(cluster))).toBe(true)
@@ -73,7 +82,8 @@ describe('three nodes on simulated ports', () => {
     const cluster = await started(3)
     const client = new SimulatedClient(cluster)
     await cluster.finish(client.open())
-    for (let i = 0; i < 15; i++) await cluster.finish(client.submit(cas('chain', i === 0 ? null : String(i - 1), String(i))))
+    for (let i = 0; i < 15; i++)
+      await cluster.finish(client.submit(cas('chain', i === 0 ? null : String(i - 1), String(i))))
     for (const node of cluster.nodes) node.crash('power')
     await cluster.start()
     const after = await cluster.finish(client.submit(cas('chain', '14', 'after')), 60_000)

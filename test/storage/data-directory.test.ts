@@ -41,9 +41,16 @@ test('a directory is formatted once, and only its own member opens it', async ()
   expect(await isUnformatted(files, 'data')).toBe(false)
   await expect(formatDataDirectory(files, 'data', MEMBER)).rejects.toMatchObject({ code: 'Refused' })
   const opened = await openDataDirectory(files, 'data', IDENTITY)
-  expect(opened).toMatchObject({ logDirectory: 'data/log', stateDirectory: 'data/state', snapshotDirectory: 'data/snapshots', identity: MEMBER })
+  expect(opened).toMatchObject({
+    logDirectory: 'data/log',
+    stateDirectory: 'data/state',
+    snapshotDirectory: 'data/snapshots',
+    identity: MEMBER,
+  })
   for (const other of [{ nodeId: 'n2' }, { clusterId: new Uint8Array(16) }]) {
-    await expect(openDataDirectory(files, 'data', { ...IDENTITY, ...other })).rejects.toMatchObject({ code: 'IdentityMismatch' })
+    await expect(openDataDirectory(files, 'data', { ...IDENTITY, ...other })).rejects.toMatchObject({
+      code: 'IdentityMismatch',
+    })
   }
 })
 
@@ -109,7 +116,10 @@ test('the lock of another process holds until that process is gone, however it d
   await formatDataDirectory(realFiles(), directory, MEMBER)
   const script = `${directory}-holder.mjs`
   const level = import.meta.resolve('classic-level')
-  await writeFile(script, `import { ClassicLevel } from '${level}'\nawait new ClassicLevel('${directory}/state').open()\nconsole.log('ready')\nsetInterval(() => {}, 1000)\n`)
+  await writeFile(
+    script,
+    `import { ClassicLevel } from '${level}'\nawait new ClassicLevel('${directory}/state').open()\nconsole.log('ready')\nsetInterval(() => {}, 1000)\n`,
+  )
   const holder = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(holder.stdout, 'data')
   await expect(openStorage(directory)).rejects.toMatchObject({ code: 'DataDirectoryLocked' })
@@ -126,7 +136,11 @@ test('a peer that comes back with another incarnation is noticed, over restarts'
   expect(peers.standing('n2', one)).toBe('unknown')
   await Promise.all([peers.remember('n2', one), peers.remember('n3', two)])
   const again = await KnownPeers.load(realFiles(), directory)
-  expect([again.standing('n2', one), again.standing('n2', two), again.standing('n3', two)]).toEqual(['known', 'different', 'known'])
+  expect([again.standing('n2', one), again.standing('n2', two), again.standing('n3', two)]).toEqual([
+    'known',
+    'different',
+    'known',
+  ])
   const text = await readFile(`${directory}/known-peers.json`, 'utf8')
   await writeFile(`${directory}/known-peers.json`, text.replace('0101', '0102'))
   await expect(KnownPeers.load(realFiles(), directory)).rejects.toMatchObject({ code: 'Corrupt' })

@@ -1,13 +1,13 @@
 /** Entries, identities and logs for the tests of the journal. */
 import { createHash } from 'node:crypto'
-import { encodeBody } from '../../src/consensus/request-body.js'
-import { encodeRequest, NO_SESSION } from '../../src/consensus/request.js'
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
 import type { StoreRecord } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
+import { encodeRequest, NO_SESSION } from '../../src/consensus/request.js'
+import { encodeBody } from '../../src/consensus/request-body.js'
 import { epoch, logIndex, nodeId, term } from '../../src/consensus/types.js'
-import { createLog, type OpenLogOptions, openLog } from '../../src/storage/open-log.js'
 import { MemoryFiles, type MemoryFilesOptions } from '../../src/storage/memory-files.js'
+import { createLog, type OpenLogOptions, openLog } from '../../src/storage/open-log.js'
 import type { SegmentedLog } from '../../src/storage/segmented-log.js'
 
 export const LOG = 'data/log'

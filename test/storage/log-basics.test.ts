@@ -21,7 +21,10 @@ async function realDisk(): Promise<{ files: FileSystem; directory: string }> {
 }
 
 const disks = {
-  'memory files': async (): Promise<{ files: FileSystem; directory: string }> => ({ files: memoryFiles(), directory: LOG }),
+  'memory files': async (): Promise<{ files: FileSystem; directory: string }> => ({
+    files: memoryFiles(),
+    directory: LOG,
+  }),
   'real files': realDisk,
 }
 
@@ -36,14 +39,21 @@ describe.each(Object.entries(disks))('on %s', (_, disk) => {
     for (const entry of old.slice(0, 50)) await log.append([storeEntries([entry])])
     await log.append([storeVote(2, 'n2'), storeEntries(old.slice(50))])
     const replaced = makeEntries(old[39] ?? null, 30, 2, (index) => makeBody(index, 2, index === 45 ? 6000 : 100))
-    await log.append([{ kind: 'truncate', from: logIndex(41) }, storeEntries(replaced.slice(0, 10)), storeVote(3, null)])
+    await log.append([
+      { kind: 'truncate', from: logIndex(41) },
+      storeEntries(replaced.slice(0, 10)),
+      storeVote(3, null),
+    ])
     await log.append([storeEntries(replaced.slice(10))])
     const expected = [...old.slice(0, 40), ...replaced]
     for (const cleanly of [false, true]) {
       const reopened = await openLog(options)
       expect(reopened.restored).toMatchObject({ lastIndex: 70, mayVote: true, hardState: { term: 3, votedFor: null } })
       expect(reopened.report).toEqual({ problems: [], cutTail: null })
-      expect(reopened.restored.termRuns.map((run) => [run.first, run.term])).toEqual([[1, 1], [41, 2]])
+      expect(reopened.restored.termRuns.map((run) => [run.first, run.term])).toEqual([
+        [1, 1],
+        [41, 2],
+      ])
       expect(reopened.restored.tail).toHaveLength(70)
       const read = []
       while (read.length < 70) read.push(...(await reopened.read(logIndex(read.length + 1), 3000)))
@@ -65,7 +75,13 @@ describe.each(Object.entries(disks))('on %s', (_, disk) => {
     const entries = makeEntries(null, 10, 1, (index) => makeBody(index, index))
     await log.append([storeEntries(entries)])
     const headers = await log.headers(logIndex(3), logIndex(9), 5)
-    expect(headers.map((found) => [found.header.index, found.operations])).toEqual([[3, 3], [4, 4], [5, 5], [6, 6], [7, 7]])
+    expect(headers.map((found) => [found.header.index, found.operations])).toEqual([
+      [3, 3],
+      [4, 4],
+      [5, 5],
+      [6, 6],
+      [7, 7],
+    ])
     expect(headers[0]?.bytes).toBe(176 + (entries[2]?.body.length ?? 0))
     expect(await log.read(logIndex(11), 1000)).toEqual([])
     await log.close()

@@ -14,7 +14,10 @@ export function volatileSource(): VolatileSource {
   })
 }
 
-export function openState(source: StateStoreOptions['source'], options: Partial<StateStoreOptions> = {}): Promise<OverlayStateStore> {
+export function openState(
+  source: StateStoreOptions['source'],
+  options: Partial<StateStoreOptions> = {},
+): Promise<OverlayStateStore> {
   return openStateStore({
     source,
     identity: STATE_IDENTITY,

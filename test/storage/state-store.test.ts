@@ -54,7 +54,10 @@ describe.each([
     const again = await openState(source)
     expect(again.rebuilt).toBeNull()
     expect(again.appliedIndex).toBe(9)
-    expect(await everything(again)).toEqual([['b', '2'], ['c', '3']])
+    expect(await everything(again)).toEqual([
+      ['b', '2'],
+      ['c', '3'],
+    ])
     expect(again.get('\x00\xff')).toBeUndefined()
     expect(again.rotate(logIndex(20)).size).toBe(0)
     await again.close()
@@ -76,7 +79,10 @@ describe.each([
     let count = 0
     for await (const pair of scan) expect(text(pair.value)).toBe(String(count++))
     expect(count).toBe(1200)
-    expect((await store.range('k', 'l', { limit: 2, reverse: true })).map((pair) => pair.key)).toEqual(['k1199', 'k1198'])
+    expect((await store.range('k', 'l', { limit: 2, reverse: true })).map((pair) => pair.key)).toEqual([
+      'k1199',
+      'k1198',
+    ])
     await store.close()
   })
 
@@ -101,7 +107,13 @@ test('range, scan and get agree with a plain map under any order of changes, rot
     fc.record({ type: fc.constant('delete' as const), key }),
     fc.record({ type: fc.constant('rotate' as const) }),
     fc.record({ type: fc.constant('flush' as const) }),
-    fc.record({ type: fc.constant('range' as const), from: key, to: key, limit: fc.option(fc.nat(4), { nil: undefined }), reverse: fc.boolean() }),
+    fc.record({
+      type: fc.constant('range' as const),
+      from: key,
+      to: key,
+      limit: fc.option(fc.nat(4), { nil: undefined }),
+      reverse: fc.boolean(),
+    }),
     fc.record({ type: fc.constant('scan' as const) }),
   )
   await fc.assert(
@@ -188,7 +200,10 @@ test('a failed write is reported once and final; reads go on', async () => {
   const source: StateDatabaseSource = {
     open: async () => ({
       ...inner,
-      batch: () => ({ ...inner.batch(), write: () => (failing ? Promise.reject(new Error('disk')) : Promise.resolve()) }),
+      batch: () => ({
+        ...inner.batch(),
+        write: () => (failing ? Promise.reject(new Error('disk')) : Promise.resolve()),
+      }),
     }),
     destroy: async () => undefined,
   }

@@ -9,7 +9,16 @@ import { logIndex } from '../../src/consensus/types.js'
 import { inspectLog } from '../../src/storage/log-inspect.js'
 import { verifyLog } from '../../src/storage/log-verify.js'
 import type { MemoryFiles } from '../../src/storage/memory-files.js'
-import { freshFiles, LOG, makeBody, makeEntries, open, segmentPath, storeEntries, storeVote } from './journal-fixture.js'
+import {
+  freshFiles,
+  LOG,
+  makeBody,
+  makeEntries,
+  open,
+  segmentPath,
+  storeEntries,
+  storeVote,
+} from './journal-fixture.js'
 
 const PATH = segmentPath(1)
 /** Nobody else writes: no reason to wait. */
@@ -51,10 +60,16 @@ test('a log cut at any byte of its last frame loses that frame and nothing else'
     const verified = await verifyLog(files, LOG, LOOK)
     expect(verified).toMatchObject({ ok: true, lastIndex: length === end ? 12 : 10, problems: [] })
     const inspected = await inspectLog(files, LOG, LOOK)
-    expect(inspected.tornTail).toEqual(torn ? { segment: '0000000000000001.seg', offset: start, bytes: length - start } : null)
+    expect(inspected.tornTail).toEqual(
+      torn ? { segment: '0000000000000001.seg', offset: start, bytes: length - start } : null,
+    )
     expect(files.content(PATH)).toHaveLength(length)
     const log = await open(files)
-    expect(log.restored).toMatchObject({ mayVote: true, lastIndex: length === end ? 12 : 10, hardState: { term: 4, votedFor: 'n3' } })
+    expect(log.restored).toMatchObject({
+      mayVote: true,
+      lastIndex: length === end ? 12 : 10,
+      hardState: { term: 4, votedFor: 'n3' },
+    })
     expect(log.report.cutTail !== null).toBe(torn)
     expect(files.content(PATH)).toHaveLength(length === end ? end : start)
   }
@@ -88,12 +103,26 @@ test('log verify names damage in every region and goes on behind it', async () =
   const whole = files.content(PATH)
   for (let frame = 0; frame < 5; frame++) {
     const start = frame === 0 ? 192 : (ends[frame - 1] as number)
-    for (const offset of [start, start + 5, start + 9, start + 33, start + 37, start + 44, start + 100, (ends[frame] as number) - 1]) {
+    for (const offset of [
+      start,
+      start + 5,
+      start + 9,
+      start + 33,
+      start + 37,
+      start + 44,
+      start + 100,
+      (ends[frame] as number) - 1,
+    ]) {
       files.replace(PATH, whole)
       files.flipBit(PATH, offset, 3)
       const verified = await verifyLog(files, LOG, LOOK)
       expect(verified.ok).toBe(false)
-      expect(verified.problems[0]).toEqual({ index: 2 * frame + 1, segment: '0000000000000001.seg', offset: start, kind: 'frame' })
+      expect(verified.problems[0]).toEqual({
+        index: 2 * frame + 1,
+        segment: '0000000000000001.seg',
+        offset: start,
+        kind: 'frame',
+      })
       expect([verified.entries, verified.lastIndex]).toEqual([10, 12])
       const { entries } = await inspectLog(files, LOG, LOOK)
       expect(entries.map((entry) => entry.index)).toEqual(
@@ -107,7 +136,15 @@ test('a sealed log that was cut short is corrupt, wherever it was cut', async ()
   const { files, ends } = await write({ seal: true })
   const whole = files.content(PATH)
   expect(whole.length).toBe((ends[5] as number) + 56)
-  for (const length of [whole.length - 1, whole.length - 20, ends[5] as number, (ends[5] as number) - 30, ends[3] as number, 192, 0]) {
+  for (const length of [
+    whole.length - 1,
+    whole.length - 20,
+    ends[5] as number,
+    (ends[5] as number) - 30,
+    ends[3] as number,
+    192,
+    0,
+  ]) {
     files.replace(PATH, whole.slice(0, length))
     expect(await verifyLog(files, LOG, LOOK)).toMatchObject({ ok: false })
     const log = await open(files)
@@ -174,7 +211,9 @@ test('behind damage the log goes on in a new segment, keeps the evidence, and ma
     const again = await open(files, { provenIndex: 12 })
     expect(again.restored).toMatchObject({ lastIndex: 12, mayVote: false, hardState: { term: 6 } })
     expect(again.report.problems).toMatchObject([{ kind: 'damageResumed', segment: 1, offset: ends[1] }])
-    expect((await again.read(logIndex(1), 1 << 20)).map((entry) => entry.index)).toEqual(entries.map((entry) => entry.index))
+    expect((await again.read(logIndex(1), 1 << 20)).map((entry) => entry.index)).toEqual(
+      entries.map((entry) => entry.index),
+    )
     await again.close()
   }
   expect(files.content(PATH)).toEqual(evidence)

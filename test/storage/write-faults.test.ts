@@ -8,7 +8,16 @@ import type { StoreRecord } from '../../src/consensus/core.js'
 import type { Entry } from '../../src/consensus/entry.js'
 import { logIndex } from '../../src/consensus/types.js'
 import type { Fault } from '../../src/storage/memory-files.js'
-import { freshFiles, makeBody, makeEntries, open, seededRandom, segmentPath, storeEntries, storeVote } from './journal-fixture.js'
+import {
+  freshFiles,
+  makeBody,
+  makeEntries,
+  open,
+  seededRandom,
+  segmentPath,
+  storeEntries,
+  storeVote,
+} from './journal-fixture.js'
 
 const FAULTS: readonly { name: string; operation: 'append' | 'datasync'; fault: Fault }[] = [
   { name: 'EIO on write', operation: 'append', fault: { kind: 'error', code: 'EIO' } },
@@ -16,24 +25,27 @@ const FAULTS: readonly { name: string; operation: 'append' | 'datasync'; fault: 
   { name: 'EIO on sync', operation: 'datasync', fault: { kind: 'error', code: 'EIO' } },
 ]
 
-test.each(FAULTS)('$name is final for the log, and a restart finds what was acknowledged', async ({ operation, fault }) => {
-  let armed = false
-  const files = await freshFiles({ fault: (name) => (armed && name === operation ? fault : undefined) })
-  const log = await open(files)
-  const entries = makeEntries(null, 6)
-  await log.append([storeEntries(entries.slice(0, 3)), storeVote(2, 'n2')])
-  armed = true
-  await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code: 'StorageFailed' })
-  armed = false
-  await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code: 'StorageFailed' })
-  expect(log.lastIndex).toBe(3)
-  expect((await log.read(logIndex(1), 10_000)).map((entry) => entry.index)).toEqual([1, 2, 3])
-  await log.close()
-  files.crash()
-  const again = await open(files)
-  expect(again.restored).toMatchObject({ mayVote: true, hardState: { term: 2, votedFor: 'n2' } })
-  expect(again.lastIndex).toBeGreaterThanOrEqual(3)
-})
+test.each(FAULTS)(
+  '$name is final for the log, and a restart finds what was acknowledged',
+  async ({ operation, fault }) => {
+    let armed = false
+    const files = await freshFiles({ fault: (name) => (armed && name === operation ? fault : undefined) })
+    const log = await open(files)
+    const entries = makeEntries(null, 6)
+    await log.append([storeEntries(entries.slice(0, 3)), storeVote(2, 'n2')])
+    armed = true
+    await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code: 'StorageFailed' })
+    armed = false
+    await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code: 'StorageFailed' })
+    expect(log.lastIndex).toBe(3)
+    expect((await log.read(logIndex(1), 10_000)).map((entry) => entry.index)).toEqual([1, 2, 3])
+    await log.close()
+    files.crash()
+    const again = await open(files)
+    expect(again.restored).toMatchObject({ mayVote: true, hardState: { term: 2, votedFor: 'n2' } })
+    expect(again.lastIndex).toBeGreaterThanOrEqual(3)
+  },
+)
 
 test('a lost or misdirected write that the disk reported as done is found as corruption, not read as data', async () => {
   for (const fault of [{ kind: 'lostWrite' }, { kind: 'misdirectedWrite', shiftBytes: 200 }] as const) {
@@ -62,7 +74,9 @@ test('two appends at a time, a gap and a broken chain are refused as bugs', asyn
   await expect(gap.append([storeEntries(entries.slice(1))])).rejects.toMatchObject({ code: 'Bug' })
   const broken = await open(await freshFiles())
   const other = makeEntries(null, 3, 1, (index) => makeBody(index + 100))
-  await expect(broken.append([storeEntries([entries[0] as Entry, other[1] as Entry])])).rejects.toMatchObject({ code: 'Bug' })
+  await expect(broken.append([storeEntries([entries[0] as Entry, other[1] as Entry])])).rejects.toMatchObject({
+    code: 'Bug',
+  })
 })
 
 test('what a read found in places that a truncation replaced meanwhile is not given out', async () => {
@@ -86,8 +100,16 @@ test('what a read found in places that a truncation replaced meanwhile is not gi
   await expect.poll(() => held).toBe(false)
   await log.append([{ kind: 'truncate', from: logIndex(4) }, storeEntries(makeEntries(entries[2] as Entry, 2, 2))])
   release()
-  expect((await reading).map((entry) => [entry.index, entry.term])).toEqual([[2, 1], [3, 1]])
-  expect((await log.read(logIndex(2), 100_000)).map((entry) => [entry.index, entry.term])).toEqual([[2, 1], [3, 1], [4, 2], [5, 2]])
+  expect((await reading).map((entry) => [entry.index, entry.term])).toEqual([
+    [2, 1],
+    [3, 1],
+  ])
+  expect((await log.read(logIndex(2), 100_000)).map((entry) => [entry.index, entry.term])).toEqual([
+    [2, 1],
+    [3, 1],
+    [4, 2],
+    [5, 2],
+  ])
 })
 
 /** One random append and what the log must hold after it. */
@@ -119,7 +141,8 @@ function randomAppend(random: () => number, model: Model): { records: StoreRecor
   return { records, after }
 }
 
-const digests = (entries: readonly Entry[]): string[] => entries.map((entry) => Buffer.from(entry.header).toString('hex'))
+const digests = (entries: readonly Entry[]): string[] =>
+  entries.map((entry) => Buffer.from(entry.header).toString('hex'))
 
 test('everything acknowledged is there after each of many crashes; the hard state never goes back', async () => {
   let torn = 0
@@ -185,7 +208,9 @@ test('a full segment is sealed only after the next one is durable', async () => 
       random,
       fault: (name) => {
         if (name !== 'append' && name !== 'datasync' && name !== 'syncDirectory') return undefined
-        return ++operations >= stopAt ? { kind: 'error', code: 'EIO', keptBytes: Math.floor(random() * 200) } : undefined
+        return ++operations >= stopAt
+          ? { kind: 'error', code: 'EIO', keptBytes: Math.floor(random() * 200) }
+          : undefined
       },
     })
     const log = await open(files, { segmentBytesMax: 1200 })

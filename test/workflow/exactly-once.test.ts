@@ -55,8 +55,8 @@ const SESSION_CLIENTS = ['writer', 'writer', 'reader', 'admin']
 const request = fc
   .record({
     offset: fc.nat({ max: 4 }),
-    sequence: fc.nat({ max: 60 }),
-    acked: fc.nat({ max: 30 }),
+    sequence: fc.nat({ max: 150 }),
+    acked: fc.nat({ max: 100 }),
     operations: fc.array(operation, { minLength: 1, maxLength: 6 }),
   })
   .map(({ offset, sequence, acked, operations }) =>

@@ -71,6 +71,14 @@ test('a request that cannot be read is one InvalidOperation, and the requests be
   expect(results[1]?.[0]).toMatchObject({ position: 1 })
 })
 
+test('a request with bytes behind its last operation is not applied', () => {
+  const story = new Story()
+  const opened = story.open()
+  const request = requestOf([put('k', 'v')], { session: opened })
+  expect(story.apply(Uint8Array.from([...request, 0])).map(codesOf)).toEqual([['InvalidOperation']])
+  expect(story.apply(request).map(codesOf)).toEqual([['ok']])
+})
+
 test('numbers over 2^53 are refused, not rounded', () => {
   const story = new Story()
   const opened = story.open()

@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest'
 import {
   EXPIRIES_PER_ENTRY_MAX,
+  RESULT_BYTES_MAX,
   SESSION_RESULT_BYTES_MAX,
   SESSION_TTL_MS,
   SESSION_WINDOW,
@@ -12,6 +13,7 @@ import {
 } from '../../src/workflow/limits.js'
 import type { Operation } from '../../src/workflow/operations.js'
 import type { PlacedResult } from '../../src/workflow/result-codec.js'
+import { SESSION_SPACE } from '../../src/workflow/state-keys.js'
 import { bytes, cas, codeOf, codesOf, get, put, requestOf, START_MS, Story } from './harness.js'
 
 const OPEN: Operation = { type: 'OpenSession', ordered: false }
@@ -100,6 +102,14 @@ test('an ordered session refuses a gap without using the number up', () => {
   expect(story.query('kv.get', { key: bytes('k') })).toMatchObject({ value: bytes('2') })
 })
 
+test('an ordered session goes on behind what its client acknowledged', () => {
+  const story = new Story()
+  const session = story.open('writer', true)
+  const behind = requestOf([put('k', '9')], { session, sequence: 9, ackedBelow: 9 })
+  expect(codesOf(story.apply(behind)[0])).toEqual(['ok'])
+  expect(codesOf(story.apply(requestOf([put('k', '10')], { session, sequence: 10, ackedBelow: 9 }))[0])).toEqual(['ok'])
+})
+
 test('a session belongs to its client key', () => {
   const story = new Story()
   const session = story.open('writer')
@@ -185,6 +195,29 @@ test('large results that nobody acknowledges are bounded; writes go on', () => {
 
 const payloadSizes = (results: readonly PlacedResult[] | undefined) =>
   results?.map(({ outcome }) => (outcome.ok ? outcome.payload.length : null))
+
+test('acknowledged results make room again, for the session and for all', () => {
+  const story = new Story()
+  const session = story.open()
+  story.submit(session, [put('k', 'x'.repeat(1_000_000))])
+  const reads = [get('k'), get('k'), get('k'), get('k')]
+  for (let read = 0; read < (1.1 * RESULT_BYTES_MAX) / 4_000_000; read++) {
+    expect(codesOf(story.submit(session, reads))).toEqual(['ok', 'ok', 'ok', 'ok'])
+  }
+})
+
+test('a window without results stores none, however it came about', () => {
+  const story = new Story()
+  const session = story.open()
+  const chunks = () =>
+    [...story.state.pairs.keys()].filter((key) => key.startsWith(SESSION_SPACE) && key.length > 13).length
+  story.submit(session, [get('a'), get('b')])
+  story.machine.checkpoint()
+  expect(chunks()).toBe(1)
+  story.apply(requestOf([get('a')], { session, sequence: 1, ackedBelow: 3 }))
+  story.machine.checkpoint()
+  expect(chunks()).toBe(0)
+})
 
 test('expiry and closing leave nothing behind in the state', () => {
   const story = new Story()

@@ -1,0 +1,57 @@
+/**
+ * Tab completion over what is known at the moment: synchronous, because an asynchronous completer
+ * loses the race with a fast Enter.
+ */
+import type { Command } from '@oclif/core/command'
+import { OUTPUT_FORMATS } from '../printer.js'
+
+export interface Completable {
+  readonly commands: readonly Command.Cached[]
+  readonly dotCommands: readonly string[]
+  readonly nodes: readonly string[]
+  readonly contexts: readonly string[]
+}
+
+/** The candidates and the word that they complete, as readline wants them. */
+export function complete(line: string, known: Completable): [string[], string] {
+  const words = line.split(/\s+/)
+  const word = words.pop() ?? ''
+  const before = words.filter((one) => one !== '')
+  const matches = candidates(before, word, known).filter((candidate) => candidate.startsWith(word))
+  return [[...new Set(matches)].sort().map((match) => `${match} `), word]
+}
+
+function candidates(before: readonly string[], word: string, known: Completable): readonly string[] {
+  const [first] = before
+  if (first === undefined) return word.startsWith('.') ? known.dotCommands : nextVerbs([], known.commands)
+  if (first === '.use') return known.contexts
+  if (first === '.output') return OUTPUT_FORMATS
+  if (first === '.timing') return ['on', 'off']
+  const command = commandOf(before, known.commands)
+  if (command === null) return nextVerbs(before, known.commands)
+  const flag = command.flags[(before.at(-1) ?? '').replace(/^--/, '')]
+  if (flag?.type === 'option') return valuesOf(flag, known)
+  return word.startsWith('-') ? Object.keys(command.flags).map((name) => `--${name}`) : nextVerbs(before, known.commands)
+}
+
+function valuesOf(flag: Command.Flag.Cached, known: Completable): readonly string[] {
+  if (flag.name === 'node' || flag.name === 'endpoints') return known.nodes
+  if (flag.name === 'context') return known.contexts
+  return (flag.type === 'option' ? flag.options : undefined) ?? []
+}
+
+function nextVerbs(before: readonly string[], commands: readonly Command.Cached[]): string[] {
+  const prefix = before.map((word) => `${word}:`).join('')
+  return commands
+    .filter((command) => !command.hidden && command.id.startsWith(prefix))
+    .map((command) => command.id.slice(prefix.length).split(':')[0] as string)
+}
+
+function commandOf(words: readonly string[], commands: readonly Command.Cached[]): Command.Cached | null {
+  for (let count = Math.min(3, words.length); count > 0; count--) {
+    const id = words.slice(0, count).join(':')
+    const found = commands.find((command) => command.id === id)
+    if (found !== undefined) return found
+  }
+  return null
+}

@@ -1,0 +1,154 @@
+/**
+ * The REPL for a person: prompt, completion, history, Ctrl-C, and notices when the leader changes.
+ */
+import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline'
+import type { ClusterStatus } from '../../client/api.js'
+import { readContexts } from '../../cluster/contexts.js'
+import type { Paint } from '../colours.js'
+import { type ErrorReport, errorText } from '../error-report.js'
+import { complete } from './completer.js'
+import { DOT_COMMANDS, type DotContext, isDotCommand, runDotCommand } from './dot-commands.js'
+import { HISTORY_LINES_MAX, type History } from './history.js'
+import { changeNotice, promptText } from './prompt.js'
+import { StatementReader } from './statements.js'
+
+const STATUS_POLL_MS = 2_000
+const CONTINUATION = '... '
+
+export interface InteractiveOptions {
+  readonly context: DotContext
+  readonly history: History
+  readonly paint: Paint
+  /** Ends the session. */
+  readonly signal: AbortSignal
+}
+
+export async function runInteractive(options: InteractiveOptions): Promise<void> {
+  const contexts = await readContexts(process.env).then(
+    (read) => [...read.contexts.keys()],
+    () => [],
+  )
+  const status = await currentStatus(options.context)
+  await new InteractiveRepl(options, contexts, status).run()
+}
+
+class InteractiveRepl {
+  readonly #options: InteractiveOptions
+  readonly #reader = new StatementReader()
+  readonly #lines: Interface
+  #status: ClusterStatus | null
+  /** Told when the command that runs is done. */
+  #notice: string | null = null
+
+  constructor(options: InteractiveOptions, contexts: readonly string[], status: ClusterStatus | null) {
+    this.#options = options
+    this.#status = status
+    const { config } = options.context.session
+    const known = { commands: config.commands, dotCommands: Object.keys(DOT_COMMANDS), contexts }
+    this.#lines = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      history: options.history.newestFirst,
+      historySize: HISTORY_LINES_MAX,
+      removeHistoryDuplicates: true,
+      completer: (line: string) => complete(line, { ...known, nodes: this.#nodes() }),
+    })
+  }
+
+  async run(): Promise<void> {
+    const lines = this.#lines
+    const stop = () => lines.close()
+    this.#options.signal.addEventListener('abort', stop, { once: true })
+    lines.on('SIGINT', () => this.#interrupt())
+    const poll = setInterval(() => void this.#poll(), STATUS_POLL_MS)
+    this.#prompt()
+    // Nothing is awaited between making the interface and this loop: lines would be lost.
+    for await (const line of lines) {
+      await this.#line(line)
+      if (this.#options.context.isOver) break
+      this.#tellNotice()
+      this.#prompt()
+    }
+    clearInterval(poll)
+    this.#options.signal.removeEventListener('abort', stop)
+    lines.close()
+    if (!this.#options.context.isOver) process.stdout.write('\n')
+  }
+
+  async #line(line: string): Promise<void> {
+    const { context, history } = this.#options
+    await history.add(line)
+    const result = this.#reader.add(line)
+    if (result.kind === 'more') return
+    if (result.kind === 'broken') {
+      process.stderr.write(`${result.problem}\n`)
+      return
+    }
+    const { words } = result.statement
+    const startedMs = performance.now()
+    if (words[0] === 'exit' || words[0] === 'quit') context.isOver = true
+    else if (isDotCommand(words)) this.#tell(await runDotCommand(words, context))
+    else this.#tell((await context.session.run(words)).unreported)
+    if (words[0] === '.use') this.#status = await currentStatus(context)
+    if (context.timing) process.stderr.write(this.#options.paint('dim', `${Math.round(performance.now() - startedMs)} ms\n`))
+  }
+
+  #tell(report: ErrorReport | null): void {
+    if (report !== null) process.stderr.write(`${errorText(report, { verbose: false, paint: this.#options.paint })}\n`)
+  }
+
+  /** Ctrl-C: the command, then the line, then a hint; never the session. */
+  #interrupt(): void {
+    const { session } = this.#options.context
+    if (session.isRunning) {
+      session.cancel()
+      return
+    }
+    const isEmpty = this.#lines.line === '' && !this.#reader.isOpen
+    this.#reader.clear()
+    process.stdout.write(isEmpty ? '\nLeave with .exit or Ctrl-D.\n' : '^C\n')
+    // Ctrl-U and Ctrl-K of the line editor: empties the line on both sides of the cursor.
+    this.#lines.write(null, { ctrl: true, name: 'e' })
+    this.#lines.write(null, { ctrl: true, name: 'u' })
+    this.#prompt()
+  }
+
+  async #poll(): Promise<void> {
+    const before = this.#status
+    const { context } = this.#options
+    const after = await currentStatus(context)
+    if (context.isOver) return
+    this.#status = after
+    if (after === null) return
+    const notice = changeNotice(before, after)
+    if (notice === null) return
+    this.#notice = notice
+    if (context.session.isRunning) return
+    clearLine(process.stdout, 0)
+    cursorTo(process.stdout, 0)
+    this.#tellNotice()
+    this.#prompt(true)
+  }
+
+  #tellNotice(): void {
+    if (this.#notice === null) return
+    process.stderr.write(`${this.#options.paint('yellow', `* ${this.#notice}`)}\n`)
+    this.#notice = null
+  }
+
+  #prompt(keepCursor = false): void {
+    const { context, paint } = this.#options
+    const { name } = context.session.connection.target
+    this.#lines.setPrompt(this.#reader.isOpen ? CONTINUATION : promptText(name, this.#status, paint))
+    this.#lines.prompt(keepCursor)
+  }
+
+  #nodes(): string[] {
+    return this.#options.context.session.connection.target.configuration.members.map((member) => member.id)
+  }
+}
+
+/** Null when nothing can be said. */
+async function currentStatus({ session }: DotContext): Promise<ClusterStatus | null> {
+  return session.connection.client.clusterStatus().catch(() => null)
+}
