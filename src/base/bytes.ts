@@ -115,7 +115,8 @@ export class ByteWriter {
   }
 
   u16(value: number): this {
-    writeU16(this.#buffer, this.#reserve(2), value)
+    const at = this.#reserve(2)
+    writeU16(this.#buffer, at, value)
     return this
   }
 

@@ -21,18 +21,27 @@ const corrupt = (summary: string, hint: string): ErrorCodeEntry => ({ exit: 10, 
 
 export const ERROR_CODES = {
   // Rejected by the replicated state machine: a recorded, deterministic result.
-  AdmissionRejected: rejected('The case data was null or empty.', 'Give a JSON object with at least one key in --data.'),
+  AdmissionRejected: rejected(
+    'The case data was null or empty.',
+    'Give a JSON object with at least one key in --data.',
+  ),
   InvalidStateTransition: rejected(
     'The case cannot move from its state to the one asked for.',
     'Look at the case with `knhk case get UUID`; docs/concepts.md has the table of legal transitions.',
   ),
-  InvalidOperation: rejected('The operation is malformed or breaks a limit.', 'See docs/limits.md for sizes and formats.'),
+  InvalidOperation: rejected(
+    'The operation is malformed or breaks a limit.',
+    'See docs/limits.md for sizes and formats.',
+  ),
   UnknownOperation: rejected('No handler has this operation name.', 'Built in: kv.put, kv.get, kv.delete, kv.cas.'),
   SessionExpired: rejected(
     'The session is unknown: closed, expired after an hour, or evicted.',
     'Open a new session. Whether an unanswered operation of the old one was applied has to be read back.',
   ),
-  SessionLimit: rejected('The cluster holds its maximum of 10,000 open sessions.', 'Close sessions, or wait for idle ones to expire.'),
+  SessionLimit: rejected(
+    'The cluster holds its maximum of 10,000 open sessions.',
+    'Close sessions, or wait for idle ones to expire.',
+  ),
   SequenceStale: rejected(
     'The operation was acknowledged by this session before; its result is gone.',
     'The client lost track of its own sequence numbers: open a new session.',
@@ -41,24 +50,54 @@ export const ERROR_CODES = {
     'The sequence number is outside the session window of 65,536.',
     'Wait for answers before sending more; the client library does this by itself.',
   ),
-  SequenceGap: { exit: 1, retryable: true, summary: 'An ordered session missed an earlier operation.', hint: 'Send the missing sequence number first; the client library does this by itself.' },
+  SequenceGap: {
+    exit: 1,
+    retryable: true,
+    summary: 'An ordered session missed an earlier operation.',
+    hint: 'Send the missing sequence number first; the client library does this by itself.',
+  },
   // Conflicts.
-  CaseExists: conflict('A case with this id exists.', 'Choose another --case-id, or read the existing one with `knhk case get UUID`.'),
-  CompareMismatch: conflict('The current value is not the expected one.', 'Read the key again and retry with the value you see.'),
+  CaseExists: conflict(
+    'A case with this id exists.',
+    'Choose another --case-id, or read the existing one with `knhk case get UUID`.',
+  ),
+  CompareMismatch: conflict(
+    'The current value is not the expected one.',
+    'Read the key again and retry with the value you see.',
+  ),
   // Not found.
   CaseNotFound: missing('There is no case with this id.', 'List cases with `knhk case list`.'),
   KeyNotFound: missing('There is no value under this key.', 'List keys with `knhk kv list`.'),
-  NotFound: missing('Something that was named does not exist.', 'Check the name; `--help` of the command says where it looks.'),
+  NotFound: missing(
+    'Something that was named does not exist.',
+    'Check the name; `--help` of the command says where it looks.',
+  ),
   // Usage.
   Usage: usage('The command line could not be understood.', 'See the command with --help.'),
   InvalidArgument: usage('An argument has the wrong form.', 'See the command with --help.'),
   InvalidFile: usage('A file could not be read or understood.', 'Check the path, the permissions and the format.'),
-  InvalidClusterFile: usage('The cluster file is not valid.', 'docs/configuration.md has the format; `knhk cluster init` writes a good one.'),
+  InvalidClusterFile: usage(
+    'The cluster file is not valid.',
+    'docs/configuration.md has the format; `knhk cluster init` writes a good one.',
+  ),
   InvalidKeyFile: usage('The key file is not valid.', 'Make a new key with `knhk keys gen`.'),
-  UnsupportedRead: usage('This read level is not offered by the running protocol.', 'Plain Raft: linearizable, lease, local.'),
+  UnsupportedRead: usage(
+    'This read level is not offered by the running protocol.',
+    'Plain Raft: linearizable, lease, local.',
+  ),
   // Connection, deadlines, leaders.
-  Unreachable: { exit: 5, retryable: true, summary: 'No endpoint could be reached.', hint: 'Are the nodes running? `knhk node status --dir DIR`; start them with `knhk up --dir DIR`.' },
-  DeadlineExceeded: { exit: 6, retryable: true, summary: 'The deadline passed.', hint: 'Try again with a longer --timeout; `knhk status` shows what the cluster is doing.' },
+  Unreachable: {
+    exit: 5,
+    retryable: true,
+    summary: 'No endpoint could be reached.',
+    hint: 'Are the nodes running? `knhk node status --dir DIR`; start them with `knhk up --dir DIR`.',
+  },
+  DeadlineExceeded: {
+    exit: 6,
+    retryable: true,
+    summary: 'The deadline passed.',
+    hint: 'Try again with a longer --timeout; `knhk status` shows what the cluster is doing.',
+  },
   OutcomeUnknown: {
     exit: 6,
     retryable: true,
@@ -66,32 +105,123 @@ export const ERROR_CODES = {
     hint: 'Read the state back before trying again; a retry inside the same session is always safe.',
   },
   Aborted: { exit: 130, retryable: true, summary: 'The caller cancelled the work.', hint: 'Nothing to do.' },
-  NotLeader: { exit: 7, retryable: true, summary: 'This node does not lead.', hint: 'Ask the leader; the client library follows it by itself.' },
-  NoLeader: { exit: 7, retryable: true, summary: 'There is no leader or no quorum.', hint: 'See who is up with `knhk status`; a majority of the members has to run.' },
-  LeadershipLost: { exit: 7, retryable: true, summary: 'The leader changed while the operation was under way.', hint: 'Retry in the same session: it is applied at most once.' },
-  EpochChanging: { exit: 7, retryable: true, summary: 'The cluster is switching protocols.', hint: 'Retry in the same session: it is applied at most once.' },
-  ResourceExhausted: { exit: 7, retryable: true, summary: 'The node is at a limit and accepts no more proposals.', hint: 'Slow down; `knhk status` shows lag; docs/limits.md has the limits.' },
+  NotLeader: {
+    exit: 7,
+    retryable: true,
+    summary: 'This node does not lead.',
+    hint: 'Ask the leader; the client library follows it by itself.',
+  },
+  NoLeader: {
+    exit: 7,
+    retryable: true,
+    summary: 'There is no leader or no quorum.',
+    hint: 'See who is up with `knhk status`; a majority of the members has to run.',
+  },
+  LeadershipLost: {
+    exit: 7,
+    retryable: true,
+    summary: 'The leader changed while the operation was under way.',
+    hint: 'Retry in the same session: it is applied at most once.',
+  },
+  EpochChanging: {
+    exit: 7,
+    retryable: true,
+    summary: 'The cluster is switching protocols.',
+    hint: 'Retry in the same session: it is applied at most once.',
+  },
+  ResourceExhausted: {
+    exit: 7,
+    retryable: true,
+    summary: 'The node is at a limit and accepts no more proposals.',
+    hint: 'Slow down; `knhk status` shows lag; docs/limits.md has the limits.',
+  },
   // Permission and safety.
-  NotPermitted: refused('The key has no right to do this.', 'Use a key with a sufficient role: reader < writer < operator < admin.'),
-  UnknownKey: refused('The node does not know this key.', 'Connect with a key that the cluster file or the cluster lists.'),
+  NotPermitted: refused(
+    'The key has no right to do this.',
+    'Use a key with a sufficient role: reader < writer < operator < admin.',
+  ),
+  UnknownKey: refused(
+    'The node does not know this key.',
+    'Connect with a key that the cluster file or the cluster lists.',
+  ),
   ForeignCluster: refused('The other side belongs to another cluster.', 'Check the cluster file and the address.'),
-  WrongNode: refused('The other side is another node than the cluster file says.', 'Check the addresses and keys in the cluster file.'),
-  ConfigurationMismatch: refused('The other side runs another configuration of this cluster.', 'Give every node the same cluster file.'),
-  IdentityMismatch: refused('The data directory belongs to another cluster or node.', 'Use the directory of this node, or an empty one.'),
-  DataDirectoryLost: refused('The data directory is empty, but the member took part before.', 'Never start an empty disk under an old id: replace the member.'),
+  WrongNode: refused(
+    'The other side is another node than the cluster file says.',
+    'Check the addresses and keys in the cluster file.',
+  ),
+  ConfigurationMismatch: refused(
+    'The other side runs another configuration of this cluster.',
+    'Give every node the same cluster file.',
+  ),
+  IdentityMismatch: refused(
+    'The data directory belongs to another cluster or node.',
+    'Use the directory of this node, or an empty one.',
+  ),
+  DataDirectoryLost: refused(
+    'The data directory is empty, but the member took part before.',
+    'Never start an empty disk under an old id: replace the member.',
+  ),
   DataDirectoryLocked: refused('Another process uses the data directory.', 'Stop it first: `knhk down --dir DIR`.'),
   Refused: refused('Refused for safety.', 'Read the message; nothing was changed.'),
   // Wire and storage.
-  ProtocolViolation: { exit: 70, retryable: false, summary: 'The other side broke the wire protocol.', hint: 'Are both sides of the same version? See docs/wire-protocol.md.' },
-  FrameTooLarge: { exit: 2, retryable: false, summary: 'A frame is over the size limit.', hint: 'Split the batch; docs/limits.md has the limit.' },
-  Corrupt: corrupt('Stored data is damaged.', 'Run `knhk log verify`; the node repairs from its peers, or replace the member.'),
-  UnsupportedFormat: { exit: 2, retryable: false, summary: 'The data was written by a newer version.', hint: 'Use the version that wrote it, or a newer one.' },
-  StorageFailed: { exit: 70, retryable: false, summary: 'A write or a sync to disk failed; the node stopped.', hint: 'Check the disk, free space if it is full, then start the node again.' },
-  DiskFull: { exit: 7, retryable: true, summary: 'The disk is full or its quota is reached; the node accepts no proposals.', hint: 'Free space; it clears by itself.' },
-  AddressInUse: { exit: 2, retryable: false, summary: 'The listening address is in use.', hint: 'Is the node running already? `knhk node status --dir DIR`.' },
-  StartFailed: { exit: 70, retryable: true, summary: 'A node process did not become ready.', hint: 'Its log says why: DIR/nodes/ID/node.log.' },
-  ScriptStopped: { exit: 3, retryable: false, summary: 'A script stopped at a line that failed.', hint: 'Mend the line, or run with --keep-going.' },
-  Bug: { exit: 70, retryable: false, summary: 'A defect in knhk.', hint: 'Please report it with the log and `knhk --version`.' },
+  ProtocolViolation: {
+    exit: 70,
+    retryable: false,
+    summary: 'The other side broke the wire protocol.',
+    hint: 'Are both sides of the same version? See docs/wire-protocol.md.',
+  },
+  FrameTooLarge: {
+    exit: 2,
+    retryable: false,
+    summary: 'A frame is over the size limit.',
+    hint: 'Split the batch; docs/limits.md has the limit.',
+  },
+  Corrupt: corrupt(
+    'Stored data is damaged.',
+    'Run `knhk log verify`; the node repairs from its peers, or replace the member.',
+  ),
+  UnsupportedFormat: {
+    exit: 2,
+    retryable: false,
+    summary: 'The data was written by a newer version.',
+    hint: 'Use the version that wrote it, or a newer one.',
+  },
+  StorageFailed: {
+    exit: 70,
+    retryable: false,
+    summary: 'A write or a sync to disk failed; the node stopped.',
+    hint: 'Check the disk, free space if it is full, then start the node again.',
+  },
+  DiskFull: {
+    exit: 7,
+    retryable: true,
+    summary: 'The disk is full or its quota is reached; the node accepts no proposals.',
+    hint: 'Free space; it clears by itself.',
+  },
+  AddressInUse: {
+    exit: 2,
+    retryable: false,
+    summary: 'The listening address is in use.',
+    hint: 'Is the node running already? `knhk node status --dir DIR`.',
+  },
+  StartFailed: {
+    exit: 70,
+    retryable: true,
+    summary: 'A node process did not become ready.',
+    hint: 'Its log says why: DIR/nodes/ID/node.log.',
+  },
+  ScriptStopped: {
+    exit: 3,
+    retryable: false,
+    summary: 'A script stopped at a line that failed.',
+    hint: 'Mend the line, or run with --keep-going.',
+  },
+  Bug: {
+    exit: 70,
+    retryable: false,
+    summary: 'A defect in knhk.',
+    hint: 'Please report it with the log and `knhk --version`.',
+  },
 } as const satisfies Record<string, ErrorCodeEntry>
 
 export type ErrorCode = keyof typeof ERROR_CODES

@@ -15,11 +15,11 @@ import {
   decodeApplied,
   decodeQueryAnswer,
   decodeRefused,
-  encodePropose,
   encodeQuery,
   type QueryAnswerFrame,
   requestNumberOf,
   type WireReadLevel,
+  writeProposeHeader,
 } from '../transport/client-protocol.js'
 import { TRANSPORT_LIMITS } from '../transport/limits.js'
 import type { Links } from './links.js'
@@ -83,13 +83,17 @@ export class Channel {
     return this.#links
   }
 
-  /** Sends a request to the leader. `callback` is told once; never before this call returns. */
-  propose(request: Uint8Array, timeoutMs: number, callback: RequestCallback): number {
+  /**
+   * Sends a request to the leader: `payload` is `PROPOSE_HEADER_BYTES` of room, then the request's
+   * bytes. `callback` is told once; never before this call returns.
+   */
+  propose(payload: Uint8Array, timeoutMs: number, callback: RequestCallback): number {
     const number = this.#number()
+    writeProposeHeader(payload, number)
     this.#submit({
       number,
       type: CLIENT_FRAME.propose,
-      payload: encodePropose(number, request),
+      payload,
       expiresAtMs: performance.now() + timeoutMs,
       member: null,
       onAnswer: (payload) => callback(decodeApplied(payload), null),

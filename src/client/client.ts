@@ -2,13 +2,14 @@
  * The client of a cluster: follows the leader, opens sessions, asks queries, and reports status.
  */
 import { KnhkError } from '../base/error.js'
-import { encodeRequest, NO_SESSION } from '../consensus/request.js'
+import { NO_SESSION } from '../consensus/request.js'
 import type { Mode } from '../consensus/types.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 import type { Operation } from '../workflow/operations.js'
 import { decodeResults } from '../workflow/result-codec.js'
 import type { CallOptions, Client, ClusterStatus, QueryAnswer, QueryOptions, Session, SettledOperation } from './api.js'
 import type { Channel } from './channel.js'
+import { proposePayload } from './propose-payload.js'
 import { ClientSession, settle } from './session.js'
 import { assembleStatus, type MemberReport } from './status.js'
 
@@ -95,12 +96,12 @@ export class ClusterClient implements Client {
   /** An operation outside any session: only opening one is. */
   #submitBare(operation: Operation, options: CallOptions): Promise<SettledOperation> {
     options.signal?.throwIfAborted()
-    const request = encodeRequest(
+    const payload = proposePayload(
       { session: NO_SESSION, firstSequence: 0, ackedBelow: 0, clientKey: this.#options.clientKey },
       [encodeOperation(operation)],
     )
     return new Promise((resolve, reject) => {
-      const number = this.#channel.propose(request, options.timeoutMs ?? this.#options.timeoutMs, (frame, error) => {
+      const number = this.#channel.propose(payload, options.timeoutMs ?? this.#options.timeoutMs, (frame, error) => {
         options.signal?.removeEventListener('abort', abort)
         const result = frame === null ? undefined : decodeResults(frame.results, frame.index, frame.firstPosition)[0]
         if (frame === null || result === undefined) reject(error)

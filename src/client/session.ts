@@ -3,7 +3,7 @@
  * applies each number at most once (Ongaro's thesis, section 6.3).
  */
 import { KnhkError } from '../base/error.js'
-import { encodeRequest, type SessionId } from '../consensus/request.js'
+import type { SessionId } from '../consensus/request.js'
 import type { AppliedFrame } from '../transport/client-protocol.js'
 import { SESSION_WINDOW } from '../workflow/limits.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
@@ -11,6 +11,7 @@ import type { Operation } from '../workflow/operations.js'
 import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
 import type { CallOptions, Session, SettledOperation } from './api.js'
 import type { Channel } from './channel.js'
+import { proposePayload } from './propose-payload.js'
 
 const GAP_RETRY_MS = 10
 
@@ -70,21 +71,19 @@ export class ClientSession implements Session {
     if (first + operations.length - ackedBelow > SESSION_WINDOW) {
       throw new KnhkError('SequenceTooFar', 'the session window is full: wait for answers first')
     }
-    const request = encodeRequest(
-      { session: this.id, firstSequence: first, ackedBelow, clientKey: this.#clientKey },
-      operations,
-    )
+    const header = { session: this.id, firstSequence: first, ackedBelow, clientKey: this.#clientKey }
+    const payload = proposePayload(header, operations)
     this.#next = first + operations.length
     this.#open.set(first, operations.length)
-    return this.#propose(request, first, performance.now() + timeoutMs, callback)
+    return this.#propose(payload, first, performance.now() + timeoutMs, callback)
   }
 
   async close(options: CallOptions = {}): Promise<void> {
     await this.submit([{ type: 'CloseSession' }], options)
   }
 
-  #propose(request: Uint8Array, first: number, expiresAtMs: number, callback: RawCallback): number {
-    return this.#channel.propose(request, expiresAtMs - performance.now(), (frame, error) => {
+  #propose(payload: Uint8Array, first: number, expiresAtMs: number, callback: RawCallback): number {
+    return this.#channel.propose(payload, expiresAtMs - performance.now(), (frame, error) => {
       if (frame === null) {
         // The number stays open: whether it was used is not known, so the window must not pass it by.
         if (error?.code !== 'OutcomeUnknown' && error?.code !== 'Aborted') this.#open.delete(first)
@@ -100,7 +99,7 @@ export class ClientSession implements Session {
         performance.now() + GAP_RETRY_MS < expiresAtMs
       ) {
         // An earlier request of this session is being sent again; this one follows it.
-        setTimeout(() => this.#propose(request, first, expiresAtMs, callback), GAP_RETRY_MS)
+        setTimeout(() => this.#propose(payload, first, expiresAtMs, callback), GAP_RETRY_MS)
         return
       }
       this.#open.delete(first)

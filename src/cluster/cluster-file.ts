@@ -4,21 +4,21 @@
  * and column, because a typo that is skipped in silence would be a cluster that is not what it says.
  * The format is documented in docs/configuration.md.
  */
-import { readFile } from 'node:fs/promises'
 import { Document } from 'yaml'
 import { KnhkError } from '../base/error.js'
 import {
   CLIENT_ROLES,
-  DEFAULT_SETTINGS,
   type ClientConfiguration,
   type ClusterConfiguration,
   type ClusterSettings,
+  DEFAULT_SETTINGS,
   type MemberConfiguration,
 } from '../consensus/configuration.js'
 import { nodeId, type ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { uuidFromBytes, uuidToBytes } from '../workflow/uuid.js'
 import { parseAddress } from './address.js'
+import { readTextIfThere } from './files.js'
 import { parseYaml, type YamlField, type YamlRecord } from './yaml-reader.js'
 
 export const MEMBERS_MAX = 31
@@ -29,14 +29,14 @@ const TIMEOUT_MS_MAX = 600_000
 const NAME = /^[a-z0-9-]{1,64}$/
 const PROTOCOLS: readonly ProtocolName[] = ['raft', 'pbft', 'hotstuff', 'hybrid']
 
-/** Reads and checks a cluster file. Throws `InvalidFile` or `InvalidClusterFile`. */
+/** Reads and checks a cluster file. Throws `NotFound`, `InvalidFile` or `InvalidClusterFile`. */
 export async function readClusterFile(path: string): Promise<ClusterConfiguration> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unreadable'
-    throw new KnhkError('InvalidFile', `the cluster file ${path} cannot be read (${reason})`, { cause, details: { path } })
+  const text = await readTextIfThere(path)
+  if (text === null) {
+    throw new KnhkError('NotFound', `there is no cluster file ${path}`, {
+      hint: 'Check the path; `knhk up` and `knhk cluster init` make a cluster.',
+      details: { path },
+    })
   }
   return parseClusterFile(text, path)
 }
@@ -75,10 +75,15 @@ export function formatClusterFile(configuration: ClusterConfiguration): string {
       address: member.address,
       zone: member.zone,
     })),
-    clients: configuration.clients.map((client) => ({ id: client.id, publicKey: formatPublicKey(client.publicKey), role: client.role })),
+    clients: configuration.clients.map((client) => ({
+      id: client.id,
+      publicKey: formatPublicKey(client.publicKey),
+      role: client.role,
+    })),
     settings: { ...configuration.settings },
   })
-  document.commentBefore = ' A knhk cluster file. Members are an ordered list; every node and client needs the same file.'
+  document.commentBefore =
+    ' A knhk cluster file. Members are an ordered list; every node and client needs the same file.'
   return document.toString({ lineWidth: 0 })
 }
 

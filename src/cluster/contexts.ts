@@ -45,9 +45,17 @@ export async function readContexts(environment: Environment): Promise<Contexts> 
 }
 
 /** Adds or replaces a context; the first one becomes current, as does one added with `use`. */
-export async function addContext(environment: Environment, name: string, context: Context, use = false): Promise<Contexts> {
+export async function addContext(
+  environment: Environment,
+  name: string,
+  context: Context,
+  use = false,
+): Promise<Contexts> {
   if (!NAME.test(name)) {
-    throw new KnhkError('InvalidArgument', `${JSON.stringify(name)} is no context name: letters, digits, dot, dash and underscore, at most 64`)
+    throw new KnhkError(
+      'InvalidArgument',
+      `${JSON.stringify(name)} is no context name: letters, digits, dot, dash and underscore, at most 64`,
+    )
   }
   const before = await readContexts(environment)
   const contexts = new Map(before.contexts).set(name, absolute(context))
@@ -76,7 +84,10 @@ export function requireContext(contexts: ReadonlyMap<string, Context>, name: str
   const found = contexts.get(name)
   if (found !== undefined) return found
   throw new KnhkError('NotFound', `there is no context ${JSON.stringify(name)}`, {
-    hint: contexts.size === 0 ? 'Add one with `knhk context add`.' : `There are: ${[...contexts.keys()].sort().join(', ')}.`,
+    hint:
+      contexts.size === 0
+        ? 'Add one with `knhk context add`.'
+        : `There are: ${[...contexts.keys()].sort().join(', ')}.`,
     details: { context: name },
   })
 }
@@ -108,7 +119,9 @@ function damaged(path: string, cause?: unknown): KnhkError {
 }
 
 function asRecord(value: unknown): Record<string, unknown> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null
 }
 
 function asContext(value: unknown): Context | null {

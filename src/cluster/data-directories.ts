@@ -28,7 +28,9 @@ export async function formatMember(configuration: ClusterConfiguration, id: stri
 }
 
 /** The log directory inside a data directory, given directly or as a node of a local cluster. */
-export function logDirectory(choice: { readonly dataDir: string } | { readonly dir: string; readonly node: string }): string {
+export function logDirectory(
+  choice: { readonly dataDir: string } | { readonly dir: string; readonly node: string },
+): string {
   return join('dataDir' in choice ? choice.dataDir : nodePaths(choice.dir, choice.node).data, 'log')
 }
 

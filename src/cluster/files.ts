@@ -40,7 +40,11 @@ export function errnoOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | null)?.code
 }
 
+/** `NotFound` for what is not there, `InvalidFile` for what is there but cannot be used. */
 export function fileError(path: string, what: string, cause: unknown): KnhkError {
+  if (errnoOf(cause) === 'ENOENT') {
+    return new KnhkError('NotFound', `there is no ${path}`, { cause, hint: 'Check the path.', details: { path } })
+  }
   return new KnhkError('InvalidFile', `${path} cannot be ${what} (${errnoOf(cause) ?? 'unknown reason'})`, {
     cause,
     details: { path },

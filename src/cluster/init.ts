@@ -115,7 +115,8 @@ export async function assertKeysAdmissible(configuration: ClusterConfiguration):
   const { publicKeyProblem } = await import('../crypto/pure/public-key.js')
   for (const { id, publicKey } of [...configuration.members, ...configuration.clients]) {
     const problem = publicKeyProblem(publicKey)
-    if (problem !== null) throw new KnhkError('InvalidClusterFile', `the public key of ${id} cannot be used: ${problem}`)
+    if (problem !== null)
+      throw new KnhkError('InvalidClusterFile', `the public key of ${id} cannot be used: ${problem}`)
   }
 }
 
@@ -123,10 +124,12 @@ function checkPlan({ members, clients = [] }: InitOptions): void {
   if (members.length < 1 || members.length > MEMBERS_MAX) {
     throw new KnhkError('InvalidArgument', `a cluster has 1 to ${MEMBERS_MAX} members, not ${members.length}`)
   }
-  if (clients.length >= CLIENTS_MAX) throw new KnhkError('InvalidArgument', `a cluster file lists at most ${CLIENTS_MAX} clients`)
+  if (clients.length >= CLIENTS_MAX)
+    throw new KnhkError('InvalidArgument', `a cluster file lists at most ${CLIENTS_MAX} clients`)
   const ids = new Set<string>()
   for (const { id } of members) {
-    if (!/^[a-z0-9-]{1,64}$/.test(id)) throw new KnhkError('InvalidArgument', `${JSON.stringify(id)} is no node id: a-z, 0-9 and -`)
+    if (!/^[a-z0-9-]{1,64}$/.test(id))
+      throw new KnhkError('InvalidArgument', `${JSON.stringify(id)} is no node id: a-z, 0-9 and -`)
     if (ids.has(id)) throw new KnhkError('InvalidArgument', `the node id ${id} is used twice`)
     ids.add(id)
   }

@@ -10,11 +10,19 @@ import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
 import { readClusterFile } from './cluster-file.js'
+import { fileError } from './files.js'
 import { healthProblem } from './health.js'
 import { initCluster, localMembers } from './init.js'
 import { clusterPaths, nodePaths } from './layout.js'
 import { withLock } from './lock.js'
-import { isAlive, type ProcessEnd, removePidFile, runningPid, type StartedProcess, spawnNode } from './processes.js'
+import {
+  isRunningNode,
+  type ProcessEnd,
+  removePidFile,
+  runningPid,
+  type StartedProcess,
+  spawnNode,
+} from './processes.js'
 
 const POLL_MS = 50
 /** A node syncs and seals its log on SIGTERM; one that has not ended by then is killed. */
@@ -62,7 +70,7 @@ export interface LocalCluster {
 export async function startLocalCluster(options: UpOptions): Promise<LocalCluster> {
   const dir = resolve(options.dir)
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause) => {
-    throw new KnhkError('InvalidFile', `the directory ${dir} cannot be made (${(cause as NodeJS.ErrnoException).code})`, { cause })
+    throw fileError(dir, 'made', cause)
   })
   const { timeoutMs, signal } = options
   return withLock(clusterPaths(dir).lock, { timeoutMs, ...(signal === undefined ? {} : { signal }) }, async () => {
@@ -71,7 +79,7 @@ export async function startLocalCluster(options: UpOptions): Promise<LocalCluste
     try {
       await waitUntilHealthy(made.configuration, dir, started, options)
     } catch (error) {
-      if (signal?.aborted === true) await stopProcesses(dir, started.map((one) => one.id), { graceMs: STOP_GRACE_MS })
+      if (signal?.aborted === true) await stopStarted(dir, started, { graceMs: STOP_GRACE_MS })
       throw error
     }
     return {
@@ -105,15 +113,34 @@ export async function stopLocalCluster(dir: string, options: StopOptions): Promi
   const paths = clusterPaths(root)
   const { members } = await readClusterFile(paths.clusterFile)
   return withLock(paths.lock, { timeoutMs: options.graceMs }, () =>
-    stopProcesses(root, members.map((member) => member.id), options),
+    stopProcesses(
+      root,
+      members.map((member) => member.id),
+      options,
+    ),
   )
 }
 
+/** Stops these processes; one that somebody started in their place is left alone. */
+export async function stopStarted(
+  dir: string,
+  started: readonly StartedProcess[],
+  options: StopOptions,
+): Promise<StoppedNode[]> {
+  const pids = new Map(started.map(({ id, pid }) => [id, pid]))
+  return stopProcesses(dir, [...pids.keys()], options, pids)
+}
+
 /** Sends SIGTERM to all at once, waits, and kills what is left after the grace period. */
-export async function stopProcesses(dir: string, ids: readonly string[], options: StopOptions): Promise<StoppedNode[]> {
+async function stopProcesses(
+  dir: string,
+  ids: readonly string[],
+  options: StopOptions,
+  only?: ReadonlyMap<string, number>,
+): Promise<StoppedNode[]> {
   return Promise.all(
     ids.map(async (id): Promise<StoppedNode> => {
-      const pid = await runningPid(dir, id)
+      const pid = only === undefined ? await runningPid(dir, id) : await aliveOrNull(dir, id, only.get(id))
       if (pid === null) return { id, pid: null, outcome: 'notRunning' }
       signalProcess(pid, 'SIGTERM')
       const ended = await hasEnded(dir, id, pid, options.graceMs)
@@ -148,10 +175,7 @@ export async function watchNodes(
   )
 }
 
-async function startMissing(
-  configuration: ClusterConfiguration,
-  options: UpOptions,
-): Promise<StartedProcess[]> {
+async function startMissing(configuration: ClusterConfiguration, options: UpOptions): Promise<StartedProcess[]> {
   const started: StartedProcess[] = []
   for (const { id } of configuration.members) {
     if ((await runningPid(options.dir, id)) !== null) continue
@@ -243,11 +267,16 @@ async function lastWords(log: string): Promise<string> {
 
 async function hasEnded(dir: string, id: string, pid: number, timeoutMs: number): Promise<boolean> {
   const expiresAtMs = performance.now() + timeoutMs
-  while (isAlive(pid) && (await runningPid(dir, id)) === pid) {
+  while (await isRunningNode(pid, dir, id)) {
     if (performance.now() > expiresAtMs) return false
     await delay(POLL_MS)
   }
   return true
+}
+
+/** A node that is still starting has no pid file yet: what counts for a child is the child itself. */
+async function aliveOrNull(dir: string, id: string, pid: number | undefined): Promise<number | null> {
+  return pid !== undefined && (await isRunningNode(pid, dir, id)) ? pid : null
 }
 
 function signalProcess(pid: number, signal: NodeJS.Signals): void {

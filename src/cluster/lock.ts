@@ -65,12 +65,18 @@ async function removeStale(path: string, owner: number | null): Promise<void> {
   try {
     await mkdir(claim)
   } catch {
-    const age = await stat(claim).then((stats) => Date.now() - stats.mtimeMs, () => 0)
+    const age = await stat(claim).then(
+      (stats) => Date.now() - stats.mtimeMs,
+      () => 0,
+    )
     if (age > TAKEOVER_MS_MAX) await rmdir(claim).catch(() => undefined)
     return
   }
   try {
-    const age = await stat(path).then((stats) => Date.now() - stats.mtimeMs, () => 0)
+    const age = await stat(path).then(
+      (stats) => Date.now() - stats.mtimeMs,
+      () => 0,
+    )
     const unchanged = (await ownerOf(path)) === owner
     // An empty lock may belong to a process that is just about to write its id.
     if (unchanged && (owner !== null || age > TAKEOVER_MS_MAX)) await rm(path, { force: true })

@@ -61,8 +61,12 @@ export async function spawnNode(launcher: readonly string[], dir: string, id: st
 export async function runningPid(dir: string, id: string): Promise<number | null> {
   const text = await readTextIfThere(nodePaths(dir, id).pid)
   const pid = Number(text ?? '')
-  if (!Number.isSafeInteger(pid) || pid <= 1 || !isAlive(pid)) return null
-  return (await isNodeProcess(pid, dir, id)) ? pid : null
+  return Number.isSafeInteger(pid) && pid > 1 && (await isRunningNode(pid, dir, id)) ? pid : null
+}
+
+/** True when `pid` is alive and really this node: process ids are reused. */
+export async function isRunningNode(pid: number, dir: string, id: string): Promise<boolean> {
+  return isAlive(pid) && (await isNodeProcess(pid, dir, id))
 }
 
 export async function writePidFile(paths: NodePaths, pid: number): Promise<void> {

@@ -46,7 +46,9 @@ export async function nodeFiles(choice: NodeFilesChoice): Promise<NodeFiles> {
     return { node, configuration, keyPath: paths.key, dataDir: paths.data, logFile: paths.log, local: { dir, paths } }
   }
   if (choice.cluster === undefined || choice.key === undefined || choice.dataDir === undefined) {
-    throw new KnhkError('Usage', 'where is the node?', { hint: 'Give --dir DIR, or --cluster FILE, --key FILE and --data-dir DIR.' })
+    throw new KnhkError('Usage', 'where is the node?', {
+      hint: 'Give --dir DIR, or --cluster FILE, --key FILE and --data-dir DIR.',
+    })
   }
   const configuration = await readClusterFile(resolve(choice.cluster))
   requireMember(configuration, node)
@@ -110,7 +112,9 @@ async function assertNotRunning(dir: string, node: string): Promise<void> {
 function assertOwnKey(configuration: ClusterConfiguration, node: string, publicKey: Uint8Array): void {
   const member = configuration.members.find((one) => one.id === node)
   if (member !== undefined && Buffer.from(member.publicKey).equals(publicKey)) return
-  throw new KnhkError('InvalidKeyFile', `the key is not the one that the cluster file lists for ${node}`, { details: { node } })
+  throw new KnhkError('InvalidKeyFile', `the key is not the one that the cluster file lists for ${node}`, {
+    details: { node },
+  })
 }
 
 async function openLog(path: string): ReturnType<typeof open> {

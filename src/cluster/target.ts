@@ -42,7 +42,9 @@ export async function resolveTarget(flags: TargetChoice, environment: Environmen
   const keyText = flags.key ?? variable('key')
   const keyPath = keyText === undefined ? place.keyPath : withoutExtension(resolve(keyText))
   if (keyPath === null) {
-    throw new KnhkError('Usage', 'a cluster file alone does not say who is connecting', { hint: 'Give the client key with --key.' })
+    throw new KnhkError('Usage', 'a cluster file alone does not say who is connecting', {
+      hint: 'Give the client key with --key.',
+    })
   }
   const configuration = await readClusterFile(place.clusterFile)
   const endpointText = flags.endpoints ?? variable('endpoints')
@@ -70,7 +72,9 @@ async function findPlace(flags: TargetChoice, environment: Environment): Promise
   )
   for (const choice of [flags, variables]) {
     if (choice.dir !== undefined && choice.context !== undefined) {
-      throw new KnhkError('Usage', 'a directory and a context are both given', { hint: 'Give --dir or --context, not both.' })
+      throw new KnhkError('Usage', 'a directory and a context are both given', {
+        hint: 'Give --dir or --context, not both.',
+      })
     }
     if (choice.cluster !== undefined) {
       const clusterFile = resolve(choice.cluster)
@@ -91,7 +95,13 @@ async function findPlace(flags: TargetChoice, environment: Environment): Promise
 
 function placeOfDirectory(path: string): Place {
   const paths = clusterPaths(resolve(path))
-  return { name: basename(paths.dir), clusterFile: paths.clusterFile, keyPath: paths.adminKey, dir: paths.dir, endpoints: null }
+  return {
+    name: basename(paths.dir),
+    clusterFile: paths.clusterFile,
+    keyPath: paths.adminKey,
+    dir: paths.dir,
+    endpoints: null,
+  }
 }
 
 function placeOfContext(name: string, context: Context): Place {

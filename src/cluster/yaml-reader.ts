@@ -2,7 +2,7 @@
  * Reads YAML field by field with the place of each: every complaint names file, line and column. It
  * walks the syntax tree and never expands aliases, so a file cannot blow up in memory.
  */
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { KnhkError } from '../base/error.js'
 
 interface Source {
@@ -17,7 +17,9 @@ export function parseYaml(text: string, name: string): YamlField {
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0])
-    throw new KnhkError('InvalidClusterFile', `${name}:${line}:${col}: ${problem.message}`, { details: { line, column: col } })
+    throw new KnhkError('InvalidClusterFile', `${name}:${line}:${col}: ${problem.message}`, {
+      details: { line, column: col },
+    })
   }
   if (document.contents === null) throw new KnhkError('InvalidClusterFile', `${name} is empty`)
   return new YamlField({ name, lines }, '', document.contents, 0)
@@ -82,7 +84,8 @@ export class YamlField {
   items(min: number, max: number): YamlField[] {
     if (!isSeq(this.#node)) return this.fail('has to be a list')
     const { items } = this.#node
-    if (items.length < min || items.length > max) return this.fail(`has to have ${min} to ${max} items, not ${items.length}`)
+    if (items.length < min || items.length > max)
+      return this.fail(`has to have ${min} to ${max} items, not ${items.length}`)
     return items.map((item, i) => new YamlField(this.#source, `${this.#path}[${i}]`, item as Node, this.#offset))
   }
 

@@ -52,7 +52,11 @@ export const DEFAULT_SETTINGS: ClusterSettings = {
  * change, or differ by point of view (NAT), without changing who decides.
  * `handlersHash` is the hash of the state machine's handler set, 32 bytes.
  */
-export function hashConfiguration(sha256: Sha256, configuration: ClusterConfiguration, handlersHash: Uint8Array): Uint8Array {
+export function hashConfiguration(
+  sha256: Sha256,
+  configuration: ClusterConfiguration,
+  handlersHash: Uint8Array,
+): Uint8Array {
   const out = new ByteWriter(1024)
   out.text('knhk/configuration/1').raw(configuration.clusterId).text(configuration.protocol)
   out.u32(configuration.members.length)

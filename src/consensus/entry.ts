@@ -88,11 +88,14 @@ export function makeEntry(sha256: Sha256, fields: Omit<EntryHeader, 'chain'>, bo
 
 /** Decodes a header strictly; the hash fields are views into `header`. Throws `ProtocolViolation`. */
 export function decodeEntry(header: Uint8Array, body: Uint8Array): Entry {
-  if (header.length !== ENTRY_HEADER_BYTES) throw new KnhkError('ProtocolViolation', 'an entry header has the wrong length')
-  if (header[0] !== HEADER_VERSION) throw new KnhkError('ProtocolViolation', `entry header version ${header[0]} is unknown`)
+  if (header.length !== ENTRY_HEADER_BYTES)
+    throw new KnhkError('ProtocolViolation', 'an entry header has the wrong length')
+  if (header[0] !== HEADER_VERSION)
+    throw new KnhkError('ProtocolViolation', `entry header version ${header[0]} is unknown`)
   const kind = KIND_NAMES[header[1] as number]
   if (kind === undefined) throw new KnhkError('ProtocolViolation', `entry kind ${header[1]} is unknown`)
-  if (header[2] !== 0 || header[3] !== 0) throw new KnhkError('ProtocolViolation', 'reserved bytes of an entry header are set')
+  if (header[2] !== 0 || header[3] !== 0)
+    throw new KnhkError('ProtocolViolation', 'reserved bytes of an entry header are set')
   return {
     epoch: readU32(header, 4) as Epoch,
     term: readU64(header, 8) as Term,

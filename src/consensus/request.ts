@@ -35,39 +35,59 @@ export interface RequestHeader {
   readonly signatureLength: number
 }
 
-/** Encodes an unsigned request. The result is exactly what is hashed, stored and replicated. */
-export function encodeRequest(
-  header: Omit<RequestHeader, 'operationCount' | 'signatureLength'>,
-  operations: readonly Uint8Array[],
-): Uint8Array {
+/** What a client fills in; the rest follows from the operations. */
+export type RequestFields = Omit<RequestHeader, 'operationCount' | 'signatureLength'>
+
+/** Bytes of the unsigned request. Throws `InvalidArgument` for a number of operations out of bounds. */
+export function requestLength(operations: readonly Uint8Array[]): number {
   if (operations.length === 0 || operations.length > OPERATIONS_PER_REQUEST_MAX) {
-    throw new KnhkError('InvalidArgument', `a request holds 1 to ${OPERATIONS_PER_REQUEST_MAX} operations, not ${operations.length}`)
+    const message = `a request holds 1 to ${OPERATIONS_PER_REQUEST_MAX} operations, not ${operations.length}`
+    throw new KnhkError('InvalidArgument', message)
   }
   let length = REQUEST_HEADER_BYTES
   for (const operation of operations) length += 4 + operation.length
-  const out = new Uint8Array(length)
-  out[0] = REQUEST_VERSION
-  writeU16(out, 2, operations.length)
-  writeU32(out, 4, header.session.offset)
-  writeU64(out, 8, header.session.index)
-  writeU64(out, 16, header.firstSequence)
-  writeU64(out, 24, header.ackedBelow)
-  out.set(header.clientKey, 32)
-  let at = REQUEST_HEADER_BYTES
+  return length
+}
+
+/** Writes an unsigned request at `start`: exactly what is hashed, stored and replicated. */
+export function writeRequest(
+  out: Uint8Array,
+  start: number,
+  header: RequestFields,
+  operations: readonly Uint8Array[],
+): void {
+  out[start] = REQUEST_VERSION
+  out[start + 1] = 0
+  writeU16(out, start + 2, operations.length)
+  writeU32(out, start + 4, header.session.offset)
+  writeU64(out, start + 8, header.session.index)
+  writeU64(out, start + 16, header.firstSequence)
+  writeU64(out, start + 24, header.ackedBelow)
+  out.set(header.clientKey, start + 32)
+  let at = start + REQUEST_HEADER_BYTES
   for (const operation of operations) {
     writeU32(out, at, operation.length)
     out.set(operation, at + 4)
     at += 4 + operation.length
   }
+}
+
+/** The unsigned request in a buffer of its own. */
+export function encodeRequest(header: RequestFields, operations: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(requestLength(operations))
+  writeRequest(out, 0, header, operations)
   return out
 }
 
 /** Decodes the header at `start`. Throws `ProtocolViolation`; `clientKey` is a view. */
 export function decodeRequestHeader(bytes: Uint8Array, start: number, end: number): RequestHeader {
-  if (end - start < REQUEST_HEADER_BYTES) throw new KnhkError('ProtocolViolation', 'a request is shorter than its header')
-  if (bytes[start] !== REQUEST_VERSION) throw new KnhkError('ProtocolViolation', `request version ${bytes[start]} is unknown`)
+  if (end - start < REQUEST_HEADER_BYTES)
+    throw new KnhkError('ProtocolViolation', 'a request is shorter than its header')
+  if (bytes[start] !== REQUEST_VERSION)
+    throw new KnhkError('ProtocolViolation', `request version ${bytes[start]} is unknown`)
   const signatureLength = bytes[start + 1] as number
-  if (signatureLength !== 0 && signatureLength !== 64) throw new KnhkError('ProtocolViolation', 'a signature has 0 or 64 bytes')
+  if (signatureLength !== 0 && signatureLength !== 64)
+    throw new KnhkError('ProtocolViolation', 'a signature has 0 or 64 bytes')
   const operationCount = readU16(bytes, start + 2)
   if (operationCount === 0) throw new KnhkError('ProtocolViolation', 'a request without operations')
   return {

@@ -19,7 +19,10 @@ export interface NodeLimits {
   readonly loadBytesMax: number
   /** Changes collected in memory before they are written behind. */
   readonly generationBytesMax: number
-  readonly generationAgeMs: number
+  /** … or when the last write is this long ago. Longer saves writes of the same keys, and replays more after a crash. */
+  readonly flushIntervalMs: number
+  /** Nothing applied for so long: the node counts as idle, and its digest follows at the last index. */
+  readonly idleMs: number
   /** Apply waits while more than this is not yet written behind. */
   readonly unflushedBytesMax: number
   /** Entries between two compared digests. */
@@ -43,8 +46,9 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   applySliceOperations: 256,
   turnBudgetMs: 4,
   loadBytesMax: 4 << 20,
-  generationBytesMax: 8 << 20,
-  generationAgeMs: 1000,
+  generationBytesMax: 16 << 20,
+  flushIntervalMs: 5000,
+  idleMs: 1000,
   unflushedBytesMax: 64 << 20,
   digestInterval: 1000,
   digestsKept: 16,

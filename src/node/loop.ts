@@ -86,7 +86,7 @@ export class NodeLoop {
   #role: Role = 'follower'
   #leader: NodeId | null = null
   #leaderSeenMs: Millis
-  #generationSinceMs: Millis
+  #flushedMs: Millis
   #lastAppliedMs: Millis
   #turnScheduled = false
   #cancelTimer: (() => void) | undefined
@@ -101,7 +101,7 @@ export class NodeLoop {
     const { limits } = options
     const now = ports.clock.monotonicMs()
     this.#leaderSeenMs = now
-    this.#generationSinceMs = now
+    this.#flushedMs = now
     this.#lastAppliedMs = now
     this.#commitIndex = core.status().commitIndex
     this.#collector = new Collector(limits)
@@ -150,6 +150,11 @@ export class NodeLoop {
         return added
       },
     })
+  }
+
+  /** Something that a turn waited for has happened outside the loop. */
+  wake(): void {
+    this.#wake()
   }
 
   /** Begins to listen and to take part. */
@@ -223,7 +228,7 @@ export class NodeLoop {
     peers.flush()
     const budgetMs = clock.monotonicMs() + this.#options.limits.turnBudgetMs
     const more = this.#apply(budgetMs)
-    this.#rotateIfDue(clock.monotonicMs())
+    this.#flushIfDue(clock.monotonicMs())
     const moreDigests = this.#digests.work(budgetMs)
     peers.flush()
     clients.flush()
@@ -378,27 +383,27 @@ export class NodeLoop {
     if (entry.index % this.#options.limits.digestInterval === 0) this.#rotate(entry.index, entry.index)
   }
 
-  /** Ends the open generation: it is written behind, and its changes reach the digest. */
+  /** Ends the open generation: its changes reach the digest now and the disk with the next flush. */
   #rotate(applied: LogIndex, recordAt: LogIndex | null): void {
     this.#machine.checkpoint()
-    const changes = this.#ports.state.rotate(applied)
-    this.#digests.add(changes, recordAt)
-    this.#generationSinceMs = this.#ports.clock.monotonicMs()
+    this.#digests.add(this.#ports.state.rotate(applied), recordAt)
   }
 
-  /** Between compared indexes: when much or old is unwritten, or when the node has been idle. */
-  #rotateIfDue(nowMs: Millis): void {
+  /** Writes behind: when much is unwritten, now and then, and when the node has become idle. */
+  #flushIfDue(nowMs: Millis): void {
     if (this.#applier.isInsideEntry) return
     const { limits } = this.#options
+    const { state } = this.#ports
     const applied = this.#applier.appliedIndex
-    const idle = nowMs - this.#lastAppliedMs >= limits.generationAgeMs
-    if (idle && this.#digests.isIdle && this.#digests.latest?.index !== applied) {
-      this.#rotate(applied, applied)
-      return
-    }
-    const { openBytes } = this.#ports.state
-    const old = nowMs - this.#generationSinceMs >= limits.generationAgeMs
-    if (openBytes >= limits.generationBytesMax || (old && openBytes > 0)) this.#rotate(applied, null)
+    const unwritten = state.openBytes + state.unflushedBytes
+    const idle = nowMs - this.#lastAppliedMs >= limits.idleMs
+    if (idle && this.#digests.isIdle && this.#digests.latest?.index !== applied) this.#rotate(applied, applied)
+    else if (unwritten === 0) return
+    else if (unwritten >= limits.generationBytesMax || nowMs - this.#flushedMs >= limits.flushIntervalMs) {
+      this.#rotate(applied, null)
+    } else return
+    state.flush()
+    this.#flushedMs = nowMs
   }
 
   #opened(connection: ClientConnection): void {
@@ -451,9 +456,11 @@ export class NodeLoop {
   }
 
   #idleDeadline(): Millis | undefined {
-    if (this.#ports.state.openBytes === 0 && this.#digests.latest?.index === this.#applier.appliedIndex)
-      return undefined
-    return this.#lastAppliedMs + this.#options.limits.generationAgeMs
+    const { openBytes, unflushedBytes } = this.#ports.state
+    const idleAtMs = this.#lastAppliedMs + this.#options.limits.idleMs
+    if (this.#digests.isIdle && this.#digests.latest?.index !== this.#applier.appliedIndex) return idleAtMs
+    if (openBytes + unflushedBytes === 0) return undefined
+    return this.#flushedMs + this.#options.limits.flushIntervalMs
   }
 
   #status(): Record<string, unknown> {

@@ -51,11 +51,10 @@ export interface StateStore {
   get(key: string): Uint8Array | undefined
   put(key: string, value: Uint8Array): void
   delete(key: string): void
-  /**
-   * Ends the current generation of changes at an entry boundary. The generation is written to disk
-   * behind the scenes, in one atomic batch; `changes` are its last values per key.
-   */
+  /** Ends the open generation of changes at an entry boundary. Returns its last value per key. */
   rotate(appliedIndex: LogIndex): ReadonlyMap<string, Uint8Array | null>
+  /** Starts to write what was rotated, behind the scenes, in one atomic batch. */
+  flush(): void
   /** Entries with `from` ≤ key < `to` in key order, unflushed changes included, as of the call. */
   range(
     from: string,
@@ -64,7 +63,7 @@ export interface StateStore {
   ): Promise<{ key: string; value: Uint8Array }[]>
   /** All pairs as of the call (unflushed changes included), for rebuilding the digest after a restart. */
   scan(): AsyncIterable<{ key: string; value: Uint8Array }>
-  /** Bytes and keys in generations not yet on disk: back-pressure for apply. */
+  /** Bytes in rotated generations not yet on disk: back-pressure for apply. */
   readonly unflushedBytes: number
   /** Changes of the open generation. */
   readonly openBytes: number

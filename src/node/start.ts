@@ -53,6 +53,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     logger.log('error', 'the node stops', { code: known.code, message: known.message, hint: known.hint, stack })
     reportStopped(known)
   }
+  let node: ComposedNode | undefined
   const storage = await openNodeStorage({
     files: realFiles(),
     path: options.dataDir,
@@ -60,9 +61,9 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     nodeId,
     nextTurn: realScheduler.nextTurn,
     onFailed: onFatal,
+    onFlushed: () => node?.loop.wake(),
   })
   reportStorage(storage, logger)
-  let node: ComposedNode | undefined
   try {
     const transport = await openTransport({
       nodeId,

@@ -3,8 +3,14 @@
  * bytes until it is answered. Knows what was acknowledged.
  */
 import { KnhkError } from '../base/error.js'
-import { encodeRequest, NO_SESSION, type SessionId } from '../consensus/request.js'
-import { CLIENT_FRAME, decodeApplied, encodePropose, requestNumberOf } from '../transport/client-protocol.js'
+import { NO_SESSION, requestLength, type SessionId, writeRequest } from '../consensus/request.js'
+import {
+  CLIENT_FRAME,
+  decodeApplied,
+  PROPOSE_HEADER_BYTES,
+  requestNumberOf,
+  writeProposeHeader,
+} from '../transport/client-protocol.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 import type { Operation } from '../workflow/operations.js'
 import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
@@ -21,7 +27,7 @@ export class SimulatedClient {
   #number = 0
   #connection: SimulatedConnection | null = null
   #listener: SimulatedListener | null = null
-  #waiting: { number: number; request: Uint8Array; done: (results: PlacedResult[]) => void } | null = null
+  #waiting: { number: number; payload: Uint8Array; done: (results: PlacedResult[]) => void } | null = null
 
   constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster
@@ -47,9 +53,13 @@ export class SimulatedClient {
     operation: Operation,
   ): Promise<PlacedResult[]> {
     const header = { session, firstSequence, ackedBelow, clientKey: SIMULATED_CLIENT_KEY }
-    const request = encodeRequest(header, [encodeOperation(operation)])
+    const operations = [encodeOperation(operation)]
+    const payload = new Uint8Array(PROPOSE_HEADER_BYTES + requestLength(operations))
+    writeRequest(payload, PROPOSE_HEADER_BYTES, header, operations)
     return new Promise((done) => {
-      this.#waiting = { number: ++this.#number, request, done }
+      const number = ++this.#number
+      writeProposeHeader(payload, number)
+      this.#waiting = { number, payload, done }
       this.#send()
     })
   }
@@ -69,7 +79,7 @@ export class SimulatedClient {
         onClose: () => {},
       })
     }
-    this.#connection.transmit(CLIENT_FRAME.propose, encodePropose(waiting.number, waiting.request))
+    this.#connection.transmit(CLIENT_FRAME.propose, waiting.payload)
     this.#later(waiting.number, ANSWER_TIMEOUT_MS)
   }
 

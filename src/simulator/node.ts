@@ -97,6 +97,7 @@ export class SimulatedNode {
       identity,
       nextTurn: scheduler.nextTurn,
       onFailed: fail,
+      onFlushed: () => this.#node?.loop.wake(),
     })
     const log = await openLog({
       files: this.files,

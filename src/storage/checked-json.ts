@@ -36,10 +36,11 @@ export async function readCheckedJson(
   const bytes = await readWholeFile(files, path, FILE_BYTES_MAX)
   if (bytes === null) return null
   const { check, ...content } = parseObject(bytes, path)
-  if (typeof content['format'] === 'number' && content['format'] > format) {
-    throw new KnhkError('UnsupportedFormat', `${path} has format ${content['format']}; this version knows ${format}`)
+  const { format: found } = content
+  if (typeof found === 'number' && found > format) {
+    throw new KnhkError('UnsupportedFormat', `${path} has format ${found}; this version knows ${format}`)
   }
-  if (content['format'] !== format || check !== checksum(content)) throw new KnhkError('Corrupt', `${path} is damaged`)
+  if (found !== format || check !== checksum(content)) throw new KnhkError('Corrupt', `${path} is damaged`)
   return content
 }
 

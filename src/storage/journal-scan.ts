@@ -12,7 +12,7 @@ import { listSegments, planPieces, type SegmentFile, type SegmentPiece } from '.
 import { RECORD_HEADER_BYTES, RECORD_KINDS, SEGMENT_SEAL_BYTE } from './records.js'
 import type { FrameView, JournalEnd, LogProblem, ProblemKind, ScanOptions, ScanResult } from './scan-types.js'
 import { type MarkerReading, readSealMarker } from './seal-marker.js'
-import { type JournalIdentity, type Place, SEGMENT_HEADER_BYTES } from './segment-header.js'
+import { FIRST_SEGMENT, type JournalIdentity, type Place, SEGMENT_HEADER_BYTES } from './segment-header.js'
 
 /** Pauses for one frame to become whole. */
 const PAUSES_MAX = 5
@@ -64,8 +64,7 @@ class JournalScan {
   }
 
   async #pieces(pieces: readonly SegmentPiece[]): Promise<void> {
-    const first = this.#options.firstSegment ?? pieces[0]?.file.segment ?? 1
-    let expected = first
+    let expected = FIRST_SEGMENT
     for (let i = 0; i < pieces.length && !this.#stopped(); i++) {
       const piece = pieces[i] as SegmentPiece
       const next = pieces[i + 1]

@@ -29,7 +29,7 @@ export class KnownPeers {
   static async load(files: FileSystem, directory: string): Promise<KnownPeers> {
     const fields = await readCheckedJson(files, directory, FILE, FORMAT)
     const incarnations = new Map<string, Uint8Array>()
-    const peers = fields?.['peers'] ?? {}
+    const { peers = {} } = fields ?? {}
     if (typeof peers !== 'object' || peers === null) throw new KnhkError('Corrupt', `${directory}/${FILE} is damaged`)
     for (const [nodeId, incarnation] of Object.entries(peers)) {
       if (typeof incarnation !== 'string') throw new KnhkError('Corrupt', `${directory}/${FILE} is damaged`)

@@ -72,7 +72,6 @@ export async function inspectLog(
       directory,
       visitor,
       identity: null,
-      firstSegment: null,
       resync: true,
       pause: options.pause ?? pauseBriefly,
     })

@@ -53,7 +53,6 @@ export async function verifyLog(files: FileSystem, directory: string, options: L
       directory,
       visitor,
       identity: null,
-      firstSegment: null,
       resync: true,
       pause: options.pause ?? pauseBriefly,
     })

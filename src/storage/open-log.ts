@@ -13,12 +13,11 @@ import { JournalReplay } from './journal-replay.js'
 import { scanJournal } from './journal-scan.js'
 import type { LogProblem, ScanResult } from './scan-types.js'
 import { removeSealMarker } from './seal-marker.js'
-import { type JournalIdentity, type Place, SEGMENT_BYTES_MAX, segmentName } from './segment-header.js'
+import { FIRST_SEGMENT, type JournalIdentity, type Place, SEGMENT_BYTES_MAX, segmentName } from './segment-header.js'
 import { READ_BYTES_MAX, SegmentReader } from './segment-reader.js'
 import { createSegment, SegmentWriter } from './segment-writer.js'
 import { SegmentedLog } from './segmented-log.js'
 
-const FIRST_SEGMENT = 1
 const TAIL_ENTRIES_MAX = 4096
 
 export interface OpenLogOptions {
@@ -118,7 +117,6 @@ class LogOpening {
           directory,
           visitor: this.#replay,
           identity,
-          firstSegment: FIRST_SEGMENT,
           resync: false,
           pause: null,
         })
@@ -180,7 +178,7 @@ class LogOpening {
   async #highestHardState(): Promise<HardState> {
     const { files, directory } = this.#options
     const visitor = new HardStateCollector(this.#replay.hardState)
-    await scanJournal({ files, directory, visitor, identity: null, firstSegment: null, resync: true, pause: null })
+    await scanJournal({ files, directory, visitor, identity: null, resync: true, pause: null })
     return visitor.highest
   }
 

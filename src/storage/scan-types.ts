@@ -69,8 +69,6 @@ export interface ScanOptions {
   readonly visitor: FrameVisitor
   /** Whose journal it must be; null takes the first header's word. */
   readonly identity: JournalIdentity | null
-  /** Number of the first segment if none was dropped yet; null accepts any. */
-  readonly firstSegment: number | null
   /** Go on behind problems. */
   readonly resync: boolean
   /** Another process may be writing: waits a moment, so that it can finish a frame. Null: the log is ours. */

@@ -9,6 +9,7 @@ import { readU32, readU64, toUtf8, writeU32, writeU64 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 
 export const SEGMENT_HEADER_BYTES = 192
+export const FIRST_SEGMENT = 1
 export const SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 const FORMAT_VERSION = 1
 const MAGIC = toUtf8('knhk-seg')

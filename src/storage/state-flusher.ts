@@ -1,8 +1,9 @@
 /**
- * Writes frozen generations to the database, oldest first, one atomic batch each. Filling a batch is
+ * Writes frozen generations to the database, all that wait in one atomic batch. Filling a batch is
  * cut into slices, so no turn of the loop is held for long; the write itself runs on another thread
  * and is not synced.
  */
+import { assert } from '../base/assert.js'
 import type { StateCache } from './state-cache.js'
 import type { StateBatch, StateDatabase } from './state-database.js'
 import { WRITE_BUFFER_BYTES } from './state-database.js'
@@ -61,19 +62,31 @@ export class StateFlusher {
     return this.#position.appliedIndex
   }
 
-  /** Resolves when the generation is written. The cache knows its values from then on. */
-  async flush(generation: Generation): Promise<void> {
+  /**
+   * Writes generations (oldest first) as one: of each key only the newest value. Resolves when that is
+   * done. The cache knows the values from then on.
+   */
+  async flush(generations: readonly Generation[]): Promise<void> {
     const batch = this.#options.database.batch()
+    const newest = generations.at(-1)
+    assert(newest !== undefined, 'a flush has something to write')
+    const hiding: ReadonlyMap<string, Uint8Array | null>[] = []
     let keys = 0
     let bytes = 0
-    for (const [key, value] of generation.changes) {
-      this.#fill(batch, key, value)
-      bytes += value?.length ?? 0
-      if (++keys % SLICE_KEYS !== 0 && bytes < SLICE_BYTES) continue
-      bytes = 0
-      await new Promise<void>((resolve) => this.#options.nextTurn(resolve))
+    let total = 0
+    for (const generation of generations.toReversed()) {
+      for (const [key, value] of generation.changes) {
+        if (hiding.some((changes) => changes.has(key))) continue
+        this.#fill(batch, key, value)
+        bytes += key.length + (value?.length ?? 0)
+        if (++keys % SLICE_KEYS !== 0 && bytes < SLICE_BYTES) continue
+        total += bytes
+        bytes = 0
+        await new Promise<void>((resolve) => this.#options.nextTurn(resolve))
+      }
+      hiding.push(generation.changes)
     }
-    const position = this.#mark(batch, generation)
+    const position = this.#mark(batch, newest.appliedIndex, total + bytes)
     await batch.write()
     this.#position = position
   }
@@ -92,7 +105,7 @@ export class StateFlusher {
     }
   }
 
-  #mark(batch: StateBatch, { appliedIndex, bytes }: Generation): StatePosition {
+  #mark(batch: StateBatch, appliedIndex: number, bytes: number): StatePosition {
     const marker = { generation: this.#position.generation + 1, bytes: bytes + FLUSH_OVERHEAD_BYTES }
     this.#markers.push(marker)
     this.#markerBytes += marker.bytes

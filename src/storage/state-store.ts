@@ -1,7 +1,7 @@
 /**
  * The applied state: apply sees it as memory, the disk gets it behind apply's back. Changes collect in
- * an open generation; `rotate` freezes it at an entry boundary and one atomic, unsynced batch carries
- * it to the database. Nothing here is synced, because log and snapshot can give it again; what matters
+ * an open generation; `rotate` freezes it at an entry boundary, and `flush` carries what is frozen to
+ * the database in one atomic, unsynced batch. Nothing here is synced, because log and snapshot can give it again; what matters
  * is that a store which lost something never passes for whole (see `state-recovery.ts`).
  */
 import { assert } from '../base/assert.js'
@@ -103,13 +103,11 @@ export class OverlayStateStore implements StateStore {
 
   /** The store keeps `value` itself: the caller must not change it afterwards. */
   put(key: string, value: Uint8Array): void {
-    this.#open.set(key, value)
-    this.#openBytes += key.length + value.length
+    this.#change(key, value, key.length + value.length)
   }
 
   delete(key: string): void {
-    this.#open.set(key, null)
-    this.#openBytes += key.length
+    this.#change(key, null, key.length)
   }
 
   rotate(appliedIndex: LogIndex): ReadonlyMap<string, Uint8Array | null> {
@@ -122,8 +120,11 @@ export class OverlayStateStore implements StateStore {
     this.#frozenBytes += this.#openBytes
     this.#open = new Map()
     this.#openBytes = 0
-    this.#flushing ??= this.#flushAll()
     return changes
+  }
+
+  flush(): void {
+    if (this.#frozen.length > 0) this.#flushing ??= this.#flushAll()
   }
 
   async range(
@@ -154,12 +155,20 @@ export class OverlayStateStore implements StateStore {
 
   /** Writes what is frozen, and the last applied index, and closes. The open generation is dropped: it ends inside the log. */
   async close(): Promise<void> {
+    this.flush()
     await this.#flushing
     if (this.#failure === null && this.#rotatedIndex > this.#flusher.appliedIndex && this.#open.size === 0) {
       this.#frozen.push({ changes: new Map(), bytes: 0, appliedIndex: this.#rotatedIndex })
       await this.#flushAll()
     }
     await this.#database.close()
+  }
+
+  /** Bytes are those of the newest value of each key: what a flush of this generation writes. */
+  #change(key: string, value: Uint8Array | null, bytes: number): void {
+    const old = this.#open.get(key)
+    this.#open.set(key, value)
+    this.#openBytes += old === undefined ? bytes : bytes - key.length - (old?.length ?? 0)
   }
 
   /** Oldest first, the open one last. */
@@ -169,10 +178,11 @@ export class OverlayStateStore implements StateStore {
 
   async #flushAll(): Promise<void> {
     try {
-      for (let next = this.#frozen[0]; next !== undefined; next = this.#frozen[0]) {
-        await this.#flusher.flush(next)
-        this.#frozen.shift()
-        this.#frozenBytes -= next.bytes
+      while (this.#frozen.length > 0) {
+        const writing = [...this.#frozen]
+        await this.#flusher.flush(writing)
+        this.#frozen.splice(0, writing.length)
+        for (const generation of writing) this.#frozenBytes -= generation.bytes
         this.#options.onFlushed?.()
       }
     } catch (error) {

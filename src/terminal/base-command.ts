@@ -6,6 +6,7 @@
 import { Command } from '@oclif/core/command'
 import type { FlagInput, Input, ParserOutput } from '@oclif/core/interfaces'
 import { KnhkError } from '../base/error.js'
+import { cancellation } from './cancellation.js'
 import { type Paint, painter, wantsColour } from './colours.js'
 import { errorJson, errorText, reportError, type StopSignal } from './error-report.js'
 import { outputFlags } from './flags.js'
@@ -39,7 +40,7 @@ export abstract class BaseCommand extends Command {
 
   /** Flags that stand on the command line, as opposed to defaults and the environment. */
   protected given: ReadonlySet<string> = new Set()
-  readonly #controller = new AbortController()
+  readonly #controller = cancellation()
   #settings: Settings | null = null
   #stoppedBy: StopSignal | null = null
   #removeHandlers: () => void = () => undefined
@@ -88,7 +89,8 @@ export abstract class BaseCommand extends Command {
     const parsed = await super.parse(options, argv)
     this.given = new Set(parsed.raw.flatMap((token) => (token.type === 'flag' ? [token.flag] : [])))
     const flags = parsed.flags as Record<string, unknown>
-    const named = this.given.has('output') || this.session === null ? (flags.output as OutputFormat | undefined) : undefined
+    const named =
+      this.given.has('output') || this.session === null ? (flags.output as OutputFormat | undefined) : undefined
     this.#settings = {
       format: flags.json === true ? 'json' : (named ?? this.session?.format ?? 'table'),
       quiet: flags.quiet === true,
@@ -153,10 +155,11 @@ export abstract class BaseCommand extends Command {
     if (this.#settings !== null) return this.#settings
     const end = this.argv.indexOf('--')
     const words = end === -1 ? this.argv : this.argv.slice(0, end)
-    const named = words.flatMap((word, i) => {
-      if (word === '--output' || word === '-o') return [words[i + 1]]
-      return word.startsWith('--output=') ? [word.slice('--output='.length)] : []
-    })[0] ?? process.env.KNHK_OUTPUT
+    const named =
+      words.flatMap((word, i) => {
+        if (word === '--output' || word === '-o') return [words[i + 1]]
+        return word.startsWith('--output=') ? [word.slice('--output='.length)] : []
+      })[0] ?? process.env.KNHK_OUTPUT
     const format = OUTPUT_FORMATS.find((one) => one === named)
     return {
       format: words.includes('--json') ? 'json' : (format ?? this.session?.format ?? 'table'),

@@ -13,7 +13,8 @@ export interface MeasureOptions {
 
 export async function measure({ choice, target, run }: MeasureOptions): Promise<BenchReport> {
   const isNamed = Object.values(choice).some((value) => value !== undefined)
-  const { configuration, endpoints, keyPath } = isNamed || target === null ? await resolveTarget(choice, process.env) : target
+  const { configuration, endpoints, keyPath } =
+    isNamed || target === null ? await resolveTarget(choice, process.env) : target
   const key = await loadKeyPair(keyPath)
   return runBench({ ...run, client: { configuration, key, ...(endpoints === null ? {} : { endpoints }) } })
 }

@@ -20,10 +20,18 @@ export abstract class CaseTransitionCommand extends ClusterCommand {
   static override exitCodes = WRITE_EXIT_CODES
   static override schema = OPERATION_SCHEMA
 
-  protected async moveCase(caseId: string, newState: CaseState, error: string | null, flags: TransitionFlags): Promise<void> {
+  protected async moveCase(
+    caseId: string,
+    newState: CaseState,
+    error: string | null,
+    flags: TransitionFlags,
+  ): Promise<void> {
     const connection = await this.connect(flags)
     const operation = { type: 'UpdateCaseState', caseId, newState, error } as const
-    const report = await submitOperation(connection.client, operation, { timeoutMs: flags.timeout, signal: this.signal })
+    const report = await submitOperation(connection.client, operation, {
+      timeoutMs: flags.timeout,
+      signal: this.signal,
+    })
     await this.print({
       value: report,
       ids: [caseId],

@@ -3,11 +3,11 @@
  * is one, and closes its own at the end.
  */
 import type { FlagInput } from '@oclif/core/interfaces'
+import { KnhkError } from '../base/error.js'
 import type { ReadLevel } from '../client/api.js'
 import type { ClusterClient } from '../client/index.js'
-import { KnhkError } from '../base/error.js'
-import type { ProtocolName } from '../consensus/types.js'
 import type { TargetChoice } from '../cluster/target.js'
+import type { ProtocolName } from '../consensus/types.js'
 import { BaseCommand } from './base-command.js'
 import { type Connection, openConnection } from './connection.js'
 import { connectionFlags, outputFlags, timeoutFlag } from './flags.js'

@@ -4,8 +4,6 @@
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
-import type { ClusterSettings } from '../consensus/configuration.js'
-import type { ProtocolName } from '../consensus/types.js'
 import {
   AVAILABLE_PROTOCOLS,
   DEFAULT_NODES,
@@ -14,6 +12,8 @@ import {
   localMembers,
   type MemberPlan,
 } from '../cluster/init.js'
+import type { ClusterSettings } from '../consensus/configuration.js'
+import type { ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { loadPublicKey } from '../crypto/key-files.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
@@ -35,8 +35,10 @@ export interface InitFlags {
 
 /** Throws `Usage` or `InvalidArgument` that names the flag. */
 export async function initOptions(flags: InitFlags): Promise<InitOptions> {
-  if (flags.dir === undefined) throw new KnhkError('Usage', 'missing: --dir', { hint: 'Say where to make the cluster: --dir DIR.' })
-  const members = flags.member === undefined ? localMembers(flags.nodes ?? DEFAULT_NODES) : flags.member.map(parseMember)
+  if (flags.dir === undefined)
+    throw new KnhkError('Usage', 'missing: --dir', { hint: 'Say where to make the cluster: --dir DIR.' })
+  const members =
+    flags.member === undefined ? localMembers(flags.nodes ?? DEFAULT_NODES) : flags.member.map(parseMember)
   const keys = pairs(flags['member-key'] ?? [], '--member-key', members)
   const zones = pairs(flags.zone ?? [], '--zone', members)
   const timeout = flags['election-timeout']
@@ -61,7 +63,12 @@ export async function askInitOptions(signal: AbortSignal): Promise<InitOptions> 
   const answers = await prompt<{ dir: string; nodes: string; protocol: ProtocolName }>([
     { type: 'input', name: 'dir', message: 'Directory of the cluster', default: './knhk-cluster' },
     { type: 'input', name: 'nodes', message: 'Number of nodes', default: String(DEFAULT_NODES), validate: isNodeCount },
-    { type: 'select', name: 'protocol', message: 'Protocol', choices: AVAILABLE_PROTOCOLS.map((name) => ({ name, value: name })) },
+    {
+      type: 'select',
+      name: 'protocol',
+      message: 'Protocol',
+      choices: AVAILABLE_PROTOCOLS.map((name) => ({ name, value: name })),
+    },
   ])
   return { dir: answers.dir, protocol: answers.protocol, members: localMembers(parseCount(answers.nodes, 1, 31)) }
 }
@@ -79,7 +86,11 @@ export function initOutput({ dir, clusterFile, configuration, created }: Initial
     items: members,
     ids: [clusterId],
     text: async ({ fields, table }) => {
-      const head = fields([['cluster', clusterId], ['file', clusterFile], ['protocol', configuration.protocol]])
+      const head = fields([
+        ['cluster', clusterId],
+        ['file', clusterFile],
+        ['protocol', configuration.protocol],
+      ])
       const rows = members.map(({ id, address, zone, publicKey }) => [id, address, zone, publicKey])
       return `${head}\n${await table(['node', 'address', 'zone', 'public key'], rows)}\nStart it: knhk up --dir ${dir}`
     },
@@ -114,7 +125,8 @@ function pairs(texts: readonly string[], flag: string, members: readonly MemberP
 
 function splitPair(text: string, flag: string): [string, string] {
   const at = text.indexOf('=')
-  if (at < 1 || at === text.length - 1) throw new KnhkError('InvalidArgument', `${flag}: ${JSON.stringify(text)} is not of the form ID=VALUE`)
+  if (at < 1 || at === text.length - 1)
+    throw new KnhkError('InvalidArgument', `${flag}: ${JSON.stringify(text)} is not of the form ID=VALUE`)
   return [text.slice(0, at), text.slice(at + 1)]
 }
 

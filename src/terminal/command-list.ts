@@ -5,8 +5,8 @@
 import type { Command } from '@oclif/core/command'
 import type { Impact } from './base-command.js'
 import type { Output } from './printer.js'
-import * as schema from './schema.js'
 import type { JsonSchema } from './schema.js'
+import * as schema from './schema.js'
 
 /** Codes that every command can end with: ok, usage, defect, Ctrl-C. */
 const COMMON_EXIT_CODES: readonly number[] = [0, 2, 70, 130]
@@ -66,7 +66,11 @@ export function commandsOutput(commands: readonly Command.Cached[]): Output {
     value: entries,
     items: entries,
     ids: entries.map((entry) => entry.id),
-    text: ({ table }) => table(['command', 'impact', 'summary'], entries.map((entry) => [entry.id, entry.impact, entry.summary])),
+    text: ({ table }) =>
+      table(
+        ['command', 'impact', 'summary'],
+        entries.map((entry) => [entry.id, entry.impact, entry.summary]),
+      ),
   }
 }
 

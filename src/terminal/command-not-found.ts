@@ -15,6 +15,10 @@ export const commandNotFound: Hook<'command_not_found'> = async ({ id, argv = []
     process.stdout.write(`${JSON.stringify(errorJson(report.error), null, 2)}\n`)
     return
   }
-  const colour = wantsColour({ isTTY: process.stderr.isTTY === true, environment: process.env, forbidden: argv.includes('--no-color') })
+  const colour = wantsColour({
+    isTTY: process.stderr.isTTY === true,
+    environment: process.env,
+    forbidden: argv.includes('--no-color'),
+  })
   process.stderr.write(`${errorText(report, { verbose: false, paint: painter(colour) })}\n`)
 }

@@ -12,10 +12,17 @@ export interface Connection {
 }
 
 /** Resolves the target, reads its files and makes a client; nothing is dialled yet. */
-export async function openConnection(choice: TargetChoice, environment: Environment, timeoutMs?: number): Promise<Connection> {
+export async function openConnection(
+  choice: TargetChoice,
+  environment: Environment,
+  timeoutMs?: number,
+): Promise<Connection> {
   const { resolveTarget } = await import('../cluster/target.js')
   const target = await resolveTarget(choice, environment)
-  const [{ connectClient }, { loadKeyPair }] = await Promise.all([import('../client/index.js'), import('../crypto/key-files.js')])
+  const [{ connectClient }, { loadKeyPair }] = await Promise.all([
+    import('../client/index.js'),
+    import('../crypto/key-files.js'),
+  ])
   const key = await loadKeyPair(target.keyPath)
   const client = await connectClient({
     configuration: target.configuration,

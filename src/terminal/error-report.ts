@@ -32,9 +32,14 @@ export type StopSignal = keyof typeof SIGNAL_EXIT
  * `flags` are the known flag names of the command, for suggestions; `stoppedBy` is the signal that
  * cancelled the work, if one did.
  */
-export function reportError(thrown: unknown, flags: readonly string[] = [], stoppedBy: StopSignal | null = null): ErrorReport {
+export function reportError(
+  thrown: unknown,
+  flags: readonly string[] = [],
+  stoppedBy: StopSignal | null = null,
+): ErrorReport {
   const error = toKnhkError(thrown, flags)
-  const exitCode = error.code === 'Aborted' && stoppedBy !== null ? SIGNAL_EXIT[stoppedBy] : ERROR_CODES[error.code].exit
+  const exitCode =
+    error.code === 'Aborted' && stoppedBy !== null ? SIGNAL_EXIT[stoppedBy] : ERROR_CODES[error.code].exit
   return { error, exitCode, stack: error.code === 'Bug' ? stackOf(thrown) : null }
 }
 

@@ -16,18 +16,47 @@ export const outputFlags = {
     helpGroup: 'OUTPUT',
   }),
   json: Flags.boolean({ summary: 'Short for --output json.', helpGroup: 'OUTPUT' }),
-  quiet: Flags.boolean({ char: 'q', summary: 'No progress and no notes on stderr.', env: 'KNHK_QUIET', helpGroup: 'OUTPUT' }),
-  verbose: Flags.boolean({ summary: 'More on stderr; stacks of unexpected errors.', env: 'KNHK_VERBOSE', helpGroup: 'OUTPUT' }),
+  quiet: Flags.boolean({
+    char: 'q',
+    summary: 'No progress and no notes on stderr.',
+    env: 'KNHK_QUIET',
+    helpGroup: 'OUTPUT',
+  }),
+  verbose: Flags.boolean({
+    summary: 'More on stderr; stacks of unexpected errors.',
+    env: 'KNHK_VERBOSE',
+    helpGroup: 'OUTPUT',
+  }),
   'no-color': Flags.boolean({ summary: 'No colours (also: NO_COLOR).', env: 'KNHK_NO_COLOR', helpGroup: 'OUTPUT' }),
 }
 
 const GROUP = 'CONNECTION'
 
 export const connectionFlags = {
-  dir: Flags.string({ summary: 'Directory of a local cluster.', env: TARGET_VARIABLES.dir, helpGroup: GROUP, helpValue: 'DIR' }),
-  context: Flags.string({ summary: 'A context (see `knhk context`).', env: TARGET_VARIABLES.context, helpGroup: GROUP, helpValue: 'NAME' }),
-  cluster: Flags.string({ summary: 'A cluster file.', env: TARGET_VARIABLES.cluster, helpGroup: GROUP, helpValue: 'FILE' }),
-  key: Flags.string({ summary: 'The client key that connects.', env: TARGET_VARIABLES.key, helpGroup: GROUP, helpValue: 'FILE' }),
+  dir: Flags.string({
+    summary: 'Directory of a local cluster.',
+    env: TARGET_VARIABLES.dir,
+    helpGroup: GROUP,
+    helpValue: 'DIR',
+  }),
+  context: Flags.string({
+    summary: 'A context (see `knhk context`).',
+    env: TARGET_VARIABLES.context,
+    helpGroup: GROUP,
+    helpValue: 'NAME',
+  }),
+  cluster: Flags.string({
+    summary: 'A cluster file.',
+    env: TARGET_VARIABLES.cluster,
+    helpGroup: GROUP,
+    helpValue: 'FILE',
+  }),
+  key: Flags.string({
+    summary: 'The client key that connects.',
+    env: TARGET_VARIABLES.key,
+    helpGroup: GROUP,
+    helpValue: 'FILE',
+  }),
   endpoints: Flags.string({
     summary: 'Members to talk to, by id or address, comma-separated; id=host:port reaches one elsewhere.',
     env: TARGET_VARIABLES.endpoints,

@@ -1,9 +1,9 @@
 /** What the key-value commands share: --base64, and one write with its result. */
 import * as Flags from '@oclif/core/flags'
+import type { TargetChoice } from '../cluster/target.js'
 import type { KvOperation } from '../workflow/operations.js'
 import { ClusterCommand } from './cluster-command.js'
 import { OPERATION_SCHEMA, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
-import type { TargetChoice } from '../cluster/target.js'
 
 export const base64Flag = Flags.boolean({ summary: 'Keys and values are bytes in base64, here and in the result.' })
 

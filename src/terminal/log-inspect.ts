@@ -62,12 +62,22 @@ export function inspectOutput(log: InspectedLog): Output {
     ids: log.entries.map((entry) => String(entry.index)),
     text: async ({ table, paint }) => {
       const rows = log.entries.map((entry) => [
-        entry.index, entry.epoch, entry.term, entry.kind, formatLocalTime(entry.timestampMs), entry.operations, entry.bytes,
+        entry.index,
+        entry.epoch,
+        entry.term,
+        entry.kind,
+        formatLocalTime(entry.timestampMs),
+        entry.operations,
+        entry.bytes,
         entry.chain.slice(0, 12),
       ])
       const listed = await table(['index', 'epoch', 'term', 'kind', 'time', 'operations', 'bytes', 'chain'], rows)
-      const range = log.firstIndex === null ? 'The log is empty.' : `The log holds ${log.firstIndex} … ${log.lastIndex}.`
-      const torn = log.tornTail === null ? '' : ` Its last frame is half written (${log.tornTail.bytes} bytes); opening cuts it off.`
+      const range =
+        log.firstIndex === null ? 'The log is empty.' : `The log holds ${log.firstIndex} … ${log.lastIndex}.`
+      const torn =
+        log.tornTail === null
+          ? ''
+          : ` Its last frame is half written (${log.tornTail.bytes} bytes); opening cuts it off.`
       return `${listed}\n${paint('dim', range + torn)}`
     },
   }

@@ -8,7 +8,11 @@ import type { VerifiedLog } from '../storage/log-verify.js'
 import type { Output } from './printer.js'
 
 /** The log directory that is meant. Throws `Usage` or `NotFound`. */
-export async function chooseLog(dataDir: string | undefined, dir: string | undefined, node: string | undefined): Promise<string> {
+export async function chooseLog(
+  dataDir: string | undefined,
+  dir: string | undefined,
+  node: string | undefined,
+): Promise<string> {
   if (dataDir !== undefined) return logDirectory({ dataDir: resolve(dataDir) })
   if (dir === undefined || node === undefined) {
     throw new KnhkError('Usage', 'which log?', { hint: 'Give --dir DIR and --node ID, or --data-dir DIR.' })
@@ -34,7 +38,12 @@ export function verifyOutput(report: VerifiedLog): Output {
     text: async ({ fields, table, paint }) => {
       const range = report.firstIndex === null ? 'empty' : `${report.firstIndex} … ${report.lastIndex}`
       const verdict = report.ok ? paint('green', 'sound') : paint('red', `damaged: ${report.problems.length} problems`)
-      const head = fields([['log', verdict], ['indexes', range], ['entries', report.entries], ['certificates', report.certificates]])
+      const head = fields([
+        ['log', verdict],
+        ['indexes', range],
+        ['entries', report.entries],
+        ['certificates', report.certificates],
+      ])
       if (report.ok) return head
       const rows = report.problems.map(({ index, segment, offset, kind }) => [index, segment, offset, kind])
       return `${head}\n${await table(['index', 'segment', 'offset', 'problem'], rows)}`

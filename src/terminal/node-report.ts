@@ -25,7 +25,12 @@ export interface NodeReport {
 }
 
 /** `only` null: all members. Throws `NotFound` for an unknown one. */
-export async function nodeReports(client: Client, target: Target, only: string | null, call: CallOptions): Promise<NodeReport[]> {
+export async function nodeReports(
+  client: Client,
+  target: Target,
+  only: string | null,
+  call: CallOptions,
+): Promise<NodeReport[]> {
   if (only !== null) requireMember(target.configuration, only)
   const { nodes } = await client.clusterStatus(call)
   return Promise.all(
@@ -36,8 +41,20 @@ export async function nodeReports(client: Client, target: Target, only: string |
         const pid = dir === null ? null : await runningPid(dir, id)
         const paths = dir === null ? null : nodePaths(dir, id)
         return {
-          id, address, pid, running: dir === null ? null : pid !== null, reachable, role, term, lastIndex, commitIndex, appliedIndex, version,
-          dataDir: paths?.data ?? null, logFile: paths?.log ?? null, errorCode: error?.code ?? null,
+          id,
+          address,
+          pid,
+          running: dir === null ? null : pid !== null,
+          reachable,
+          role,
+          term,
+          lastIndex,
+          commitIndex,
+          appliedIndex,
+          version,
+          dataDir: paths?.data ?? null,
+          logFile: paths?.log ?? null,
+          errorCode: error?.code ?? null,
         }
       }),
   )

@@ -43,12 +43,19 @@ export async function submitOperation(
 }
 
 /** `settled` was applied. */
-export async function reportOf(operation: Operation, settled: SettledOperation, base64 = false): Promise<OperationReport> {
+export async function reportOf(
+  operation: Operation,
+  settled: SettledOperation,
+  base64 = false,
+): Promise<OperationReport> {
   const { decodeResult } = await import('../workflow/result-data.js')
   const { index, position, epoch, mode, assurance } = settled
   const data = decodeResult(operation, settled.outcome) ?? {}
   const result = Object.fromEntries(
-    Object.entries(data).map(([name, value]) => [name, value instanceof Uint8Array ? textOfBytes(value, base64, name) : value]),
+    Object.entries(data).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? textOfBytes(value, base64, name) : value,
+    ]),
   )
   return { index, position, epoch, mode, assurance, result }
 }

@@ -18,7 +18,10 @@ export interface PagedQuery {
   readonly call: QueryOptions
 }
 
-export async function pagedQuery<Row>(client: Client, query: PagedQuery): Promise<{ rows: Row[]; cursor: string | null }> {
+export async function pagedQuery<Row>(
+  client: Client,
+  query: PagedQuery,
+): Promise<{ rows: Row[]; cursor: string | null }> {
   const rows: Row[] = []
   let { cursor } = query
   do {

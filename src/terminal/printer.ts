@@ -75,6 +75,8 @@ function cellText(value: Cell): string {
 /** Control characters of stored data must not reach a terminal: they could rewrite what it shows. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, (character) =>
-    character === '\n' || character === '\t' ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    character === '\n' || character === '\t'
+      ? character
+      : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
 }

@@ -10,7 +10,7 @@ import type { Client, Session, SettledOperation } from '../client/api.js'
 import { operationFromJsonText } from '../workflow/operation-json.js'
 import type { Operation } from '../workflow/operations.js'
 import type { ByteLine } from './byte-lines.js'
-import { errorJson, type ErrorJson } from './error-report.js'
+import { type ErrorJson, errorJson } from './error-report.js'
 import { type OperationReport, reportOf } from './operation-report.js'
 
 export const BATCH_MAX = 256
@@ -88,7 +88,14 @@ class ProposeRun {
   #broken = false
   #collected: Item[] = []
   #collectedBytes = 0
-  #summary = { total: 0, ok: 0, rejected: 0, unknown: 0, firstIndex: null as number | null, lastIndex: null as number | null }
+  #summary = {
+    total: 0,
+    ok: 0,
+    rejected: 0,
+    unknown: 0,
+    firstIndex: null as number | null,
+    lastIndex: null as number | null,
+  }
 
   constructor(client: Client, options: ProposeOptions) {
     this.#client = client
@@ -149,7 +156,10 @@ class ProposeRun {
     try {
       this.#session ??= this.#openSession()
       const session = await this.#session
-      const settled = await session.submit(items.map((item) => item.operation), { timeoutMs, signal })
+      const settled = await session.submit(
+        items.map((item) => item.operation),
+        { timeoutMs, signal },
+      )
       for (const [i, item] of items.entries()) {
         item.slot.report = await settledLine(item, settled[i] as SettledOperation)
       }
@@ -196,7 +206,8 @@ class ProposeRun {
 }
 
 function parseLine(line: ByteLine): Operation | KnhkError {
-  if (line.bytes === null) return new KnhkError('InvalidArgument', `line ${line.number} is over ${LINE_BYTES_MAX} bytes`)
+  if (line.bytes === null)
+    return new KnhkError('InvalidArgument', `line ${line.number} is over ${LINE_BYTES_MAX} bytes`)
   try {
     return operationFromJsonText(line.bytes)
   } catch (error) {

@@ -2,11 +2,12 @@
 import { open } from 'node:fs/promises'
 import { toUtf8 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
+import { fileError } from '../cluster/files.js'
 import { type ByteLine, byteLines } from './byte-lines.js'
 
 export { LINE_BYTES_MAX, proposeLines } from './propose-lines.js'
 
-/** `file` null: the operations given as flags. Throws `InvalidFile` for a file that cannot be read. */
+/** `file` null: the operations given as flags. Throws `NotFound` or `InvalidFile`. */
 export async function openLines(
   file: string | null,
   operations: readonly string[],
@@ -14,8 +15,8 @@ export async function openLines(
 ): Promise<AsyncIterable<ByteLine>> {
   if (file === null) return linesOf(operations)
   if (file === '-') return byteLines(process.stdin as AsyncIterable<Uint8Array>, lengthMax)
-  const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw unreadable(file, cause)
+  const handle = await open(file, 'r').catch((cause: unknown) => {
+    throw fileError(file, 'read', cause)
   })
   if ((await handle.stat()).isDirectory()) {
     await handle.close()
@@ -26,8 +27,4 @@ export async function openLines(
 
 async function* linesOf(operations: readonly string[]): AsyncGenerator<ByteLine> {
   for (const [i, text] of operations.entries()) yield { number: i + 1, bytes: toUtf8(text) }
-}
-
-function unreadable(file: string, cause: NodeJS.ErrnoException): KnhkError {
-  return new KnhkError('InvalidFile', `${file} cannot be read (${cause.code})`, { cause, details: { path: file } })
 }

@@ -8,27 +8,69 @@ import * as schema from './schema.js'
 
 /** The contract's fields of a node, in its order. */
 const NODE_FIELDS = [
-  'id', 'role', 'reachable', 'epoch', 'term', 'view', 'round', 'lastIndex', 'commitIndex', 'appliedIndex',
-  'stateDigest', 'dataDigest', 'digestIndex', 'lagEntries', 'rttMs', 'zone', 'version', 'http',
+  'id',
+  'role',
+  'reachable',
+  'epoch',
+  'term',
+  'view',
+  'round',
+  'lastIndex',
+  'commitIndex',
+  'appliedIndex',
+  'stateDigest',
+  'dataDigest',
+  'digestIndex',
+  'lagEntries',
+  'rttMs',
+  'zone',
+  'version',
+  'http',
 ] as const satisfies readonly (keyof NodeStatus)[]
 
 const maybeText = schema.nullable(schema.text)
 const maybeInteger = schema.nullable(schema.integer)
 
 const NODE_SCHEMA = schema.record({
-  id: schema.text, role: maybeText, reachable: schema.flag, epoch: maybeInteger, term: maybeInteger, view: maybeInteger,
-  round: maybeInteger, lastIndex: maybeInteger, commitIndex: maybeInteger, appliedIndex: maybeInteger, stateDigest: maybeText,
-  dataDigest: maybeText, digestIndex: maybeInteger, lagEntries: maybeInteger, rttMs: schema.nullable(schema.number),
-  zone: schema.text, version: maybeText, http: maybeText,
+  id: schema.text,
+  role: maybeText,
+  reachable: schema.flag,
+  epoch: maybeInteger,
+  term: maybeInteger,
+  view: maybeInteger,
+  round: maybeInteger,
+  lastIndex: maybeInteger,
+  commitIndex: maybeInteger,
+  appliedIndex: maybeInteger,
+  stateDigest: maybeText,
+  dataDigest: maybeText,
+  digestIndex: maybeInteger,
+  lagEntries: maybeInteger,
+  rttMs: maybeInteger,
+  zone: schema.text,
+  version: maybeText,
+  http: maybeText,
 })
 
 const CLUSTER_FIELDS = {
-  protocol: schema.text, mode: schema.text, epoch: schema.integer, threat: maybeText, leader: maybeText, term: maybeInteger,
-  view: maybeInteger, round: maybeInteger, commitIndex: maybeInteger, nodes: schema.list(NODE_SCHEMA),
+  protocol: schema.text,
+  mode: schema.text,
+  epoch: schema.integer,
+  threat: maybeText,
+  leader: maybeText,
+  term: maybeInteger,
+  view: maybeInteger,
+  round: maybeInteger,
+  commitIndex: maybeInteger,
+  nodes: schema.list(NODE_SCHEMA),
 }
 
 export const STATUS_SCHEMA = schema.record(CLUSTER_FIELDS)
-export const CLUSTER_STATUS_SCHEMA = schema.record({ clusterId: schema.text, clusterFile: schema.text, ...CLUSTER_FIELDS })
+export const CLUSTER_STATUS_SCHEMA = schema.record({
+  clusterId: schema.text,
+  clusterFile: schema.text,
+  ...CLUSTER_FIELDS,
+})
 
 /** Throws when no member answered: `Unreachable`, or why they all refused. */
 export function requireReachable(status: ClusterStatus): void {
@@ -42,15 +84,21 @@ export function requireReachable(status: ClusterStatus): void {
 
 export function statusJson(status: ClusterStatus): Record<string, unknown> {
   const { protocol, mode, epoch, threat, leader, term, view, round, commitIndex } = status
-  const nodes = status.nodes.map((node) => Object.fromEntries(NODE_FIELDS.map((field) => [field, node[field]])))
+  const nodes = status.nodes.map(nodeJson)
   return { protocol, mode, epoch, threat, leader, term, view, round, commitIndex, nodes }
+}
+
+/** Times in JSON are whole milliseconds: a round trip counts from 1. */
+function nodeJson(node: NodeStatus): Record<string, unknown> {
+  const fields = Object.fromEntries(NODE_FIELDS.map((field) => [field, node[field]]))
+  return { ...fields, rttMs: node.rttMs === null ? null : Math.ceil(node.rttMs) }
 }
 
 /** `extra` comes first in the JSON and in the text. */
 export function statusOutput(status: ClusterStatus, extra: Readonly<Record<string, string>> = {}): Output {
   return {
     value: { ...extra, ...statusJson(status) },
-    items: status.nodes.map((node) => Object.fromEntries(NODE_FIELDS.map((field) => [field, node[field]]))),
+    items: status.nodes.map(nodeJson),
     ids: status.nodes.map((node) => node.id),
     text: async ({ table, fields }) => {
       const head = fields([
@@ -61,10 +109,31 @@ export function statusOutput(status: ClusterStatus, extra: Readonly<Record<strin
         ['commit', status.commitIndex],
       ])
       const rows = status.nodes.map((node) => [
-        node.id, node.reachable ? node.role : `down: ${node.error?.code ?? 'unknown'}`, node.term, node.lastIndex, node.commitIndex,
-        node.appliedIndex, node.lagEntries, node.rttMs === null ? null : node.rttMs.toFixed(1), digestText(node), node.zone, node.address,
+        node.id,
+        node.reachable ? node.role : `down: ${node.error?.code ?? 'unknown'}`,
+        node.term,
+        node.lastIndex,
+        node.commitIndex,
+        node.appliedIndex,
+        node.lagEntries,
+        node.rttMs === null ? null : node.rttMs.toFixed(1),
+        digestText(node),
+        node.zone,
+        node.address,
       ])
-      const names = ['node', 'role', 'term', 'last', 'commit', 'applied', 'lag', 'rtt ms', 'state digest', 'zone', 'address']
+      const names = [
+        'node',
+        'role',
+        'term',
+        'last',
+        'commit',
+        'applied',
+        'lag',
+        'rtt ms',
+        'state digest',
+        'zone',
+        'address',
+      ]
       return `${head}\n${await table(names, rows)}`
     },
   }

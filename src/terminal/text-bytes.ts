@@ -19,6 +19,9 @@ export function textOfBytes(bytes: Uint8Array, base64: boolean, field: string): 
   try {
     return fromUtf8(bytes)
   } catch {
-    throw new KnhkError('InvalidArgument', `${field} is not UTF-8 text`, { hint: 'Ask again with --base64.', details: { field } })
+    throw new KnhkError('InvalidArgument', `${field} is not UTF-8 text`, {
+      hint: 'Ask again with --base64.',
+      details: { field },
+    })
   }
 }

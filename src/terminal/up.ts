@@ -4,9 +4,9 @@
  */
 import { basename } from 'node:path'
 import type { Config } from '@oclif/core/config'
-import { type Context, addContext, readContexts } from '../cluster/contexts.js'
+import { addContext, type Context, readContexts } from '../cluster/contexts.js'
 import { clusterPaths } from '../cluster/layout.js'
-import { type LocalCluster, STOP_GRACE_MS, startLocalCluster, stopProcesses, watchNodes } from '../cluster/local.js'
+import { type LocalCluster, STOP_GRACE_MS, startLocalCluster, stopStarted, watchNodes } from '../cluster/local.js'
 import type { ProcessEnd } from '../cluster/processes.js'
 import { defaultClusterDirectory } from '../cluster/user-directories.js'
 import type { ProtocolName } from '../consensus/types.js'
@@ -53,7 +53,12 @@ export function upOutput({ cluster, context }: UpResult): Output {
     items: nodes,
     ids: [clusterId],
     text: async ({ fields, table }) => {
-      const head = fields([['cluster', clusterId], ['directory', dir], ['context', context], ['protocol', protocol]])
+      const head = fields([
+        ['cluster', clusterId],
+        ['directory', dir],
+        ['context', context],
+        ['protocol', protocol],
+      ])
       const rows = nodes.map(({ id, address, pid, dataDir }) => [id, address, pid, dataDir])
       return `${head}\n${await table(['node', 'address', 'pid', 'data'], rows)}`
     },
@@ -88,14 +93,14 @@ export async function keepUp({ cluster }: UpResult, options: KeepUpOptions): Pro
   } finally {
     over.abort()
     await watching
-    await stopStarted(cluster, note)
+    await stopOwn(cluster, note)
   }
 }
 
-async function stopStarted({ dir, started }: LocalCluster, note: (text: string) => void): Promise<void> {
+async function stopOwn({ dir, started }: LocalCluster, note: (text: string) => void): Promise<void> {
   if (started.length === 0) return
   note(`stopping ${started.map((child) => child.id).join(', ')}`)
-  const stopped = await stopProcesses(dir, started.map((child) => child.id), { graceMs: STOP_GRACE_MS, onProgress: note })
+  const stopped = await stopStarted(dir, started, { graceMs: STOP_GRACE_MS, onProgress: note })
   const killed = stopped.filter((node) => node.outcome === 'killed')
   note(killed.length === 0 ? 'stopped' : `stopped; killed: ${killed.map((node) => node.id).join(', ')}`)
 }
@@ -103,7 +108,11 @@ async function stopStarted({ dir, started }: LocalCluster, note: (text: string) 
 /** Names the cluster after its directory unless another cluster has that name; never fails `up`. */
 async function registerContext(cluster: LocalCluster, note: (text: string) => void): Promise<string | null> {
   const name = basename(cluster.dir)
-  const context: Context = { clusterFile: cluster.clusterFile, keyPath: clusterPaths(cluster.dir).adminKey, endpoints: null }
+  const context: Context = {
+    clusterFile: cluster.clusterFile,
+    keyPath: clusterPaths(cluster.dir).adminKey,
+    endpoints: null,
+  }
   try {
     const known = (await readContexts(process.env)).contexts.get(name)
     if (known !== undefined) return known.clusterFile === context.clusterFile ? name : null

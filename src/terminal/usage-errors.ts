@@ -15,7 +15,11 @@ export function usageError(thrown: unknown, flags: readonly string[]): KnhkError
     case 'UnexpectedArgsError':
       return usage(`unexpected: ${textsOf(thrown, 'args').map(quote).join(', ')}`)
     case 'RequiredArgsError':
-      return usage(`missing: ${namesOf(thrown, 'args').map((name) => name.toUpperCase()).join(', ')}`)
+      return usage(
+        `missing: ${namesOf(thrown, 'args')
+          .map((name) => name.toUpperCase())
+          .join(', ')}`,
+      )
     default:
       return usage(tidy(thrown.message))
   }
@@ -33,14 +37,19 @@ export function unknownCommand(words: readonly string[], commands: readonly stri
     return usage(`${quote(typed)} is no command`, near === null ? listed : `Did you mean \`knhk ${near}\`? ${listed}`)
   }
   const command = commands.find((one) => one === first)
-  if (command !== undefined) return usage(`unexpected: ${words.slice(1).map(quote).join(', ')}`, `See \`knhk ${command} --help\`.`)
-  const near = nearest(typed, commands) ?? nearest(first, [...new Set(commands.map((one) => one.split(' ')[0] as string))])
+  if (command !== undefined)
+    return usage(`unexpected: ${words.slice(1).map(quote).join(', ')}`, `See \`knhk ${command} --help\`.`)
+  const near =
+    nearest(typed, commands) ?? nearest(first, [...new Set(commands.map((one) => one.split(' ')[0] as string))])
   return usage(`${quote(typed)} is no command`, near === null ? 'See `knhk --help`.' : `Did you mean \`knhk ${near}\`?`)
 }
 
 function unknownFlags(unknown: readonly string[], known: readonly string[]): KnhkError {
   const names = unknown.map((flag) => flag.split('=')[0] as string)
-  const near = nearest(names[0] ?? '', known.map((name) => `--${name}`))
+  const near = nearest(
+    names[0] ?? '',
+    known.map((name) => `--${name}`),
+  )
   const hint = near === null ? 'See the command with --help.' : `Did you mean ${near}?`
   return usage(`unknown ${names.length === 1 ? 'flag' : 'flags'}: ${names.join(', ')}`, hint)
 }

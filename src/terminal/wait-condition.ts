@@ -5,13 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { KnhkError } from '../base/error.js'
 import type { Client, ClusterStatus } from '../client/api.js'
-import {
-  appliedProblem,
-  caughtUpProblem,
-  convergedProblem,
-  healthProblem,
-  leaderProblem,
-} from '../cluster/health.js'
+import { appliedProblem, caughtUpProblem, convergedProblem, healthProblem, leaderProblem } from '../cluster/health.js'
 import { parseCount } from './flags.js'
 
 const POLL_MS = 50
@@ -80,7 +74,11 @@ export interface WaitOptions {
 }
 
 /** Throws `DeadlineExceeded` that says what was missing last. */
-export async function waitForCondition(client: Client, condition: WaitCondition, options: WaitOptions): Promise<WaitReport> {
+export async function waitForCondition(
+  client: Client,
+  condition: WaitCondition,
+  options: WaitOptions,
+): Promise<WaitReport> {
   const startedMs = performance.now()
   for (;;) {
     options.signal.throwIfAborted()

@@ -32,15 +32,13 @@ const unpackr = new Unpackr({ useRecords: false, moreTypes: false, mapsAsObjects
 /** Header of a propose frame: the request's bytes follow it. */
 export const PROPOSE_HEADER_BYTES = 5
 
-/** u32 request number, u8 trace length, trace, request. */
-export function encodePropose(requestNumber: number, request: Uint8Array, trace?: Uint8Array): Uint8Array {
-  const traceLength = trace?.length ?? 0
-  const out = new Uint8Array(PROPOSE_HEADER_BYTES + traceLength + request.length)
-  writeU32(out, 0, requestNumber)
-  out[4] = traceLength
-  if (trace !== undefined) out.set(trace, PROPOSE_HEADER_BYTES)
-  out.set(request, PROPOSE_HEADER_BYTES + traceLength)
-  return out
+/**
+ * Fills in the header of a propose frame without a trace: u32 request number, u8 trace length. The
+ * request's bytes stand behind it already, so that they are written once.
+ */
+export function writeProposeHeader(payload: Uint8Array, requestNumber: number): void {
+  writeU32(payload, 0, requestNumber)
+  payload[4] = 0
 }
 
 export interface ProposeFrame {

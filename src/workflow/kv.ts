@@ -9,7 +9,7 @@ import { KV_KEY_BYTES_MAX, KV_VALUE_BYTES_MAX } from './limits.js'
 import { OK, ok, rejected } from './result-codec.js'
 import { binaryString, KV_SPACE } from './state-keys.js'
 
-export const KV_RECORD_HEADER_BYTES = 8
+const KV_RECORD_HEADER_BYTES = 8
 
 const MALFORMED = rejected('InvalidOperation', 'the data of the kv operation is malformed')
 const BAD_KEY = rejected('InvalidOperation', `a key has 1 to ${KV_KEY_BYTES_MAX} bytes`)

@@ -29,8 +29,11 @@ export const SESSION_RESULT_BYTES_MAX = 4_194_304
 export const RESULT_BYTES_MAX = 268_435_456
 /** … beyond which only sessions that hold less than this may still add large results. */
 export const SESSION_RESULT_BYTES_SPARE = 65_536
-/** A result of at most this size is always kept; a handler that writes may not return more. */
-export const SMALL_RESULT_BYTES = 1_024
+/**
+ * A result of at most this size is always kept; a handler that writes may not return more. Small enough
+ * that the answer to a full request, 65,535 of them beside the large ones, fits into one frame.
+ */
+export const SMALL_RESULT_BYTES = 160
 
 /** Rows of one page of a query. */
 export const PAGE_LIMIT_MAX = 1_000

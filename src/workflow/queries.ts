@@ -19,16 +19,6 @@ export interface QueryTables {
   readonly sessions: SessionTable
 }
 
-export const QUERY_NAMES = [
-  'case.get',
-  'case.list',
-  'case.history',
-  'kv.get',
-  'kv.list',
-  'sessions.list',
-  'clients.list',
-] as const
-
 /**
  * Starts a query; the caller answers each read that it yields. Throws `NotFound` for an unknown name;
  * the query itself throws `InvalidArgument` that names the argument, and what it documents.

@@ -71,11 +71,6 @@ function writeDetail(out: ByteWriter, value: string | number | boolean | null): 
   }
 }
 
-/** True when the encoded result is a rejection. */
-export function isRejection(result: Uint8Array): boolean {
-  return result[0] === STATUS_REJECTED
-}
-
 /** Decodes one result strictly; throws `ProtocolViolation`. The payload is a view. */
 export function decodeOneResult(result: Uint8Array): OperationResult {
   const reader = new ByteReader(result)

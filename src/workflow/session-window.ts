@@ -10,7 +10,7 @@ import { SESSION_SPACE, type StatePort, u32Key, u64Key } from './state-keys.js'
 
 const CHUNK_SLOTS = 32
 const RECORD_VERSION = 1
-export const FIRST_SEQUENCE = 1
+const FIRST_SEQUENCE = 1
 
 interface ResultChunk {
   readonly results: (Uint8Array | undefined)[]
@@ -252,7 +252,7 @@ function encodeChunk(chunk: ResultChunk): Uint8Array {
   return out.finish()
 }
 
-export function sessionKey(index: number, offset: number): string {
+function sessionKey(index: number, offset: number): string {
   return SESSION_SPACE + u64Key(index) + u32Key(offset)
 }
 

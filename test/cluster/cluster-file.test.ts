@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hasCode } from '../../src/base/error.js'
 import { formatClusterFile, parseClusterFile } from '../../src/cluster/cluster-file.js'
-import { CLIENT_ROLES, DEFAULT_SETTINGS, type ClusterConfiguration } from '../../src/consensus/configuration.js'
+import { CLIENT_ROLES, type ClusterConfiguration, DEFAULT_SETTINGS } from '../../src/consensus/configuration.js'
 import { nodeId } from '../../src/consensus/types.js'
 
 const key = (n: number): Uint8Array => new Uint8Array(32).fill(n)
@@ -39,16 +39,25 @@ describe('cluster file', () => {
         role: fc.constantFrom(...CLIENT_ROLES),
         heartbeat: fc.integer({ min: 1, max: 1_000 }),
       })
-      .map(({ clusterId, names, zone, role, heartbeat }): ClusterConfiguration => ({
-        clusterId,
-        protocol: 'raft',
-        members: names.map((id, i) => ({ id: nodeId(id), publicKey: key(i), address: `[::1]:${1 + i}`, zone })),
-        clients: [{ id: 'c', publicKey: key(200), role }],
-        settings: { electionTimeoutMinMs: 2 * heartbeat, electionTimeoutMaxMs: 3 * heartbeat, heartbeatIntervalMs: heartbeat },
-      }))
-    fc.assert(fc.property(configurations, (one) => {
-      expect(parseClusterFile(formatClusterFile(one))).toEqual(one)
-    }), { numRuns: 50 })
+      .map(
+        ({ clusterId, names, zone, role, heartbeat }): ClusterConfiguration => ({
+          clusterId,
+          protocol: 'raft',
+          members: names.map((id, i) => ({ id: nodeId(id), publicKey: key(i), address: `[::1]:${1 + i}`, zone })),
+          clients: [{ id: 'c', publicKey: key(200), role }],
+          settings: {
+            electionTimeoutMinMs: 2 * heartbeat,
+            electionTimeoutMaxMs: 3 * heartbeat,
+            heartbeatIntervalMs: heartbeat,
+          },
+        }),
+      )
+    fc.assert(
+      fc.property(configurations, (one) => {
+        expect(parseClusterFile(formatClusterFile(one))).toEqual(one)
+      }),
+      { numRuns: 50 },
+    )
   })
 
   it('takes the defaults for absent settings and zones', () => {
@@ -99,12 +108,15 @@ describe('cluster file', () => {
   }
 
   it('refuses any damaged file with a typed error, never another one', () => {
-    fc.assert(fc.property(fc.nat(good.length - 1), fc.string({ maxLength: 4 }), fc.nat(8), (at, insert, cut) => {
-      try {
-        parseClusterFile(good.slice(0, at) + insert + good.slice(at + cut))
-      } catch (error) {
-        expect(hasCode(error, 'InvalidClusterFile'), String(error)).toBe(true)
-      }
-    }), { numRuns: 300 })
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.string({ maxLength: 4 }), fc.nat(8), (at, insert, cut) => {
+        try {
+          parseClusterFile(good.slice(0, at) + insert + good.slice(at + cut))
+        } catch (error) {
+          expect(hasCode(error, 'InvalidClusterFile'), String(error)).toBe(true)
+        }
+      }),
+      { numRuns: 300 },
+    )
   })
 })

@@ -7,7 +7,7 @@ import type { Effect, Input, Now, ProtocolMessage } from '../../src/consensus/co
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
 import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits, type RaftMember } from '../../src/consensus/raft/index.js'
 import { epoch, logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
-import { CLUSTER_ID, CONFIG_HASH, Disk, SETTINGS, seededRandom, sha256 } from './harness.js'
+import { CLUSTER_ID, CONFIG_HASH, Disk, SETTINGS, seededRandom, sha256 } from './disk.js'
 
 export type Message<T extends ProtocolMessage['type']> = Extract<ProtocolMessage, { type: T }>
 export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
@@ -59,6 +59,8 @@ export interface EngineOptions {
   readonly tailMax?: number
   readonly limits?: Partial<RaftLimits>
   readonly wallMs?: number
+  /** Of this start's randomness. */
+  readonly seed?: number
 }
 
 export class Engine {
@@ -92,7 +94,7 @@ export class Engine {
       },
       {
         sha256,
-        random: seededRandom(1),
+        random: seededRandom(options.seed ?? 1),
         restored: this.disk.restored(options.tailMax ?? Number.POSITIVE_INFINITY, options.mayVote ?? true),
         now: this.now(),
       },

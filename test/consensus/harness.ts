@@ -3,76 +3,13 @@
  * timer. It drives the cores as a node does (writes complete later, sends wait for their write, a crash
  * loses what was not durable) and checks Raft's invariants at every step.
  */
-import { createHash } from 'node:crypto'
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
-import type { Effect, HardState, Input, ProtocolMessage, RestoredLog, StoreRecord } from '../../src/consensus/core.js'
-import { type Entry, GENESIS_CHAIN } from '../../src/consensus/entry.js'
+import type { Effect, Input, ProtocolMessage, StoreRecord } from '../../src/consensus/core.js'
+import type { Entry } from '../../src/consensus/entry.js'
 import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits, type RaftMember } from '../../src/consensus/raft/index.js'
-import {
-  epoch,
-  type LogIndex,
-  logIndex,
-  type NodeId,
-  nodeId,
-  readId,
-  term,
-  type WriteId,
-} from '../../src/consensus/types.js'
-
-export const sha256 = (data: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(data).digest())
-export const CLUSTER_ID = new Uint8Array(16).fill(7)
-export const CONFIG_HASH = new Uint8Array(32).fill(9)
-export const SETTINGS = { electionTimeoutMinMs: 150, electionTimeoutMaxMs: 300, heartbeatIntervalMs: 50 }
-
-/** mulberry32: 32 bits of state, good enough to shuffle faults. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-const GENESIS: RestoredLog['base'] = { index: logIndex(0), term: term(0), epoch: epoch(0), chain: GENESIS_CHAIN }
-
-/** What is on a node's disk. */
-export class Disk {
-  hardState: HardState = { epoch: epoch(0), term: term(0), votedFor: null }
-  entries: Entry[] = []
-  /** Applied and durable before a restart. */
-  executed = 0
-
-  write(records: readonly StoreRecord[]): void {
-    for (const record of records) {
-      if (record.kind === 'hardState') this.hardState = record.hardState
-      else if (record.kind === 'truncate') this.entries.length = record.from - 1
-      else {
-        for (const entry of record.entries) {
-          if (entry.index !== this.entries.length + 1) throw new Error(`gap on disk before ${entry.index}`)
-          this.entries.push(entry)
-        }
-      }
-    }
-  }
-
-  restored(tailMax: number, mayVote = true): RestoredLog {
-    const runs: RestoredLog['termRuns'][number][] = []
-    for (const entry of this.entries) {
-      if (runs.at(-1)?.term !== entry.term) runs.push({ first: entry.index, epoch: entry.epoch, term: entry.term })
-    }
-    return {
-      hardState: this.hardState,
-      base: GENESIS,
-      lastIndex: logIndex(this.entries.length),
-      termRuns: runs,
-      tail: this.entries.slice(-Math.max(1, tailMax)),
-      commitIndex: logIndex(this.executed),
-      mayVote,
-    }
-  }
-}
+import { type LogIndex, type NodeId, nodeId, readId, type WriteId } from '../../src/consensus/types.js'
+import { CLUSTER_ID, CONFIG_HASH, Disk, SETTINGS, seededRandom, sha256 } from './disk.js'
+import { EventQueue } from './event-queue.js'
 
 interface Faults {
   readonly drop: number
@@ -100,12 +37,6 @@ interface Node {
   wallOffsetMs: number
 }
 
-interface Scheduled {
-  readonly atMs: number
-  readonly order: number
-  readonly run: () => void
-}
-
 export class Cluster {
   readonly random: () => number
   readonly nodes = new Map<NodeId, Node>()
@@ -121,11 +52,10 @@ export class Cluster {
   readonly counts = { proposed: 0, reads: 0, loads: 0, crashes: 0, leaderChanges: 0, refusedReads: 0 }
   /** Sees every message as it is delivered. */
   onDeliver: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
-  readonly #queue: Scheduled[] = []
+  readonly #queue = new EventQueue()
   readonly #votes = new Map<string, NodeId>()
   readonly #positions = new Map<string, string>()
   readonly #reads = new Map<number, number>()
-  #order = 0
   #nextId = 1
 
   constructor(options: { seed: number; voters: number; learners?: number; limits?: Partial<RaftLimits> }) {
@@ -155,13 +85,13 @@ export class Cluster {
   run(untilMs: number, stop: () => boolean = () => false): boolean {
     for (;;) {
       if (stop()) return true
-      const next = this.#earliest()
+      const next = this.#queue.earliest
       const tickAt = this.#nextTick()
       const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, tickAt?.atMs ?? Number.POSITIVE_INFINITY)
       if (atMs > untilMs) break
       this.nowMs = Math.max(this.nowMs, atMs)
       if (next !== undefined && next.atMs === atMs) {
-        this.#pop()
+        this.#queue.pop()
         next.run()
       } else if (tickAt !== undefined) {
         this.step(tickAt.node, { type: 'tick' })
@@ -346,7 +276,7 @@ export class Cluster {
       if (this.cut.has(`${node.id}>${to}`) || this.random() < this.faults.drop) continue
       // Most messages are quick, some are very late: delayed across terms and restarts.
       const slow = this.random() < 0.02 ? 50 : 1
-      this.#at(this.nowMs + 0.1 + this.random() * this.faults.delayMaxMs * slow, () => {
+      this.#queue.at(this.nowMs + 0.1 + this.random() * this.faults.delayMaxMs * slow, () => {
         const target = this.nodes.get(to) as Node
         this.onDeliver(node.id, to, message)
         this.step(target, { type: 'message', from: node.id, configHash: CONFIG_HASH, message })
@@ -356,7 +286,7 @@ export class Cluster {
 
   #later(node: Node, delayMs: number, run: () => void): void {
     const { life } = node
-    this.#at(this.nowMs + delayMs, () => {
+    this.#queue.at(this.nowMs + delayMs, () => {
       if (this.nodes.get(node.id) === node && node.life === life) run()
     })
   }
@@ -430,41 +360,6 @@ export class Cluster {
     this.committed.push(entry)
   }
 
-  // The event queue: a binary heap by time, then by order of scheduling.
-
-  #at(atMs: number, run: () => void): void {
-    const heap = this.#queue
-    heap.push({ atMs, order: this.#order++, run })
-    let child = heap.length - 1
-    while (child > 0) {
-      const parent = (child - 1) >> 1
-      if (isBefore(heap[parent] as Scheduled, heap[child] as Scheduled)) break
-      swap(heap, parent, child)
-      child = parent
-    }
-  }
-
-  #earliest(): Scheduled | undefined {
-    return this.#queue[0]
-  }
-
-  #pop(): void {
-    const heap = this.#queue
-    const last = heap.pop() as Scheduled
-    if (heap.length === 0) return
-    heap[0] = last
-    let parent = 0
-    for (;;) {
-      let least = parent
-      for (const child of [2 * parent + 1, 2 * parent + 2]) {
-        if (child < heap.length && isBefore(heap[child] as Scheduled, heap[least] as Scheduled)) least = child
-      }
-      if (least === parent) return
-      swap(heap, parent, least)
-      parent = least
-    }
-  }
-
   #nextTick(): { atMs: number; node: Node } | undefined {
     let found: { atMs: number; node: Node } | undefined
     for (const node of this.nodes.values()) {
@@ -474,14 +369,4 @@ export class Cluster {
     }
     return found
   }
-}
-
-function isBefore(a: Scheduled, b: Scheduled): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
-}
-
-function swap(heap: Scheduled[], a: number, b: number): void {
-  const kept = heap[a] as Scheduled
-  heap[a] = heap[b] as Scheduled
-  heap[b] = kept
 }

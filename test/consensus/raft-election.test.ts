@@ -1,6 +1,7 @@
 /** Shows the rules of elections, one by one: what a node answers, what it writes first, what it must never do. */
 import { describe, expect, it } from 'vitest'
 import { logIndex, nodeId, term } from '../../src/consensus/types.js'
+import { SETTINGS } from './disk.js'
 import {
   append,
   Engine,
@@ -18,7 +19,6 @@ import {
   sends,
   timeoutNow,
 } from './engine.js'
-import { SETTINGS } from './harness.js'
 
 const LONG = { lastIndex: logIndex(9), lastTerm: term(9) }
 
@@ -238,6 +238,16 @@ describe('votes', () => {
     const effects = engine.receive(N2, preVoteReply({ term: 1, round, granted: true }))
     const [store] = of(effects, 'store')
     expect(sends(effects, 'requestVote').map(({ after }) => after)).toEqual([store?.writeId, store?.writeId])
+  })
+
+  it('count as first given: a member that refused cannot change its mind', () => {
+    const engine = new Engine({ members: members(5) })
+    const round = sends(engine.tick(), 'preVote')[0]?.message.round as number
+    for (const peer of [N2, N3]) engine.receive(peer, preVoteReply({ term: 1, round, granted: true }))
+    engine.stored()
+    engine.receive(N2, requestVoteReply({ term: 1, granted: false }))
+    for (const peer of [N2, N3]) engine.receive(peer, requestVoteReply({ term: 1, granted: true }))
+    expect(engine.core.status().role).toBe('candidate')
   })
 
   it('of an older term, or for an older campaign, are not counted', () => {

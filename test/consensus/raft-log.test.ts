@@ -5,8 +5,8 @@ import type { Entry } from '../../src/consensus/entry.js'
 import { DEFAULT_RAFT_LIMITS } from '../../src/consensus/raft/index.js'
 import { entryBytes, RaftLog } from '../../src/consensus/raft/log.js'
 import { epoch, logIndex, term } from '../../src/consensus/types.js'
+import { Disk } from './disk.js'
 import { entriesOf } from './engine.js'
-import { Disk } from './harness.js'
 
 function logOf(terms: readonly number[], tailEntriesMax: number): RaftLog {
   const disk = new Disk()

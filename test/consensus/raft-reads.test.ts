@@ -150,6 +150,27 @@ describe('on a follower', () => {
     expect(wireIds[0]).not.toBe(wireIds[1])
   })
 
+  it('uses other ids after a restart, so that an answer to its earlier life is not taken', () => {
+    const wireIdOf = (seed: number) => {
+      const engine = new Engine({ seed })
+      engine.receive(N2, append({ term: 1 }))
+      return sends(read(engine, 1), 'readIndexRequest')[0]?.message.readId as ReadId
+    }
+    const starts = [1, 2, 3, 4].map(wireIdOf)
+    for (const a of starts) for (const b of starts) if (a !== b) expect(Math.abs(a - b)).toBeGreaterThan(1e6)
+    expect(new Set(starts).size).toBe(4)
+  })
+
+  it('whose answers are lost make room for newer ones', () => {
+    const engine = new Engine({ limits: { pendingReadsMax: 2 } })
+    engine.receive(N2, append({ term: 1 }))
+    read(engine, 1)
+    read(engine, 2)
+    const effects = read(engine, 3)
+    expect(of(effects, 'readRefused')).toMatchObject([{ readId: 1, code: 'ResourceExhausted' }])
+    expect(sends(effects, 'readIndexRequest')).toHaveLength(1)
+  })
+
   it('is refused when the leader refuses, changes, or is unknown', () => {
     const engine = follower()
     const wireId = sends(read(engine, 1), 'readIndexRequest')[0]?.message.readId as ReadId

@@ -31,5 +31,6 @@ export function openState(
 
 /** Waits until everything that was rotated is in the database. */
 export async function flushed(store: OverlayStateStore): Promise<void> {
+  store.flush()
   while (store.unflushedBytes > 0) await new Promise<void>((resolve) => setImmediate(resolve))
 }

@@ -212,6 +212,7 @@ test('a failed write is reported once and final; reads go on', async () => {
   failing = true
   store.put('a', value('1'))
   store.rotate(logIndex(1))
+  store.flush()
   await expect.poll(() => failures.length).toBe(1)
   expect(failures[0]?.code).toBe('StorageFailed')
   expect(text(store.get('a'))).toBe('1')

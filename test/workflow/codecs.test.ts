@@ -150,6 +150,18 @@ test('results survive the way through bytes, each with its place', () => {
   )
 })
 
+test('a result longer than the first buffer of the writer survives too', () => {
+  for (let length = 100; length < 160; length++) {
+    const result = {
+      ok: false as const,
+      code: 'CaseExists' as const,
+      message: 'm'.repeat(length),
+      details: { a: 'x', b: 1 },
+    }
+    expect(decodeOneResult(encode(result))).toEqual(result)
+  }
+})
+
 test('the details of a rejection are encoded in one order, whatever order they were given in', () => {
   expect(rejected('CaseExists', 'm', { b: 1, a: 'x' })).toEqual(rejected('CaseExists', 'm', { a: 'x', b: 1 }))
 })

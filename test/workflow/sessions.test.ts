@@ -3,6 +3,7 @@
  * sessions end by closing, by log time and by their bounds.
  */
 import { expect, test } from 'vitest'
+import { encodeBody } from '../../src/consensus/request-body.js'
 import {
   EXPIRIES_PER_ENTRY_MAX,
   RESULT_BYTES_MAX,
@@ -10,6 +11,7 @@ import {
   SESSION_TTL_MS,
   SESSION_WINDOW,
   SESSIONS_MAX,
+  SMALL_RESULT_BYTES,
 } from '../../src/workflow/limits.js'
 import type { Operation } from '../../src/workflow/operations.js'
 import type { PlacedResult } from '../../src/workflow/result-codec.js'
@@ -195,6 +197,17 @@ test('large results that nobody acknowledges are bounded; writes go on', () => {
 
 const payloadSizes = (results: readonly PlacedResult[] | undefined) =>
   results?.map(({ outcome }) => (outcome.ok ? outcome.payload.length : null))
+
+test('many results of middling size are bounded like few large ones: an answer never outgrows its frame', () => {
+  const story = new Story()
+  const session = story.open()
+  story.submit(session, [put('k', 'x'.repeat(1_000))])
+  const request = requestOf(new Array<Operation>(60_000).fill(get('k')), { session, sequence: 2, ackedBelow: 2 })
+  story.applyBody(encodeBody([request]))
+  const [row] = (story.query('sessions.list') as { sessions: { keptBytes: number }[] }).sessions
+  expect(row?.keptBytes).toBeGreaterThan(SESSION_RESULT_BYTES_MAX - 2_000)
+  expect(row?.keptBytes).toBeLessThan(SESSION_RESULT_BYTES_MAX + 60_000 * SMALL_RESULT_BYTES)
+})
 
 test('acknowledged results make room again, for the session and for all', () => {
   const story = new Story()

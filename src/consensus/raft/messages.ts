@@ -79,7 +79,7 @@ export interface Heartbeat extends Common {
   readonly type: 'heartbeat'
   readonly commitIndex: LogIndex
   readonly readPosition: number
-  /** The leader's (index, chain) at that commit index, so that a divergence shows at once; null when it has left memory. */
+  /** The leader's chain at `commitIndex`, so that a divergence shows at once; null when it has left memory. */
   readonly commitChain: Uint8Array | null
 }
 

@@ -29,19 +29,25 @@ export function handleRead(raft: RaftState, readId: ReadId): void {
     raft.emit({ type: 'readRefused', readId, code: 'NoLeader', leader: null })
     return
   }
-  if (raft.forwardedReads.size >= raft.options.limits.pendingReadsMax) {
-    raft.emit({ type: 'readRefused', readId, code: 'ResourceExhausted', leader })
-    return
-  }
+  if (raft.forwardedReads.size >= raft.options.limits.pendingReadsMax) dropOldestForwarded(raft)
   const wireId = raft.nextRunId() as ReadId
   raft.forwardedReads.set(wireId, readId)
   raft.send(leader, { type: 'readIndexRequest', epoch: raft.epoch, term: raft.term, readId: wireId })
 }
 
+/** Answers can get lost, so the oldest forwarded read makes room: it is the one that nobody waits for. */
+function dropOldestForwarded(raft: RaftState): void {
+  for (const [wireId, readId] of raft.forwardedReads) {
+    raft.forwardedReads.delete(wireId)
+    raft.emit({ type: 'readRefused', readId, code: 'ResourceExhausted', leader: raft.leader })
+    return
+  }
+}
+
 /** A read that a follower sent on. */
 export function handleReadIndexRequest(raft: RaftState, from: NodeId, message: ReadIndexRequest): void {
   const { leading } = raft
-  if (leading !== null && message.term === raft.term && admitRead(raft, leading, message.readId, from)) return
+  if (leading !== null && admitRead(raft, leading, message.readId, from)) return
   reply(raft, from, message.readId, 0 as LogIndex)
 }
 

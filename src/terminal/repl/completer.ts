@@ -31,7 +31,9 @@ function candidates(before: readonly string[], word: string, known: Completable)
   if (command === null) return nextVerbs(before, known.commands)
   const flag = command.flags[(before.at(-1) ?? '').replace(/^--/, '')]
   if (flag?.type === 'option') return valuesOf(flag, known)
-  return word.startsWith('-') ? Object.keys(command.flags).map((name) => `--${name}`) : nextVerbs(before, known.commands)
+  return word.startsWith('-')
+    ? Object.keys(command.flags).map((name) => `--${name}`)
+    : nextVerbs(before, known.commands)
 }
 
 function valuesOf(flag: Command.Flag.Cached, known: Completable): readonly string[] {

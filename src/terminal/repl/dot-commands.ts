@@ -69,7 +69,10 @@ async function dispatch([name = '', argument]: readonly string[], context: DotCo
       return
     default: {
       const near = nearest(name, Object.keys(DOT_COMMANDS))
-      throw usage(`${JSON.stringify(name)} is unknown`, near === null ? '.help shows what there is.' : `Did you mean ${near}?`)
+      throw usage(
+        `${JSON.stringify(name)} is unknown`,
+        near === null ? '.help shows what there is.' : `Did you mean ${near}?`,
+      )
     }
   }
 }

@@ -90,7 +90,8 @@ class InteractiveRepl {
     else if (isDotCommand(words)) this.#tell(await runDotCommand(words, context))
     else this.#tell((await context.session.run(words)).unreported)
     if (words[0] === '.use') this.#status = await currentStatus(context)
-    if (context.timing) process.stderr.write(this.#options.paint('dim', `${Math.round(performance.now() - startedMs)} ms\n`))
+    if (context.timing)
+      process.stderr.write(this.#options.paint('dim', `${Math.round(performance.now() - startedMs)} ms\n`))
   }
 
   #tell(report: ErrorReport | null): void {

@@ -18,5 +18,7 @@ export function changeNotice(before: ClusterStatus | null, after: ClusterStatus)
   if (before.mode !== after.mode) return `the cluster now decides by ${after.mode} (epoch ${after.epoch})`
   if (before.leader === after.leader) return null
   if (after.leader === null) return `${before.leader} no longer leads; there is no leader`
-  return before.leader === null ? `${after.leader} leads now (term ${after.term})` : `${after.leader} leads now, was ${before.leader} (term ${after.term})`
+  return before.leader === null
+    ? `${after.leader} leads now (term ${after.term})`
+    : `${after.leader} leads now, was ${before.leader} (term ${after.term})`
 }

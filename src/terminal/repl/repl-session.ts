@@ -5,6 +5,7 @@
 import type { Config } from '@oclif/core/config'
 import { KnhkError } from '../../base/error.js'
 import type { TargetChoice } from '../../cluster/target.js'
+import { cancellation } from '../cancellation.js'
 import { type Connection, openConnection } from '../connection.js'
 import { type ErrorReport, reportError } from '../error-report.js'
 import type { OutputFormat } from '../printer.js'
@@ -39,7 +40,7 @@ export class ReplSession implements CommandSession {
   connection: Connection
   readonly #keepErrors: boolean
   readonly #outer: AbortSignal
-  #controller = new AbortController()
+  #controller = cancellation()
   #failed: ErrorReport | null = null
   #isRunning = false
 
@@ -78,7 +79,7 @@ export class ReplSession implements CommandSession {
 
   /** Runs one command; never throws for a command that fails. */
   async run(words: readonly string[]): Promise<StatementOutcome> {
-    this.#controller = new AbortController()
+    this.#controller = cancellation()
     this.#failed = null
     this.#isRunning = true
     const stop = () => this.cancel()
@@ -110,7 +111,9 @@ export class ReplSession implements CommandSession {
       }
       const { id, args } = this.#find(line)
       if (OWN_PROCESS.includes(id)) {
-        throw new KnhkError('Usage', `${id.replaceAll(':', ' ')} needs a process of its own`, { hint: 'Run it outside the REPL.' })
+        throw new KnhkError('Usage', `${id.replaceAll(':', ' ')} needs a process of its own`, {
+          hint: 'Run it outside the REPL.',
+        })
       }
       await this.config.runCommand(id, args)
       return null
@@ -125,11 +128,18 @@ export class ReplSession implements CommandSession {
       const command = this.config.findCommand(id)
       if (command !== undefined) return { id, args: line.slice(count) }
     }
-    throw unknownCommand(line, this.config.commands.map((command) => command.id.replaceAll(':', ' ')))
+    throw unknownCommand(
+      line,
+      this.config.commands.map((command) => command.id.replaceAll(':', ' ')),
+    )
   }
 
   #isTopic(line: readonly string[]): boolean {
-    return line.length === 1 && this.config.findCommand(line[0] as string) === undefined && this.config.findTopic(line[0] as string) !== undefined
+    return (
+      line.length === 1 &&
+      this.config.findCommand(line[0] as string) === undefined &&
+      this.config.findTopic(line[0] as string) !== undefined
+    )
   }
 
   async #help(line: readonly string[]): Promise<void> {

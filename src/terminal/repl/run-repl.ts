@@ -6,10 +6,11 @@ import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { Config } from '@oclif/core/config'
 import { KnhkError } from '../../base/error.js'
+import { fileError } from '../../cluster/files.js'
 import type { TargetChoice } from '../../cluster/target.js'
 import { painter, wantsColour } from '../colours.js'
 import { openConnection } from '../connection.js'
-import { errorJson, errorText, type ErrorReport } from '../error-report.js'
+import { type ErrorReport, errorJson, errorText } from '../error-report.js'
 import type { OutputFormat } from '../printer.js'
 import type { DotContext } from './dot-commands.js'
 import { History } from './history.js'
@@ -32,18 +33,28 @@ export interface ReplOptions {
 /** Returns the exit code. Throws `ScriptStopped`, or what keeps it from starting. */
 export async function runRepl(options: ReplOptions): Promise<number> {
   const { config, format, evaluate, signal } = options
-  const isPerson = evaluate.length === 0 && options.file === null && process.stdin.isTTY === true && process.stdout.isTTY === true
+  const isPerson =
+    evaluate.length === 0 && options.file === null && process.stdin.isTTY === true && process.stdout.isTTY === true
   const input = evaluate.length > 0 || isPerson ? null : await openInput(options.file)
   const connection = await openConnection(options.choice, process.env)
   const session = new ReplSession({ config, connection, format, keepErrors: input !== null, signal })
   const history = isPerson ? await History.load(process.env) : null
   const context: DotContext = { session, history, write, timing: false, isOver: false }
-  const paint = painter(wantsColour({ isTTY: process.stderr.isTTY === true, environment: process.env, forbidden: options.noColour }))
+  const paint = painter(
+    wantsColour({ isTTY: process.stderr.isTTY === true, environment: process.env, forbidden: options.noColour }),
+  )
   const printError = (report: ErrorReport) => printReport(report, session.format, paint)
   try {
     if (history !== null) await runInteractive({ context, history, paint, signal })
     else if (input !== null) {
-      await runScript({ context, name: options.file ?? 'standard input', input, keepGoing: options.keepGoing, signal, printError })
+      await runScript({
+        context,
+        name: options.file ?? 'standard input',
+        input,
+        keepGoing: options.keepGoing,
+        signal,
+        printError,
+      })
     } else {
       const { exitCode, unreported } = await runTexts(evaluate, context)
       if (unreported !== null) await printError(unreported)
@@ -56,7 +67,10 @@ export async function runRepl(options: ReplOptions): Promise<number> {
 }
 
 /** The REPL on a local cluster, for a person who just started it. */
-export async function runReplOn(config: Config, { dir, signal }: { readonly dir: string; readonly signal: AbortSignal }): Promise<void> {
+export async function runReplOn(
+  config: Config,
+  { dir, signal }: { readonly dir: string; readonly signal: AbortSignal },
+): Promise<void> {
   await runRepl({
     config,
     choice: { dir },
@@ -77,8 +91,7 @@ async function openInput(file: string | null): Promise<Readable> {
     await handle.close()
     if (isDirectory) throw new KnhkError('InvalidFile', `${file} is a directory`, { details: { path: file } })
   } catch (cause) {
-    if (cause instanceof KnhkError) throw cause
-    throw new KnhkError('InvalidFile', `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`, { cause, details: { path: file } })
+    throw cause instanceof KnhkError ? cause : fileError(file, 'read', cause)
   }
   return createReadStream(file)
 }
@@ -87,7 +100,11 @@ async function write(text: string): Promise<void> {
   await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()))
 }
 
-async function printReport(report: ErrorReport, format: OutputFormat, paint: ReturnType<typeof painter>): Promise<void> {
+async function printReport(
+  report: ErrorReport,
+  format: OutputFormat,
+  paint: ReturnType<typeof painter>,
+): Promise<void> {
   if (format === 'json' || format === 'ndjson') await write(`${JSON.stringify(errorJson(report.error))}\n`)
   else process.stderr.write(`${errorText(report, { verbose: false, paint })}\n`)
 }

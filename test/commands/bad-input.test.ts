@@ -1,0 +1,182 @@
+/**
+ * Shows that bad input to every command ends in one clear error: the documented exit code, nothing on
+ * stdout but one JSON document with --json, no stack trace, no internals of the parser.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isErrorCode } from '../../src/base/error-codes.js'
+import type { CommandEntry } from '../../src/terminal/command-list.js'
+import { type Ran, World } from '../e2e/harness.js'
+
+const UUID = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
+
+let world: World
+let commands: CommandEntry[]
+/** A cluster that does not run. */
+let asleep: string
+
+beforeAll(async () => {
+  world = await World.make()
+  commands = await world.json<CommandEntry[]>(['commands'])
+  asleep = join(world.base, 'asleep')
+  await world.json(['cluster', 'init', '--dir', asleep, '--nodes', '1'])
+  await writeFile(join(world.base, 'broken.yaml'), 'version: 1\nmembers: 3\n')
+  await writeFile(join(world.base, 'binary'), Buffer.from([0, 255, 254, 10, 0]))
+  await mkdir(join(world.base, 'directory'))
+})
+afterAll(() => world.remove())
+
+/** The error object; asserts all that holds of any error. */
+function theError({ exitCode, stdout, stderr }: Ran, exit: number): { code: string; message: string } {
+  expect(`${stdout}${stderr}`).not.toMatch(/\n\s+at .*:\d+/)
+  expect(stderr).not.toMatch(/^\s*[{[]/m)
+  const document = JSON.parse(stdout) as { error: Record<string, unknown> }
+  expect(Object.keys(document)).toEqual(['error'])
+  expect(Object.keys(document.error)).toEqual(['code', 'message', 'details', 'hint', 'retryable'])
+  expect(isErrorCode(String(document.error.code))).toBe(true)
+  expect(exitCode, stdout).toBe(exit)
+  return document.error as { code: string; message: string }
+}
+
+describe('every command', () => {
+  it('has a summary, an impact, exit codes, and an environment name for each flag of the connection', () => {
+    expect(commands.length).toBeGreaterThan(30)
+    const summaries = new Set<string>()
+    for (const command of commands) {
+      expect(command.summary.length, command.id).toBeGreaterThan(10)
+      expect(['read', 'write', 'dangerous']).toContain(command.impact)
+      expect(command.exitCodes).toEqual(expect.arrayContaining([0, 2, 70, 130]))
+      summaries.add(command.summary)
+      for (const flag of command.flags) {
+        expect(flag.summary.length, `${command.id} --${flag.name}`).toBeGreaterThan(5)
+        if (['dir', 'context', 'cluster', 'key', 'endpoints'].includes(flag.name) && !command.id.startsWith('context')) {
+          expect(flag.env, `${command.id} --${flag.name}`).toMatch(/^KNHK_[A-Z_]+$/)
+        }
+      }
+    }
+    expect(summaries.size).toBe(new Set(commands.map((command) => command.id)).size - aliases(commands))
+  })
+
+  it('refuses an unknown flag, with a hint and without echoing values', async () => {
+    for (const { id } of commands) {
+      const ran = await world.run([...id.split(' '), '--no-such-flag', '--key', 'hunter2', '--json'])
+      const error = theError(ran, 2)
+      expect(error.code, id).toBe('Usage')
+      expect(ran.stdout, id).not.toContain('hunter2')
+    }
+  }, 120_000)
+
+  it('tells people the same in words on stderr', async () => {
+    const { exitCode, stdout, stderr } = await world.run(['status', '--dri', 'x'])
+    expect(exitCode).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).toBe('Error [Usage]: unknown flag: --dri\n  Did you mean --dir?')
+  })
+
+  function aliases(all: readonly CommandEntry[]): number {
+    return all.filter((command) => command.id === 'cluster down').length
+  }
+})
+
+describe('bad input', () => {
+  const there = (...args: string[]) => [...args, '--dir', '{asleep}']
+  const table: readonly (readonly [string[], number, string])[] = [
+    [['nonsense'], 2, 'Usage'],
+    [['case', 'nonsense'], 2, 'Usage'],
+    [['status', 'extra'], 2, 'Usage'],
+    [['status'], 2, 'Usage'],
+    [['status', '--dir', '{base}/none'], 4, 'NotFound'],
+    [['status', '--context', 'none'], 4, 'NotFound'],
+    [['status', '--cluster', '{base}/broken.yaml', '--key', '{base}/k'], 2, 'InvalidClusterFile'],
+    [['status', '--cluster', '{base}/binary', '--key', '{base}/k'], 2, 'InvalidClusterFile'],
+    [['status', '--cluster', '{base}/directory', '--key', '{base}/k'], 2, 'InvalidFile'],
+    [['status', '--cluster', '{asleep}/cluster.yaml'], 2, 'Usage'],
+    [['status', '--cluster', '{asleep}/cluster.yaml', '--key', '{base}/none'], 4, 'NotFound'],
+    [['status', '--cluster', '{asleep}/cluster.yaml', '--key', '{asleep}/cluster.yaml'], 4, 'NotFound'],
+    [there('status', '--endpoints', 'n9'), 4, 'NotFound'],
+    [there('status', '--timeout', 'soon'), 2, 'InvalidArgument'],
+    [there('status', '--output', 'xml'), 2, 'Usage'],
+    [there('status', '--digest-at', '-1'), 2, 'InvalidArgument'],
+    [there('status'), 5, 'Unreachable'],
+    [there('cluster', 'status'), 5, 'Unreachable'],
+    [there('wait', '--for', 'leader', '--timeout', '200ms'), 6, 'DeadlineExceeded'],
+    [there('wait', '--for', 'applied=x'), 2, 'InvalidArgument'],
+    [there('wait', '--for', 'world-peace'), 2, 'InvalidArgument'],
+    [['wait'], 2, 'Usage'],
+    [there('kv', 'put', 'k'), 2, 'Usage'],
+    [there('kv', 'put', '', 'v'), 2, 'InvalidArgument'],
+    [there('kv', 'put', 'k'.repeat(1025), 'v'), 2, 'InvalidArgument'],
+    [there('kv', 'put', 'not base64', 'v', '--base64'), 2, 'InvalidArgument'],
+    [there('kv', 'cas', 'k', '--value', 'v'), 2, 'Usage'],
+    [there('kv', 'cas', 'k', '--value', 'v', '--absent', '--expected', 'x'), 2, 'Usage'],
+    [there('kv', 'get', 'k', '--read', 'leader'), 2, 'UnsupportedRead'],
+    [there('kv', 'get'), 2, 'Usage'],
+    [there('kv', 'delete'), 2, 'Usage'],
+    [there('kv', 'list', '--limit', '0'), 2, 'InvalidArgument'],
+    [there('case', 'create', '--spec-id', UUID), 2, 'Usage'],
+    [there('case', 'create', '--spec-id', 'x', '--data', '{"a":1}'), 2, 'InvalidArgument'],
+    [there('case', 'create', '--spec-id', UUID, '--data', '{"a":1'), 2, 'InvalidArgument'],
+    [there('case', 'create', '--spec-id', UUID, '--data', '{"a":1,"a":2}'), 2, 'InvalidArgument'],
+    [there('case', 'create', '--spec-id', UUID, '--data', '[1]'), 2, 'InvalidArgument'],
+    ...['start', 'suspend', 'resume', 'complete', 'cancel'].map(
+      (verb): [string[], number, string] => [there('case', verb, 'x'), 2, 'InvalidArgument'],
+    ),
+    [there('case', 'fail', UUID), 2, 'Usage'],
+    [there('case', 'get'), 2, 'Usage'],
+    [there('case', 'list', '--state', 'asleep'), 2, 'Usage'],
+    [there('case', 'history'), 2, 'Usage'],
+    [there('propose'), 2, 'Usage'],
+    [there('propose', '--file', '{base}/none'), 4, 'NotFound'],
+    [there('propose', '--file', '{base}/directory'), 2, 'InvalidFile'],
+    [there('log', 'inspect'), 2, 'Usage'],
+    [there('log', 'inspect', '--node', 'n9'), 4, 'NotFound'],
+    [['log', 'inspect', '--data-dir', '{base}/none'], 4, 'NotFound'],
+    [there('log', 'inspect', '--node', 'n1', '--from', 'x'), 2, 'InvalidArgument'],
+    [there('log', 'verify'), 2, 'Usage'],
+    [['log', 'verify', '--data-dir', '{base}'], 4, 'NotFound'],
+    [['log', 'verify', '--dir', '{base}/none', '--node', 'n1'], 4, 'NotFound'],
+    [there('bench', '--clients', '0'), 2, 'InvalidArgument'],
+    [there('bench', '--read-share', '2'), 2, 'InvalidArgument'],
+    [['keys', 'gen'], 2, 'Usage'],
+    [['keys', 'gen', '--out', '{asleep}/clients/admin'], 8, 'Refused'],
+    [['keys', 'show', '{base}/none'], 4, 'NotFound'],
+    [['keys', 'show', '{asleep}/cluster.yaml.pub'], 4, 'NotFound'],
+    [['cluster', 'init'], 2, 'Usage'],
+    [['cluster', 'init', '--dir', '{base}/x', '--nodes', '99'], 2, 'InvalidArgument'],
+    [['cluster', 'init', '--dir', '{base}/x', '--member', 'n1'], 2, 'InvalidArgument'],
+    [['cluster', 'init', '--dir', '{base}/x', '--member', 'n1=nowhere'], 2, 'InvalidClusterFile'],
+    [['cluster', 'init', '--dir', '{base}/x', '--zone', 'n9=a'], 2, 'InvalidArgument'],
+    [['cluster', 'init', '--dir', '{base}/x', '--protocol', 'pbft'], 2, 'InvalidArgument'],
+    [['cluster', 'init', '--dir', '{base}/binary/x'], 2, 'InvalidFile'],
+    [['up', '--dir', '{base}/x', '--protocol', 'hybrid'], 2, 'InvalidArgument'],
+    [['up', '--nodes', 'many'], 2, 'InvalidArgument'],
+    [['down', '--dir', '{base}/none'], 4, 'NotFound'],
+    [['cluster', 'down', '--dir', '{base}/none'], 4, 'NotFound'],
+    [['node', 'start'], 2, 'Usage'],
+    [['node', 'start', '--node', 'n1'], 2, 'Usage'],
+    [['node', 'start', '--node', 'n9', '--dir', '{asleep}'], 4, 'NotFound'],
+    [['node', 'start', '--node', 'n1', '--cluster', '{asleep}/cluster.yaml', '--key', '{asleep}/clients/admin', '--data-dir', '{base}/d'], 2, 'InvalidKeyFile'],
+    [['node', 'start', '--node', 'n1', '--cluster', '{asleep}/cluster.yaml', '--key', '{asleep}/nodes/n1/node', '--data-dir', '{base}/d'], 8, 'DataDirectoryLost'],
+    [there('node', 'status', '--node', 'n9'), 4, 'NotFound'],
+    [there('repl', '--file', '{base}/none'), 4, 'NotFound'],
+    [there('repl', '--eval', 'nonsense'), 2, 'Usage'],
+    [there('repl', '--eval', 'kv put "open'), 2, 'Usage'],
+    [['repl', '--eval', 'status'], 2, 'Usage'],
+    [['context', 'use', 'none'], 4, 'NotFound'],
+    [['context', 'remove', 'none'], 4, 'NotFound'],
+    [['context', 'current'], 4, 'NotFound'],
+    [['context', 'add', 'x'], 2, 'Usage'],
+    [['context', 'add', 'x', '--dir', '{base}/none'], 4, 'NotFound'],
+    [['context', 'add', '../x', '--dir', '{asleep}'], 2, 'InvalidArgument'],
+    [['explain', 'Nonsense'], 4, 'NotFound'],
+  ]
+
+  it.each(table)('%j ends with %i [%s]', async (args, exit, code) => {
+    const real = args.map((arg) => arg.replace('{asleep}', asleep).replace('{base}', world.base))
+    const error = theError(await world.run([...real, '--json']), exit)
+    expect(error.code).toBe(code)
+    expect(error.message).not.toContain('\n')
+    expect(error.message.length).toBeGreaterThan(5)
+  })
+})
