@@ -8,7 +8,8 @@ import * as schema from '../src/terminal/schema.js'
 
 export default class Bench extends ClusterCommand {
   static override summary = 'Measure throughput and latency of the cluster with real operations.'
-  static override description = `Each client keeps --pipeline requests of --batch operations under way; with --batch 1 every operation is a request
+  static override description =
+    `Each client keeps --pipeline requests of --batch operations under way; with --batch 1 every operation is a request
 with a sequence number and an answer of its own. With --rate the operations start at fixed times and latency counts
 from there. --history writes every operation with its times (NDJSON), for a linearizability check.`
   static override examples = [
@@ -84,6 +85,7 @@ from there. --history writes every operation with its times (NDJSON), for a line
 
 function parseShare(text: string): number {
   const share = /^\d(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN
-  if (!(share >= 0 && share <= 1)) throw new KnhkError('InvalidArgument', `${JSON.stringify(text)} is not a share of 0 to 1`)
+  if (!(share >= 0 && share <= 1))
+    throw new KnhkError('InvalidArgument', `${JSON.stringify(text)} is not a share of 0 to 1`)
   return share
 }

@@ -1,6 +1,6 @@
 /** `knhk commands`. */
 import { BaseCommand } from '../src/terminal/base-command.js'
-import { commandsOutput, COMMANDS_SCHEMA } from '../src/terminal/command-list.js'
+import { COMMANDS_SCHEMA, commandsOutput } from '../src/terminal/command-list.js'
 import { outputFlags } from '../src/terminal/flags.js'
 
 export default class Commands extends BaseCommand {

@@ -10,7 +10,10 @@ const GRACE_MS = 10_000
 export default class Down extends BaseCommand {
   static override aliases = ['cluster:down']
   static override summary = 'Stop all nodes of a local cluster, cleanly; its data stays.'
-  static override examples = ['<%= config.bin %> down --dir ./demo', '<%= config.bin %> cluster down --dir ./demo --json']
+  static override examples = [
+    '<%= config.bin %> down --dir ./demo',
+    '<%= config.bin %> cluster down --dir ./demo --json',
+  ]
   static override impact = 'write' as const
   static override exitCodes = [6]
   static override schema = schema.record({
@@ -19,26 +22,34 @@ export default class Down extends BaseCommand {
   })
   static override baseFlags = outputFlags
   static override flags = {
-    dir: Flags.string({ summary: "Directory of the cluster; `local` in the user's data directory if absent.", env: 'KNHK_DIR', helpValue: 'DIR' }),
+    dir: Flags.string({
+      summary: "Directory of the cluster; `local` in the user's data directory if absent.",
+      env: 'KNHK_DIR',
+      helpValue: 'DIR',
+    }),
     grace: durationFlag('How long a node may take before it is killed.', GRACE_MS),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Down)
     const [{ stopLocalCluster }, { defaultClusterDirectory }] = await Promise.all([
-      import('../src/cluster/local.js'),
+      import('../src/cluster/stop-local.js'),
       import('../src/cluster/user-directories.js'),
     ])
     const dir = resolve(flags.dir ?? defaultClusterDirectory(process.env))
     const progress = await this.progress('stopping the nodes')
-    const nodes = await stopLocalCluster(dir, { graceMs: flags.grace, onProgress: (text) => this.note(text) }).finally(() =>
-      progress.stop(),
+    const nodes = await stopLocalCluster(dir, { graceMs: flags.grace, onProgress: (text) => this.note(text) }).finally(
+      () => progress.stop(),
     )
     await this.print({
       value: { dir, nodes },
       items: nodes,
       ids: nodes.map((node) => node.id),
-      text: ({ table }) => table(['node', 'pid', 'outcome'], nodes.map((node) => [node.id, node.pid, node.outcome])),
+      text: ({ table }) =>
+        table(
+          ['node', 'pid', 'outcome'],
+          nodes.map((node) => [node.id, node.pid, node.outcome]),
+        ),
     })
   }
 }

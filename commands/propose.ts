@@ -33,8 +33,18 @@ Every line is tried and has its own outcome. Exit code 0: all applied; 1: some r
   })
   static override baseFlags = { ...clusterFlags, timeout: timeoutFlag(PROPOSE_TIMEOUT_MS) }
   static override flags = {
-    file: Flags.string({ char: 'f', summary: 'NDJSON file; - for standard input.', helpValue: 'FILE', exactlyOne: ['file', 'operation'] }),
-    operation: Flags.string({ summary: 'One operation; may be given again.', helpValue: 'JSON', multiple: true, multipleNonGreedy: true }),
+    file: Flags.string({
+      char: 'f',
+      summary: 'NDJSON file; - for standard input.',
+      helpValue: 'FILE',
+      exactlyOne: ['file', 'operation'],
+    }),
+    operation: Flags.string({
+      summary: 'One operation; may be given again.',
+      helpValue: 'JSON',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     unordered: Flags.boolean({ summary: 'Give up the order of the lines for speed.' }),
   }
 
@@ -64,7 +74,10 @@ Every line is tried and has its own outcome. Exit code 0: all applied; 1: some r
         value: summary,
         text: ({ fields }) =>
           fields([
-            ['proposed', total], ['ok', ok], ['rejected', rejected], ['unknown', unknown],
+            ['proposed', total],
+            ['ok', ok],
+            ['rejected', rejected],
+            ['unknown', unknown],
             ['indexes', firstIndex === null ? null : `${firstIndex} … ${lastIndex}`],
           ]),
       })

@@ -5,7 +5,8 @@ import { WRITE_EXIT_CODES } from '../src/terminal/operation-report.js'
 
 export default class Repl extends ClusterCommand {
   static override summary = 'The same commands in one session, over one connection.'
-  static override description = `On a terminal: completion, history, notices when the leader changes. From --file or piped input the lines run one
+  static override description =
+    `On a terminal: completion, history, notices when the leader changes. From --file or piped input the lines run one
 after the other and the first failure stops the script: exit code 3, with the line and its code. --eval ends with the
 command's own exit code.`
   static override examples = [
@@ -19,8 +20,19 @@ command's own exit code.`
   static override exitCodes = [3, ...WRITE_EXIT_CODES]
   static override baseFlags = clusterFlags
   static override flags = {
-    eval: Flags.string({ char: 'e', summary: 'Run this and end; may be given again.', helpValue: 'LINE', multiple: true, multipleNonGreedy: true, exclusive: ['file'] }),
-    file: Flags.string({ char: 'f', summary: 'Run the lines of this file and end; - for standard input.', helpValue: 'FILE' }),
+    eval: Flags.string({
+      char: 'e',
+      summary: 'Run this and end; may be given again.',
+      helpValue: 'LINE',
+      multiple: true,
+      multipleNonGreedy: true,
+      exclusive: ['file'],
+    }),
+    file: Flags.string({
+      char: 'f',
+      summary: 'Run the lines of this file and end; - for standard input.',
+      helpValue: 'FILE',
+    }),
     'keep-going': Flags.boolean({ char: 'k', summary: 'Go on after a line that failed; the exit code is still 3.' }),
   }
 

@@ -15,7 +15,11 @@ export default class Status extends ClusterCommand {
   static override schema = STATUS_SCHEMA
   static override baseFlags = clusterFlags
   static override flags = {
-    'digest-at': countFlag('The digests at this index instead of the newest; the last 16 compared ones are kept.', 1, Number.MAX_SAFE_INTEGER),
+    'digest-at': countFlag(
+      'The digests at this index instead of the newest; the last 16 compared ones are kept.',
+      1,
+      Number.MAX_SAFE_INTEGER,
+    ),
   }
 
   async run(): Promise<void> {

@@ -10,7 +10,8 @@ const DEFAULT_NODES = 3
 
 export default class Up extends BaseCommand {
   static override summary = 'Start a local cluster of real processes, and the REPL on it.'
-  static override description = `Makes the cluster if DIR holds none: keys, data directories, free loopback ports. An existing one is resumed with
+  static override description =
+    `Makes the cluster if DIR holds none: keys, data directories, free loopback ports. An existing one is resumed with
 its data and its protocol, and only what does not run is started.
 
 On a terminal the REPL opens once the cluster is healthy. Without one, up stays in the foreground until SIGINT or
@@ -41,7 +42,11 @@ without anybody who starts them again.`
   })
   static override baseFlags = outputFlags
   static override flags = {
-    dir: Flags.string({ summary: "Where the cluster lives; `local` in the user's data directory if absent.", env: 'KNHK_DIR', helpValue: 'DIR' }),
+    dir: Flags.string({
+      summary: "Where the cluster lives; `local` in the user's data directory if absent.",
+      env: 'KNHK_DIR',
+      helpValue: 'DIR',
+    }),
     nodes: countFlagWithDefault('Members of a new cluster.', 1, 31, DEFAULT_NODES),
     protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({
       summary: 'What decides in a new cluster; this version has raft.',
@@ -71,6 +76,7 @@ without anybody who starts them again.`
     const note = (text: string) => this.note(text)
     const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true && this.format === 'table'
     if (flags.detach) for (const child of up.cluster.started) child.release()
-    else await keepUp(up, { signal: this.signal, note, repl: interactive && this.session === null ? this.config : null })
+    else
+      await keepUp(up, { signal: this.signal, note, repl: interactive && this.session === null ? this.config : null })
   }
 }

@@ -55,8 +55,19 @@ export default class Wait extends ClusterCommand {
     await this.print({
       value: report,
       text: ({ fields }) => {
-        const where = report.stateDigest === null ? [] : [['digest index', report.digestIndex], ['state digest', report.stateDigest]] as const
-        return fields([['reached', report.condition], ['after', `${report.elapsedMs} ms`], ['leader', report.leader], ...where])
+        const where =
+          report.stateDigest === null
+            ? []
+            : ([
+                ['digest index', report.digestIndex],
+                ['state digest', report.stateDigest],
+              ] as const)
+        return fields([
+          ['reached', report.condition],
+          ['after', `${report.elapsedMs} ms`],
+          ['leader', report.leader],
+          ...where,
+        ])
       },
     })
   }

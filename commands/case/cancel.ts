@@ -1,7 +1,7 @@
 /** `knhk case cancel`. */
 import { CaseTransitionCommand } from '../../src/terminal/case-transition.js'
-import { requiredArg } from '../../src/terminal/flags.js'
 import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { requiredArg } from '../../src/terminal/flags.js'
 
 export default class CaseCancel extends CaseTransitionCommand {
   static override summary = 'Cancel a case.'

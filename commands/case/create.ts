@@ -18,7 +18,11 @@ export default class CaseCreate extends ClusterCommand {
   static override flags = {
     'case-id': Flags.string({ summary: 'Id of the new case; a random one if absent.', helpValue: 'UUID' }),
     'spec-id': Flags.string({ summary: 'Id of its specification.', required: true, helpValue: 'UUID' }),
-    data: Flags.string({ summary: 'Its data: a JSON object with at least one key.', required: true, helpValue: 'JSON' }),
+    data: Flags.string({
+      summary: 'Its data: a JSON object with at least one key.',
+      required: true,
+      helpValue: 'JSON',
+    }),
   }
 
   async run(): Promise<void> {

@@ -1,6 +1,6 @@
 /** `knhk case get`. */
-import { CASE_SCHEMA, type CaseAnswer } from '../../src/terminal/case-operations.js'
-import { checkedReadLevel, ClusterCommand, clusterFlags } from '../../src/terminal/cluster-command.js'
+import { CASE_SCHEMA, type CaseAnswer, parseUuid } from '../../src/terminal/case-operations.js'
+import { ClusterCommand, checkedReadLevel, clusterFlags } from '../../src/terminal/cluster-command.js'
 import { readFlag, requiredArg } from '../../src/terminal/flags.js'
 import { READ_EXIT_CODES } from '../../src/terminal/operation-report.js'
 import { formatLocalTime } from '../../src/terminal/times.js'
@@ -19,17 +19,28 @@ export default class CaseGet extends ClusterCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(CaseGet)
+    const id = parseUuid(args.case, 'CASE')
     const connection = await this.connect(flags)
     const answer = await connection.client.query(
       'case.get',
-      { caseId: args.case },
+      { caseId: id },
       { read: checkedReadLevel(flags.read, connection), timeoutMs: flags.timeout, signal: this.signal },
     )
     const found = answer.value as CaseAnswer & { readonly data: string }
-    const { caseId, specId, state, data, createdAtMs, startedAtMs, completedAtMs, error, createdIndex, updatedIndex } = found
+    const { caseId, specId, state, data, createdAtMs, startedAtMs, completedAtMs, error, createdIndex, updatedIndex } =
+      found
     await this.print({
       value: {
-        caseId, specId, state, data: JSON.parse(data), createdAtMs, startedAtMs, completedAtMs, error, createdIndex, updatedIndex,
+        caseId,
+        specId,
+        state,
+        data: JSON.parse(data),
+        createdAtMs,
+        startedAtMs,
+        completedAtMs,
+        error,
+        createdIndex,
+        updatedIndex,
       },
       ids: [caseId],
       text: ({ fields }) =>

@@ -1,6 +1,6 @@
 /** `knhk case history`. */
-import { CASE_HISTORY_SCHEMA, type CaseEvent } from '../../src/terminal/case-operations.js'
-import { checkedReadLevel, ClusterCommand, clusterFlags } from '../../src/terminal/cluster-command.js'
+import { CASE_HISTORY_SCHEMA, type CaseEvent, parseUuid } from '../../src/terminal/case-operations.js'
+import { ClusterCommand, checkedReadLevel, clusterFlags } from '../../src/terminal/cluster-command.js'
 import { countFlagWithDefault, readFlag, requiredArg } from '../../src/terminal/flags.js'
 import { READ_EXIT_CODES } from '../../src/terminal/operation-report.js'
 import { PAGED_ROWS_MAX, pagedQuery } from '../../src/terminal/paged-query.js'
@@ -17,23 +17,30 @@ export default class CaseHistory extends ClusterCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(CaseHistory)
+    const caseId = parseUuid(args.case, 'CASE')
     const connection = await this.connect(flags)
     const { rows, cursor } = await pagedQuery<CaseEvent>(connection.client, {
       name: 'case.history',
       field: 'events',
-      args: { caseId: args.case },
+      args: { caseId },
       limit: flags.limit,
       cursor: null,
       call: { read: checkedReadLevel(flags.read, connection), timeoutMs: flags.timeout, signal: this.signal },
     })
     await this.print({
-      value: { caseId: args.case.toLowerCase(), events: rows, cursor },
+      value: { caseId, events: rows, cursor },
       items: rows,
       ids: rows.map((row) => `${row.index}:${row.position}`),
       text: ({ table }) =>
         table(
           ['index', 'operation', 'state', 'time', 'actor'],
-          rows.map((row) => [`${row.index}:${row.position}`, row.operation, row.state, formatLocalTime(row.atMs), row.actor]),
+          rows.map((row) => [
+            `${row.index}:${row.position}`,
+            row.operation,
+            row.state,
+            formatLocalTime(row.atMs),
+            row.actor,
+          ]),
         ),
     })
   }

@@ -1,10 +1,10 @@
 /** `knhk case list`. */
 import * as Flags from '@oclif/core/flags'
-import { CASE_LIST_SCHEMA, type CaseAnswer } from '../../src/terminal/case-operations.js'
-import { checkedReadLevel, ClusterCommand, clusterFlags } from '../../src/terminal/cluster-command.js'
+import { CASE_LIST_SCHEMA, type CaseAnswer, parseUuid } from '../../src/terminal/case-operations.js'
+import { ClusterCommand, checkedReadLevel, clusterFlags } from '../../src/terminal/cluster-command.js'
 import { countFlagWithDefault, readFlag } from '../../src/terminal/flags.js'
 import { READ_EXIT_CODES } from '../../src/terminal/operation-report.js'
-import { pagedQuery, PAGED_ROWS_MAX } from '../../src/terminal/paged-query.js'
+import { PAGED_ROWS_MAX, pagedQuery } from '../../src/terminal/paged-query.js'
 import { formatLocalTime } from '../../src/terminal/times.js'
 
 export default class CaseList extends ClusterCommand {
@@ -29,11 +29,12 @@ export default class CaseList extends ClusterCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(CaseList)
+    const specId = flags['spec-id'] === undefined ? null : parseUuid(flags['spec-id'], '--spec-id')
     const connection = await this.connect(flags)
     const { rows, cursor } = await pagedQuery<CaseAnswer>(connection.client, {
       name: 'case.list',
       field: 'cases',
-      args: { state: flags.state ?? null, specId: flags['spec-id'] ?? null, reverse: flags.reverse },
+      args: { state: flags.state ?? null, specId, reverse: flags.reverse },
       limit: flags.limit,
       cursor: flags.cursor ?? null,
       call: { read: checkedReadLevel(flags.read, connection), timeoutMs: flags.timeout, signal: this.signal },
@@ -43,7 +44,13 @@ export default class CaseList extends ClusterCommand {
       items: rows,
       ids: rows.map((row) => row.caseId),
       text: async ({ table, paint }) => {
-        const lines = rows.map((row) => [row.caseId, row.specId, row.state, formatLocalTime(row.createdAtMs), row.error])
+        const lines = rows.map((row) => [
+          row.caseId,
+          row.specId,
+          row.state,
+          formatLocalTime(row.createdAtMs),
+          row.error,
+        ])
         const listed = await table(['case', 'spec', 'state', 'created', 'error'], lines)
         return cursor === null ? listed : `${listed}\n${paint('dim', `There are more: --cursor ${cursor}`)}`
       },

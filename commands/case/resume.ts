@@ -1,7 +1,7 @@
 /** `knhk case resume`. */
 import { CaseTransitionCommand } from '../../src/terminal/case-transition.js'
-import { requiredArg } from '../../src/terminal/flags.js'
 import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { requiredArg } from '../../src/terminal/flags.js'
 
 export default class CaseResume extends CaseTransitionCommand {
   static override summary = 'Resume a suspended case.'

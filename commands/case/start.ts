@@ -1,7 +1,7 @@
 /** `knhk case start`. */
 import { CaseTransitionCommand } from '../../src/terminal/case-transition.js'
-import { requiredArg } from '../../src/terminal/flags.js'
 import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { requiredArg } from '../../src/terminal/flags.js'
 
 export default class CaseStart extends CaseTransitionCommand {
   static override summary = 'Start a case, or resume a suspended one.'

@@ -5,8 +5,10 @@ import { countFlag, outputFlags } from '../../src/terminal/flags.js'
 import * as schema from '../../src/terminal/schema.js'
 
 export default class ClusterInit extends BaseCommand {
-  static override summary = 'Make a cluster: keys, data directories and the cluster file. Without flags on a terminal it asks.'
-  static override description = `A directory that holds a cluster already is left alone. Members whose key was made on their own host are given
+  static override summary =
+    'Make a cluster: keys, data directories and the cluster file. Without flags on a terminal it asks.'
+  static override description =
+    `A directory that holds a cluster already is left alone. Members whose key was made on their own host are given
 with --member-key; their data directory is made there, by \`knhk node start --init\`.`
   static override examples = [
     '<%= config.bin %> cluster init --dir ./demo --nodes 3',
@@ -29,17 +31,36 @@ with --member-key; their data directory is made there, by \`knhk node start --in
   static override flags = {
     dir: Flags.string({ summary: 'Where to make it.', env: 'KNHK_DIR', helpValue: 'DIR' }),
     nodes: countFlag('Members on this machine, on free loopback ports.', 1, 31),
-    member: Flags.string({ summary: 'A member and its address; may be given again.', helpValue: 'ID=HOST:PORT', multiple: true, multipleNonGreedy: true, exclusive: ['nodes'] }),
-    'member-key': Flags.string({ summary: 'Public key of a member (base64 or a .pub file) that was made elsewhere.', helpValue: 'ID=KEY', multiple: true, multipleNonGreedy: true, dependsOn: ['member'] }),
+    member: Flags.string({
+      summary: 'A member and its address; may be given again.',
+      helpValue: 'ID=HOST:PORT',
+      multiple: true,
+      multipleNonGreedy: true,
+      exclusive: ['nodes'],
+    }),
+    'member-key': Flags.string({
+      summary: 'Public key of a member (base64 or a .pub file) that was made elsewhere.',
+      helpValue: 'ID=KEY',
+      multiple: true,
+      multipleNonGreedy: true,
+      dependsOn: ['member'],
+    }),
     zone: Flags.string({ summary: 'Zone of a member.', helpValue: 'ID=ZONE', multiple: true, multipleNonGreedy: true }),
-    protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({ summary: 'What decides; this version has raft.', default: 'raft' }),
-    'election-timeout': Flags.string({ summary: 'Shortest election time-out; the longest is twice that, the heartbeat a third.', helpValue: 'DURATION' }),
+    protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({
+      summary: 'What decides; this version has raft.',
+      default: 'raft',
+    }),
+    'election-timeout': Flags.string({
+      summary: 'Shortest election time-out; the longest is twice that, the heartbeat a third.',
+      helpValue: 'DURATION',
+    }),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ClusterInit)
     const { askInitOptions, initOptions, initOutput } = await import('../../src/terminal/cluster-init.js')
-    const asks = this.given.size === 0 && process.stdin.isTTY === true && process.stderr.isTTY === true && this.session === null
+    const asks =
+      this.given.size === 0 && process.stdin.isTTY === true && process.stderr.isTTY === true && this.session === null
     const options = asks ? await askInitOptions(this.signal) : await initOptions(flags)
     const { initCluster } = await import('../../src/cluster/init.js')
     const made = await initCluster(options)

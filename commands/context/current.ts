@@ -15,7 +15,8 @@ export default class ContextCurrent extends BaseCommand {
     await this.parse(ContextCurrent)
     const { readContexts, requireContext } = await import('../../src/cluster/contexts.js')
     const { current, contexts } = await readContexts(process.env)
-    if (current === null) throw new KnhkError('NotFound', 'no context is current', { hint: 'Choose one with `knhk context use NAME`.' })
+    if (current === null)
+      throw new KnhkError('NotFound', 'no context is current', { hint: 'Choose one with `knhk context use NAME`.' })
     await this.print(contextOutput(current, requireContext(contexts, current), true))
   }
 }

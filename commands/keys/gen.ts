@@ -7,8 +7,12 @@ import { KEY_SCHEMA } from '../../src/terminal/key-schema.js'
 
 export default class KeysGen extends BaseCommand {
   static override summary = 'Make an Ed25519 key pair with its certificate, for a node or a client.'
-  static override description = 'Writes PATH.key (only its owner may read it), PATH.pub and PATH.crt. Existing files are never overwritten.'
-  static override examples = ['<%= config.bin %> keys gen --out ./keys/n4', '<%= config.bin %> keys gen --out ~/.config/knhk/alice --json']
+  static override description =
+    'Writes PATH.key (only its owner may read it), PATH.pub and PATH.crt. Existing files are never overwritten.'
+  static override examples = [
+    '<%= config.bin %> keys gen --out ./keys/n4',
+    '<%= config.bin %> keys gen --out ~/.config/knhk/alice --json',
+  ]
   static override impact = 'write' as const
   static override idempotent = false
   static override exitCodes = [8]

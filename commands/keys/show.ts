@@ -5,8 +5,12 @@ import { outputFlags, requiredArg } from '../../src/terminal/flags.js'
 import { KEY_SCHEMA } from '../../src/terminal/key-schema.js'
 
 export default class KeysShow extends BaseCommand {
-  static override summary = 'Show the public key and the fingerprint of a key file, and check that its files fit together.'
-  static override examples = ['<%= config.bin %> keys show ./keys/n4', '<%= config.bin %> keys show ./keys/n4.pub --output id']
+  static override summary =
+    'Show the public key and the fingerprint of a key file, and check that its files fit together.'
+  static override examples = [
+    '<%= config.bin %> keys show ./keys/n4',
+    '<%= config.bin %> keys show ./keys/n4.pub --output id',
+  ]
   static override exitCodes = [4]
   static override schema = KEY_SCHEMA
   static override baseFlags = outputFlags

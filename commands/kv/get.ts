@@ -1,6 +1,6 @@
 /** `knhk kv get`. */
 import { KnhkError } from '../../src/base/error.js'
-import { checkedReadLevel, ClusterCommand, clusterFlags } from '../../src/terminal/cluster-command.js'
+import { ClusterCommand, checkedReadLevel, clusterFlags } from '../../src/terminal/cluster-command.js'
 import { readFlag, requiredArg } from '../../src/terminal/flags.js'
 import { base64Flag } from '../../src/terminal/kv-command.js'
 import { READ_EXIT_CODES } from '../../src/terminal/operation-report.js'
@@ -28,7 +28,9 @@ export default class KvGet extends ClusterCommand {
     )
     const { value, index } = answer.value as { value: Uint8Array | null; index: number | null }
     if (value === null) {
-      throw new KnhkError('KeyNotFound', `there is no value under ${JSON.stringify(args.key)}`, { details: { key: args.key } })
+      throw new KnhkError('KeyNotFound', `there is no value under ${JSON.stringify(args.key)}`, {
+        details: { key: args.key },
+      })
     }
     const text = textOfBytes(value, flags.base64, 'the value')
     await this.print({

@@ -1,6 +1,6 @@
 /** `knhk kv list`. */
 import * as Flags from '@oclif/core/flags'
-import { checkedReadLevel, ClusterCommand, clusterFlags } from '../../src/terminal/cluster-command.js'
+import { ClusterCommand, checkedReadLevel, clusterFlags } from '../../src/terminal/cluster-command.js'
 import { countFlagWithDefault, readFlag } from '../../src/terminal/flags.js'
 import { base64Flag } from '../../src/terminal/kv-command.js'
 import { READ_EXIT_CODES } from '../../src/terminal/operation-report.js'
@@ -18,7 +18,10 @@ interface Pair {
 
 export default class KvList extends ClusterCommand {
   static override summary = 'List keys and values in byte order of the keys.'
-  static override examples = ['<%= config.bin %> kv list --prefix user/', '<%= config.bin %> kv list --keys-only --output id']
+  static override examples = [
+    '<%= config.bin %> kv list --prefix user/',
+    '<%= config.bin %> kv list --keys-only --output id',
+  ]
   static override exitCodes = READ_EXIT_CODES
   static override schema = schema.record({
     pairs: schema.list(schema.record({ key: schema.text, value: schema.nullable(schema.text), index: schema.integer })),

@@ -5,7 +5,8 @@ import { INSPECT_SCHEMA, logFlags } from '../../src/terminal/log-flags.js'
 
 export default class LogInspect extends ClusterCommand {
   static override summary = 'Show entries of the log of one node: asked from the node, or read from its data directory.'
-  static override description = `With --node, a running node is asked over its link; when it does not run and its directory is on this machine, the
+  static override description =
+    `With --node, a running node is asked over its link; when it does not run and its directory is on this machine, the
 directory is read. With --data-dir it is read in any case. Reading never writes, and works beside a running node.`
   static override examples = [
     '<%= config.bin %> log inspect --dir ./demo --node n1 --from 10 --limit 20',

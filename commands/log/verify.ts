@@ -1,12 +1,15 @@
 /** `knhk log verify`. */
-import { BaseCommand } from '../../src/terminal/base-command.js'
+
 import * as Flags from '@oclif/core/flags'
+import { BaseCommand } from '../../src/terminal/base-command.js'
 import { outputFlags } from '../../src/terminal/flags.js'
 import { logFlags, VERIFY_SCHEMA } from '../../src/terminal/log-flags.js'
 
 export default class LogVerify extends BaseCommand {
-  static override summary = 'Verify the log of a node on disk: checksums, hash chain, batch digests. Exit code 10 where it is damaged.'
-  static override description = 'Read-only; works on a stopped and on a running node. A half-written last frame is no damage.'
+  static override summary =
+    'Verify the log of a node on disk: checksums, hash chain, batch digests. Exit code 10 where it is damaged.'
+  static override description =
+    'Read-only; works on a stopped and on a running node. A half-written last frame is no damage.'
   static override examples = [
     '<%= config.bin %> log verify --dir ./demo --node n1',
     '<%= config.bin %> log verify --data-dir ./demo/nodes/n1/data --json',
@@ -23,7 +26,11 @@ export default class LogVerify extends BaseCommand {
     const { flags } = await this.parse(LogVerify)
     const { chooseLog, verifyOutput, verifyStored } = await import('../../src/terminal/log-verify.js')
     const progress = await this.progress('verifying')
-    const report = await chooseLog(flags['data-dir'], flags.dir ?? this.session?.connection.target.dir ?? undefined, flags.node)
+    const report = await chooseLog(
+      flags['data-dir'],
+      flags.dir ?? this.session?.connection.target.dir ?? undefined,
+      flags.node,
+    )
       .then(verifyStored)
       .finally(() => progress.stop())
     await this.print(verifyOutput(report))

@@ -5,7 +5,8 @@ import { outputFlags } from '../../src/terminal/flags.js'
 
 export default class NodeStart extends BaseCommand {
   static override summary = 'Run one node in the foreground until SIGINT or SIGTERM.'
-  static override description = `With --dir, a node of a local cluster: its key, data directory and log (nodes/ID/node.log) are there. Elsewhere say
+  static override description =
+    `With --dir, a node of a local cluster: its key, data directory and log (nodes/ID/node.log) are there. Elsewhere say
 --cluster, --key and --data-dir; the log goes to stderr. --init makes the data directory when the member starts for
 the first time. Never use it for a member that took part before: it would forget its promises.`
   static override examples = [
@@ -22,7 +23,11 @@ the first time. Never use it for a member that took part before: it would forget
     key: Flags.string({ summary: "The node's key.", env: 'KNHK_KEY', helpValue: 'FILE' }),
     'data-dir': Flags.string({ summary: 'Its data directory.', env: 'KNHK_DATA_DIR', helpValue: 'DIR' }),
     init: Flags.boolean({ summary: 'Make the data directory: this member starts for the first time.' }),
-    listen: Flags.string({ summary: 'Listen here instead of at the address in the cluster file.', env: 'KNHK_LISTEN', helpValue: 'HOST:PORT' }),
+    listen: Flags.string({
+      summary: 'Listen here instead of at the address in the cluster file.',
+      env: 'KNHK_LISTEN',
+      helpValue: 'HOST:PORT',
+    }),
     'log-level': Flags.option({ options: ['debug', 'info', 'warn', 'error'] as const })({
       summary: 'Least level that is logged.',
       env: 'KNHK_LOG_LEVEL',
@@ -48,7 +53,8 @@ the first time. Never use it for a member that took part before: it would forget
       logLevel: flags['log-level'],
       version: this.config.version,
       signal: this.signal,
-      onListening: (address) => this.note(`node ${flags.node} listens on ${address}; log: ${files.logFile ?? 'stderr'}`),
+      onListening: (address) =>
+        this.note(`node ${flags.node} listens on ${address}; log: ${files.logFile ?? 'stderr'}`),
     })
   }
 }

@@ -8,14 +8,28 @@ const maybeInteger = schema.nullable(schema.integer)
 
 export default class NodeStatus extends ClusterCommand {
   static override summary = 'Show the nodes of a cluster: their processes on this machine and what they answer.'
-  static override examples = ['<%= config.bin %> node status --dir ./demo', '<%= config.bin %> node status --dir ./demo --node n2 --json']
+  static override examples = [
+    '<%= config.bin %> node status --dir ./demo',
+    '<%= config.bin %> node status --dir ./demo --node n2 --json',
+  ]
   static override exitCodes = [4]
   static override schema = schema.record({
     nodes: schema.list(
       schema.record({
-        id: schema.text, address: schema.text, pid: maybeInteger, running: schema.nullable(schema.flag), reachable: schema.flag,
-        role: maybeText, term: maybeInteger, lastIndex: maybeInteger, commitIndex: maybeInteger, appliedIndex: maybeInteger,
-        version: maybeText, dataDir: maybeText, logFile: maybeText, errorCode: maybeText,
+        id: schema.text,
+        address: schema.text,
+        pid: maybeInteger,
+        running: schema.nullable(schema.flag),
+        reachable: schema.flag,
+        role: maybeText,
+        term: maybeInteger,
+        lastIndex: maybeInteger,
+        commitIndex: maybeInteger,
+        appliedIndex: maybeInteger,
+        version: maybeText,
+        dataDir: maybeText,
+        logFile: maybeText,
+        errorCode: maybeText,
       }),
     ),
   })
@@ -26,7 +40,10 @@ export default class NodeStatus extends ClusterCommand {
     const { flags } = await this.parse(NodeStatus)
     const { client, target } = await this.connect(flags)
     const { nodeReports } = await import('../../src/terminal/node-report.js')
-    const nodes = await nodeReports(client, target, flags.node ?? null, { timeoutMs: flags.timeout, signal: this.signal })
+    const nodes = await nodeReports(client, target, flags.node ?? null, {
+      timeoutMs: flags.timeout,
+      signal: this.signal,
+    })
     await this.print({
       value: { nodes },
       items: nodes,
@@ -35,8 +52,14 @@ export default class NodeStatus extends ClusterCommand {
         table(
           ['node', 'address', 'pid', 'role', 'term', 'last', 'applied', 'answers'],
           nodes.map((node) => [
-            node.id, node.address, node.pid ?? (node.running === false ? 'not running' : null), node.role, node.term, node.lastIndex,
-            node.appliedIndex, node.reachable ? 'yes' : node.errorCode,
+            node.id,
+            node.address,
+            node.pid ?? (node.running === false ? 'not running' : null),
+            node.role,
+            node.term,
+            node.lastIndex,
+            node.appliedIndex,
+            node.reachable ? 'yes' : node.errorCode,
           ]),
         ),
     })

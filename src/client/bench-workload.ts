@@ -1,13 +1,18 @@
 /**
- * Makes the operations of a benchmark. The encoded form of a put is made once and patched in place of
- * the key's digits and the value's serial number, so that the generator does not become the bottleneck.
+ * Makes the operations of a benchmark. The encoded form of a put is made once; only the digits of the
+ * key and of the value's serial number are written anew, so that the generator does not become the
+ * bottleneck.
  */
+import { randomBytes } from 'node:crypto'
 import { KnhkError } from '../base/error.js'
 import { kvOperation } from '../workflow/kv-codec.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 
 const KEY_DIGITS = 8
-const SERIAL_DIGITS = 16
+const RUN_CHARS = 6
+const SERIAL_DIGITS = 10
+const MARKED_BYTES = RUN_CHARS + SERIAL_DIGITS
+const ZERO = 48
 
 export interface WorkloadOptions {
   readonly keys: number
@@ -19,53 +24,68 @@ export class BenchWorkload {
   readonly #options: WorkloadOptions
   readonly #template: Buffer
   readonly #keyAt: number
+  /** Where the value starts; −1 when it is too short to tell values apart. */
   readonly #valueAt: number
+  /** Tells the values of this run from those of an earlier one. */
+  readonly #run = randomBytes(RUN_CHARS / 2).toString('hex')
   #serial = 0
-  #newestSerial = ''
-  /** Of the newest put, for the history. */
-  lastKey = ''
+  #newestKey = 0
 
   constructor(options: WorkloadOptions) {
     if (options.keys < 1 || options.keys > 10 ** KEY_DIGITS)
       throw new KnhkError('InvalidArgument', 'keys must be 1 to 100,000,000')
     this.#options = options
     const key = Buffer.from(keyName(0))
-    // Values that a checker can tell apart need room for their serial number.
-    const value = Buffer.alloc(Math.max(0, options.valueSize), 'x')
-    const marker = Buffer.from('knhk-bench-value')
-    if (value.length >= SERIAL_DIGITS) marker.copy(value)
+    const value = Buffer.alloc(options.valueSize, 'x')
+    const isMarked = value.length >= MARKED_BYTES
+    if (isMarked) value.write(this.#run + '0'.repeat(SERIAL_DIGITS))
     this.#template = Buffer.from(encodeOperation(kvOperation({ operation: 'kv.put', key, value })))
-    this.#keyAt = this.#template.indexOf(key)
-    this.#valueAt = value.length >= SERIAL_DIGITS ? this.#template.indexOf(marker) : -1
+    this.#keyAt = this.#template.indexOf(key) + key.length - KEY_DIGITS
+    this.#valueAt = isMarked ? this.#template.indexOf(this.#run) : -1
+  }
+
+  /** Key of the newest put. */
+  get lastKey(): string {
+    return keyName(this.#newestKey)
   }
 
   /** Value of the newest put; made on demand, because only a history needs it. */
   get lastValue(): string {
-    return this.#newestSerial + 'x'.repeat(this.#options.valueSize - this.#newestSerial.length)
+    const { valueSize } = this.#options
+    if (this.#valueAt < 0) return 'x'.repeat(valueSize)
+    return (this.#run + String(this.#serial).padStart(SERIAL_DIGITS, '0')).padEnd(valueSize, 'x')
   }
 
   key(): string {
-    return keyName(Math.floor(Math.random() * this.#options.keys))
+    return keyName(this.#drawKey())
   }
 
   /** The encoded operations of one request. */
-  puts(slot: number): Uint8Array[] {
+  puts(): Uint8Array[] {
     const operations: Uint8Array[] = []
     for (let i = 0; i < this.#options.batch; i++) {
       const operation = Buffer.from(this.#template)
-      this.lastKey = this.key()
-      operation.write(this.lastKey, this.#keyAt, 'latin1')
-      if (this.#valueAt >= 0) {
-        const serial = `${slot.toString(36)}-${(this.#serial++).toString(36)}`.padEnd(SERIAL_DIGITS, '.')
-        operation.write(serial, this.#valueAt, 'latin1')
-        this.#newestSerial = serial
-      }
+      this.#newestKey = this.#drawKey()
+      writeDigits(operation, this.#keyAt, KEY_DIGITS, this.#newestKey)
+      if (this.#valueAt >= 0) writeDigits(operation, this.#valueAt + RUN_CHARS, SERIAL_DIGITS, ++this.#serial)
       operations.push(operation)
     }
     return operations
+  }
+
+  #drawKey(): number {
+    return Math.floor(Math.random() * this.#options.keys)
   }
 }
 
 function keyName(number: number): string {
   return `k${String(number).padStart(KEY_DIGITS, '0')}`
+}
+
+function writeDigits(out: Uint8Array, at: number, digits: number, number: number): void {
+  let rest = number
+  for (let i = digits - 1; i >= 0; i--) {
+    out[at + i] = ZERO + (rest % 10)
+    rest = Math.floor(rest / 10)
+  }
 }

@@ -156,7 +156,7 @@ class BenchRun {
   }
 
   #write(slot: Slot, scheduledMs: number): void {
-    const operations = this.#workload.puts(slot.id)
+    const operations = this.#workload.puts()
     const open = this.#history?.call(slot.id, 'put', this.#workload.lastKey, this.#workload.lastValue)
     slot.session.submitEncoded(operations, REQUEST_TIMEOUT_MS, (_, results, error) => {
       if (open !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * The processes of a local cluster: start what is missing, wait until it is healthy, stop all.
+ * The processes of a local cluster: start what is missing, wait until it is healthy.
  */
 import { mkdir, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
@@ -9,24 +9,15 @@ import type { Client } from '../client/api.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
-import { readClusterFile } from './cluster-file.js'
 import { fileError } from './files.js'
 import { healthProblem } from './health.js'
 import { initCluster, localMembers } from './init.js'
 import { clusterPaths, nodePaths } from './layout.js'
 import { withLock } from './lock.js'
-import {
-  isRunningNode,
-  type ProcessEnd,
-  removePidFile,
-  runningPid,
-  type StartedProcess,
-  spawnNode,
-} from './processes.js'
+import { type ProcessEnd, runningPid, type StartedProcess, spawnNode } from './processes.js'
+import { STOP_GRACE_MS, stopStarted } from './stop-local.js'
 
 const POLL_MS = 50
-/** A node syncs and seals its log on SIGTERM; one that has not ended by then is killed. */
-export const STOP_GRACE_MS = 10_000
 const LOG_TAIL_LINES = 3
 const LOG_TAIL_BYTES = 2_000
 
@@ -94,87 +85,6 @@ export async function startLocalCluster(options: UpOptions): Promise<LocalCluste
   })
 }
 
-export interface StoppedNode {
-  readonly id: string
-  /** Null when it did not run. */
-  readonly pid: number | null
-  /** `stopped` ended by itself when asked, `killed` had to be killed, `notRunning` was not there. */
-  readonly outcome: 'stopped' | 'killed' | 'notRunning'
-}
-
-export interface StopOptions {
-  readonly graceMs: number
-  readonly onProgress?: (message: string) => void
-}
-
-/** Stops all nodes of the cluster in `dir`. Throws `InvalidFile` when there is no cluster. */
-export async function stopLocalCluster(dir: string, options: StopOptions): Promise<StoppedNode[]> {
-  const root = resolve(dir)
-  const paths = clusterPaths(root)
-  const { members } = await readClusterFile(paths.clusterFile)
-  return withLock(paths.lock, { timeoutMs: options.graceMs }, () =>
-    stopProcesses(
-      root,
-      members.map((member) => member.id),
-      options,
-    ),
-  )
-}
-
-/** Stops these processes; one that somebody started in their place is left alone. */
-export async function stopStarted(
-  dir: string,
-  started: readonly StartedProcess[],
-  options: StopOptions,
-): Promise<StoppedNode[]> {
-  const pids = new Map(started.map(({ id, pid }) => [id, pid]))
-  return stopProcesses(dir, [...pids.keys()], options, pids)
-}
-
-/** Sends SIGTERM to all at once, waits, and kills what is left after the grace period. */
-async function stopProcesses(
-  dir: string,
-  ids: readonly string[],
-  options: StopOptions,
-  only?: ReadonlyMap<string, number>,
-): Promise<StoppedNode[]> {
-  return Promise.all(
-    ids.map(async (id): Promise<StoppedNode> => {
-      const pid = only === undefined ? await runningPid(dir, id) : await aliveOrNull(dir, id, only.get(id))
-      if (pid === null) return { id, pid: null, outcome: 'notRunning' }
-      signalProcess(pid, 'SIGTERM')
-      const ended = await hasEnded(dir, id, pid, options.graceMs)
-      if (!ended) {
-        options.onProgress?.(`${id} (pid ${pid}) did not end in time and is killed`)
-        signalProcess(pid, 'SIGKILL')
-        await hasEnded(dir, id, pid, options.graceMs)
-      }
-      await removePidFile(nodePaths(dir, id), pid)
-      return { id, pid, outcome: ended ? 'stopped' : 'killed' }
-    }),
-  )
-}
-
-/** Calls `onEnd` once for every node of `cluster` that ends; resolves when none is left or `signal` fires. */
-export async function watchNodes(
-  cluster: LocalCluster,
-  signal: AbortSignal,
-  onEnd: (node: LocalNode, end: ProcessEnd | null) => void,
-): Promise<void> {
-  await Promise.all(
-    cluster.nodes.map(async (node) => {
-      const child = cluster.started.find((one) => one.id === node.id)
-      let end: ProcessEnd | null = null
-      if (child !== undefined) {
-        end = await Promise.race([child.ended, aborted(signal)])
-      } else {
-        while (!signal.aborted && (await runningPid(cluster.dir, node.id)) === node.pid) await delay(POLL_MS * 10)
-      }
-      if (!signal.aborted) onEnd(node, end)
-    }),
-  )
-}
-
 async function startMissing(configuration: ClusterConfiguration, options: UpOptions): Promise<StartedProcess[]> {
   const started: StartedProcess[] = []
   for (const { id } of configuration.members) {
@@ -200,7 +110,7 @@ async function waitUntilHealthy(
   try {
     await Promise.race([
       pollHealth(client, { ...options, signal: options.signal ?? stop.signal }, stop.signal),
-      Promise.race([...ends, never(stop.signal)]).then(async (ended) => {
+      Promise.race([...ends, aborted(stop.signal)]).then(async (ended) => {
         if (ended !== undefined) throw await startFailure(dir, ended.child.id, ended.end)
       }),
     ])
@@ -265,36 +175,10 @@ async function lastWords(log: string): Promise<string> {
   }
 }
 
-async function hasEnded(dir: string, id: string, pid: number, timeoutMs: number): Promise<boolean> {
-  const expiresAtMs = performance.now() + timeoutMs
-  while (await isRunningNode(pid, dir, id)) {
-    if (performance.now() > expiresAtMs) return false
-    await delay(POLL_MS)
-  }
-  return true
-}
-
-/** A node that is still starting has no pid file yet: what counts for a child is the child itself. */
-async function aliveOrNull(dir: string, id: string, pid: number | undefined): Promise<number | null> {
-  return pid !== undefined && (await isRunningNode(pid, dir, id)) ? pid : null
-}
-
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    // It ended in between: what was wanted.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-function aborted(signal: AbortSignal): Promise<null> {
+/** Resolves when `signal` fires, so that a race can be left. */
+function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolveAbort) => {
-    if (signal.aborted) resolveAbort(null)
-    else signal.addEventListener('abort', () => resolveAbort(null), { once: true })
+    if (signal.aborted) resolveAbort(undefined)
+    else signal.addEventListener('abort', () => resolveAbort(undefined), { once: true })
   })
-}
-
-function never(signal: AbortSignal): Promise<undefined> {
-  return aborted(signal).then(() => undefined)
 }

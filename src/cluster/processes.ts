@@ -83,14 +83,14 @@ async function isNodeProcess(pid: number, dir: string, id: string): Promise<bool
   if (args === null) return false
   const start = args.indexOf('start')
   if (start < 1 || args[start - 1] !== 'node') return false
-  if (valueOf(args, '--node') !== id) return false
-  const stated = valueOf(args, '--dir')
+  if (flagValue(args, '--node') !== id) return false
+  const stated = flagValue(args, '--dir')
   if (stated === null) return false
   const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '/')
   return resolve(cwd, stated) === dir
 }
 
-function valueOf(args: readonly string[], flag: string): string | null {
+function flagValue(args: readonly string[], flag: string): string | null {
   for (const [i, arg] of args.entries()) {
     if (arg === flag) return args[i + 1] ?? null
     if (arg.startsWith(`${flag}=`)) return arg.slice(flag.length + 1)

@@ -2,10 +2,9 @@
  * Ingress of a leader: checks each client request, and collects those that arrive while a write is
  * under way into the next batch. Batches form by themselves; there is no batching delay.
  */
-import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
-import { decodeRequestHeader, forEachOperation } from '../consensus/request.js'
+import { requestProblem } from '../consensus/request.js'
 import { encodeBody } from '../consensus/request-body.js'
 import type { NodeLimits } from './limits.js'
 import type { ClientConnection } from './ports.js'
@@ -37,10 +36,9 @@ export class Collector {
 
   /** Takes a request, or says why not. Throws `ProtocolViolation` for malformed bytes. */
   add(connection: ClientConnection, requestNumber: number, request: Uint8Array): ErrorCode | null {
-    const header = decodeRequestHeader(request, 0, request.length)
-    if (header.signatureLength !== 0) throw new KnhkError('ProtocolViolation', 'plain Raft takes unsigned requests')
-    if (!bytesEqual(header.clientKey, connection.clientKey)) return 'NotPermitted'
-    forEachOperation(request, 0, request.length, ignore)
+    const problem = requestProblem(request, connection.clientKey)
+    if (problem === 'foreign') return 'NotPermitted'
+    if (problem !== null) throw new KnhkError('ProtocolViolation', `a request is ${problem}`)
     if (this.#bytes + request.length > this.#limits.pendingBytesMax) return 'ResourceExhausted'
     this.#connections.push(connection)
     this.#requestNumbers.push(requestNumber)
@@ -77,5 +75,3 @@ export class Collector {
     return waiters
   }
 }
-
-function ignore(): void {}

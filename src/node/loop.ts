@@ -11,7 +11,7 @@ import { computeBatchDigest } from '../consensus/batch-digest.js'
 import type { Core, Effect, Now, ProtocolMessage, Role } from '../consensus/core.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
 import type { LogIndex, Millis, NodeId } from '../consensus/types.js'
-import { CLIENT_FRAME, decodePropose, encodeLeaderNotice } from '../transport/client-protocol.js'
+import { CLIENT_FRAME, encodeLeaderNotice, requestNumberOf, requestOf } from '../transport/client-protocol.js'
 import type { WorkflowMachine } from '../workflow/machine.js'
 import { Answers, answerApplied, refuse, refuseOne } from './answers.js'
 import { Applier } from './applier.js'
@@ -429,7 +429,8 @@ export class NodeLoop {
   }
 
   #proposeFrame(connection: ClientConnection, payload: Uint8Array): void {
-    const { requestNumber, request } = decodePropose(payload)
+    const requestNumber = requestNumberOf(payload)
+    const request = requestOf(payload)
     const refusal =
       this.#role === 'leader'
         ? this.#collector.add(connection, requestNumber, request)

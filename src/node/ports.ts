@@ -63,9 +63,9 @@ export interface StateStore {
   ): Promise<{ key: string; value: Uint8Array }[]>
   /** All pairs as of the call (unflushed changes included), for rebuilding the digest after a restart. */
   scan(): AsyncIterable<{ key: string; value: Uint8Array }>
-  /** Bytes in rotated generations not yet on disk: back-pressure for apply. */
+  /** Bytes put into rotated generations that are not yet on disk, overwritten ones too: back-pressure for apply. */
   readonly unflushedBytes: number
-  /** Changes of the open generation. */
+  /** The same of the open generation. */
   readonly openBytes: number
   close(): Promise<void>
 }

@@ -103,11 +103,13 @@ export class OverlayStateStore implements StateStore {
 
   /** The store keeps `value` itself: the caller must not change it afterwards. */
   put(key: string, value: Uint8Array): void {
-    this.#change(key, value, key.length + value.length)
+    this.#open.set(key, value)
+    this.#openBytes += key.length + value.length
   }
 
   delete(key: string): void {
-    this.#change(key, null, key.length)
+    this.#open.set(key, null)
+    this.#openBytes += key.length
   }
 
   rotate(appliedIndex: LogIndex): ReadonlyMap<string, Uint8Array | null> {
@@ -162,13 +164,6 @@ export class OverlayStateStore implements StateStore {
       await this.#flushAll()
     }
     await this.#database.close()
-  }
-
-  /** Bytes are those of the newest value of each key: what a flush of this generation writes. */
-  #change(key: string, value: Uint8Array | null, bytes: number): void {
-    const old = this.#open.get(key)
-    this.#open.set(key, value)
-    this.#openBytes += old === undefined ? bytes : bytes - key.length - (old?.length ?? 0)
   }
 
   /** Oldest first, the open one last. */

@@ -2,8 +2,8 @@
 import { toUtf8 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { checkJson } from '../workflow/json-check.js'
-import { encodeOperation } from '../workflow/operation-codec.js'
 import type { Operation } from '../workflow/operations.js'
+import { uuidFromBytes, uuidToBytes } from '../workflow/uuid.js'
 import * as schema from './schema.js'
 
 const maybeInteger = schema.nullable(schema.integer)
@@ -70,9 +70,12 @@ export function createCaseOperation(caseId: string, specId: string, dataText: st
   if (!check.ok) throw invalidData(`${check.reason}, at byte ${check.at}`)
   // Null and {} go to the state machine: it is the one that says why a case is not admitted.
   if (check.kind !== 'object' && check.kind !== 'null') throw invalidData(`it is of type ${check.kind}, not an object`)
-  const operation: Operation = { type: 'CreateCase', caseId, specId, data }
-  encodeOperation(operation)
-  return operation
+  return { type: 'CreateCase', caseId: parseUuid(caseId, '--case-id'), specId: parseUuid(specId, '--spec-id'), data }
+}
+
+/** The lower-case text form of a UUID. Throws `InvalidArgument` that names `what`. */
+export function parseUuid(text: string, what: string): string {
+  return uuidFromBytes(uuidToBytes(text, what))
 }
 
 function invalidData(why: string): KnhkError {

@@ -26,8 +26,9 @@ export abstract class CaseTransitionCommand extends ClusterCommand {
     error: string | null,
     flags: TransitionFlags,
   ): Promise<void> {
+    const { parseUuid } = await import('./case-operations.js')
+    const operation = { type: 'UpdateCaseState', caseId: parseUuid(caseId, 'CASE'), newState, error } as const
     const connection = await this.connect(flags)
-    const operation = { type: 'UpdateCaseState', caseId, newState, error } as const
     const report = await submitOperation(connection.client, operation, {
       timeoutMs: flags.timeout,
       signal: this.signal,

@@ -5,7 +5,6 @@
 import type { FlagInput } from '@oclif/core/interfaces'
 import { KnhkError } from '../base/error.js'
 import type { ReadLevel } from '../client/api.js'
-import type { ClusterClient } from '../client/index.js'
 import type { TargetChoice } from '../cluster/target.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { BaseCommand } from './base-command.js'
@@ -69,5 +68,3 @@ export function checkedReadLevel(level: string | undefined, { target }: Connecti
   }
   return chosen as ReadLevel
 }
-
-export type { ClusterClient }

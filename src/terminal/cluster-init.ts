@@ -92,7 +92,10 @@ export function initOutput({ dir, clusterFile, configuration, created }: Initial
         ['protocol', configuration.protocol],
       ])
       const rows = members.map(({ id, address, zone, publicKey }) => [id, address, zone, publicKey])
-      return `${head}\n${await table(['node', 'address', 'zone', 'public key'], rows)}\nStart it: knhk up --dir ${dir}`
+      const listed = `${head}\n${await table(['node', 'address', 'zone', 'public key'], rows)}`
+      return members.every(({ address }) => address.startsWith('127.'))
+        ? `${listed}\nStart it: knhk up --dir ${dir}`
+        : listed
     },
   }
 }

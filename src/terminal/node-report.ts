@@ -1,7 +1,8 @@
 /** `node status`: the processes of this machine beside what the nodes themselves answer. */
 import type { CallOptions, Client } from '../client/api.js'
 import { requireMember } from '../cluster/data-directories.js'
-import { nodePaths } from '../cluster/layout.js'
+import { readTextIfThere } from '../cluster/files.js'
+import { type NodePaths, nodePaths } from '../cluster/layout.js'
 import { runningPid } from '../cluster/processes.js'
 import type { Target } from '../cluster/target.js'
 
@@ -10,7 +11,7 @@ export interface NodeReport {
   readonly address: string
   /** Null where it does not run, or not on this machine. */
   readonly pid: number | null
-  /** Null for a cluster that is not local. */
+  /** Null for a node that has no files on this machine. */
   readonly running: boolean | null
   readonly reachable: boolean
   readonly role: string | null
@@ -37,14 +38,13 @@ export async function nodeReports(
     nodes
       .filter((node) => only === null || node.id === only)
       .map(async ({ id, address, reachable, role, term, lastIndex, commitIndex, appliedIndex, version, error }) => {
-        const { dir } = target
-        const pid = dir === null ? null : await runningPid(dir, id)
-        const paths = dir === null ? null : nodePaths(dir, id)
+        const paths = await localPaths(target.dir, id)
+        const pid = target.dir === null || paths === null ? null : await runningPid(target.dir, id)
         return {
           id,
           address,
           pid,
-          running: dir === null ? null : pid !== null,
+          running: paths === null ? null : pid !== null,
           reachable,
           role,
           term,
@@ -58,4 +58,11 @@ export async function nodeReports(
         }
       }),
   )
+}
+
+/** Null for a node that has no files on this machine. */
+async function localPaths(dir: string | null, id: string): Promise<NodePaths | null> {
+  if (dir === null) return null
+  const paths = nodePaths(dir, id)
+  return (await readTextIfThere(`${paths.key}.pub`)) === null ? null : paths
 }

@@ -31,12 +31,15 @@ export const OPERATION_SCHEMA = schema.record({
 export const WRITE_EXIT_CODES: readonly number[] = [1, 4, 5, 6, 7, 8, 9]
 export const READ_EXIT_CODES: readonly number[] = [4, 5, 6, 7, 8]
 
-/** Submits one operation. Throws the rejection, or what kept it from being answered. */
+/** Submits one operation. Throws `InvalidArgument`, the rejection, or what kept it from being answered. */
 export async function submitOperation(
   client: Client,
   operation: Operation,
   options: CallOptions & { readonly base64?: boolean },
 ): Promise<OperationReport> {
+  // A malformed operation is the caller's mistake whether or not the cluster can be reached.
+  const { encodeOperation } = await import('../workflow/operation-codec.js')
+  encodeOperation(operation)
   const settled = await client.submitOnce(operation, options)
   if (!settled.outcome.ok) throw rejection(settled)
   return reportOf(operation, settled, options.base64 ?? false)

@@ -6,11 +6,15 @@ import { basename } from 'node:path'
 import type { Config } from '@oclif/core/config'
 import { addContext, type Context, readContexts } from '../cluster/contexts.js'
 import { clusterPaths } from '../cluster/layout.js'
-import { type LocalCluster, STOP_GRACE_MS, startLocalCluster, stopStarted, watchNodes } from '../cluster/local.js'
+import { type LocalCluster, startLocalCluster } from '../cluster/local.js'
 import type { ProcessEnd } from '../cluster/processes.js'
+import { STOP_GRACE_MS, stopStarted } from '../cluster/stop-local.js'
 import { defaultClusterDirectory } from '../cluster/user-directories.js'
+import { watchNodes } from '../cluster/watch-local.js'
 import type { ProtocolName } from '../consensus/types.js'
 import type { Output } from './printer.js'
+
+const KEEP_ALIVE_MS = 60_000
 
 export interface BringUpOptions {
   /** Null for the default directory. */
@@ -82,6 +86,8 @@ export async function keepUp({ cluster }: UpResult, options: KeepUpOptions): Pro
   const watching = watchNodes(cluster, over.signal, (node, end) => {
     note(`node ${node.id} (pid ${node.pid}) ended: ${endText(end)}; \`knhk up --dir ${cluster.dir}\` starts it again`)
   })
+  // Listening for signals does not keep a process alive once its last child is gone.
+  const alive = setInterval(() => undefined, KEEP_ALIVE_MS)
   try {
     if (options.repl === null) {
       note('the cluster runs until SIGINT or SIGTERM')
@@ -91,6 +97,7 @@ export async function keepUp({ cluster }: UpResult, options: KeepUpOptions): Pro
       await runReplOn(options.repl, { dir: cluster.dir, signal: over.signal })
     }
   } finally {
+    clearInterval(alive)
     over.abort()
     await watching
     await stopOwn(cluster, note)
@@ -124,7 +131,7 @@ async function registerContext(cluster: LocalCluster, note: (text: string) => vo
   }
 }
 
-function endText(end: ProcessEnd | null): string {
-  if (end === null) return 'it no longer runs'
-  return end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
+function endText({ code, signal }: ProcessEnd): string {
+  if (signal !== null) return `signal ${signal}`
+  return code === null ? 'it no longer runs' : `exit code ${code}`
 }

@@ -41,19 +41,14 @@ export function writeProposeHeader(payload: Uint8Array, requestNumber: number): 
   payload[4] = 0
 }
 
-export interface ProposeFrame {
-  readonly requestNumber: number
-  readonly request: Uint8Array
-}
-
-/** Views into `payload`. Throws `ProtocolViolation`. */
-export function decodePropose(payload: Uint8Array): ProposeFrame {
+/** The request of a propose frame, a view. Throws `ProtocolViolation`. */
+export function requestOf(payload: Uint8Array): Uint8Array {
   if (payload.length < PROPOSE_HEADER_BYTES) throw new KnhkError('ProtocolViolation', 'a propose frame is too short')
   const traceLength = payload[4] as number
   if (traceLength > TRACE_BYTES_MAX) throw new KnhkError('ProtocolViolation', 'a trace context is too long')
   const start = PROPOSE_HEADER_BYTES + traceLength
   if (start > payload.length) throw new KnhkError('ProtocolViolation', 'a propose frame ends inside its trace')
-  return { requestNumber: readU32(payload, 0), request: payload.subarray(start) }
+  return payload.subarray(start)
 }
 
 /** What every answer carries. */
@@ -105,9 +100,9 @@ export function decodeApplied(payload: Uint8Array): AppliedFrame {
   }
 }
 
-/** The number that every client-bound answer starts with. */
+/** The number that every request and answer starts with. */
 export function requestNumberOf(payload: Uint8Array): number {
-  if (payload.length < 4) throw new KnhkError('ProtocolViolation', 'an answer is too short')
+  if (payload.length < 4) throw new KnhkError('ProtocolViolation', 'a frame is too short')
   return readU32(payload, 0)
 }
 

@@ -9,6 +9,7 @@ import { ByteWriter } from '../base/bytes.js'
 import type { ClientRole } from '../consensus/configuration.js'
 import type { Sha256 } from '../consensus/entry.js'
 import { isHandlerName } from './operation-codec.js'
+import type { Slab } from './slab.js'
 import type { StatePort } from './state-keys.js'
 
 /** What an operation sees besides its own bytes. Reused from operation to operation: never keep it. */
@@ -22,6 +23,8 @@ export interface ApplyContext {
   readonly nowMs: number
   /** Key of the client, 32 bytes. */
   readonly actor: Uint8Array
+  /** Memory for a value that is put into the state. */
+  readonly slab: Slab
 }
 
 export interface Handler {

@@ -4,7 +4,7 @@
  * string and one record, nothing else (docs/performance.md).
  */
 import { readU16, readU32, readU64, writeU64 } from '../base/bytes.js'
-import type { Handler } from './handlers.js'
+import type { ApplyContext, Handler } from './handlers.js'
 import { KV_KEY_BYTES_MAX, KV_VALUE_BYTES_MAX } from './limits.js'
 import { OK, ok, rejected } from './result-codec.js'
 import { binaryString, KV_SPACE } from './state-keys.js'
@@ -42,9 +42,9 @@ function isKeyLength(length: number): boolean {
   return length > 0 && length <= KV_KEY_BYTES_MAX
 }
 
-function newRecord(index: number, bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const record = new Uint8Array(KV_RECORD_HEADER_BYTES + end - start)
-  writeU64(record, 0, index)
+function newRecord(context: ApplyContext, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const record = context.slab.take(KV_RECORD_HEADER_BYTES + end - start)
+  writeU64(record, 0, context.index)
   record.set(bytes.subarray(start, end), KV_RECORD_HEADER_BYTES)
   return record
 }
@@ -60,7 +60,7 @@ const put: Handler = {
     if (length < 0 || valueAt > end || readU32(bytes, valueAt - 4) !== end - valueAt) return MALFORMED
     if (!isKeyLength(length)) return BAD_KEY
     if (end - valueAt > KV_VALUE_BYTES_MAX) return BAD_VALUE
-    context.state.put(stateKey(bytes, start, length), newRecord(context.index, bytes, valueAt, end))
+    context.state.put(stateKey(bytes, start, length), newRecord(context, bytes, valueAt, end))
     return OK
   },
 }
@@ -120,7 +120,7 @@ const compareAndSet: Handler = {
     const key = stateKey(bytes, start, length)
     const record = context.state.get(key)
     if (!matches(record, bytes, expectedAt, expectedEnd)) return mismatch(record)
-    context.state.put(key, newRecord(context.index, bytes, valueAt, end))
+    context.state.put(key, newRecord(context, bytes, valueAt, end))
     return OK
   },
 }

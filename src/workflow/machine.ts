@@ -24,6 +24,7 @@ import { ClientTable, includesRole, type Principal } from './roles.js'
 import { encodeSessionId } from './session-id.js'
 import type { Session } from './session-window.js'
 import { SessionTable } from './sessions.js'
+import { Slab } from './slab.js'
 import { MACHINE_SPACE, type StatePort } from './state-keys.js'
 
 export interface MachineOptions {
@@ -74,7 +75,14 @@ export class WorkflowMachine {
     this.#handlers = new HandlerSet(modules.handlers)
     this.clients = new ClientTable(modules.state)
     this.sessions = new SessionTable(modules.state)
-    this.#context = { state: modules.state, index: 0, position: 0, nowMs: 0, actor: new Uint8Array(0) }
+    this.#context = {
+      state: modules.state,
+      index: 0,
+      position: 0,
+      nowMs: 0,
+      actor: new Uint8Array(0),
+      slab: new Slab(),
+    }
     this.#appliedIndex = options.appliedIndex
     if (options.appliedIndex === 0) this.clients.seed(options.genesis.clients)
     else this.#nowMs = restoreTables(this, options.system)

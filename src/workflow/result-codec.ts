@@ -132,6 +132,12 @@ export function keptResult(result: Uint8Array, index: number, position: number):
 }
 
 const ONE_OK = new Uint8Array([1, 0, STATUS_OK])
+const EMPTY_OK: OperationResult = { ok: true, payload: new Uint8Array(0) }
+
+/** One operation, ok, nothing to say: by far the most frequent answer. */
+function isOneOk(bytes: Uint8Array): boolean {
+  return bytes.length === ONE_OK.length && bytes[0] === 1 && bytes[1] === 0 && bytes[2] === STATUS_OK
+}
 
 /** Joins the results of one request, in order. */
 export function encodeResults(results: readonly Uint8Array[]): Uint8Array {
@@ -153,6 +159,7 @@ export interface PlacedResult {
  * Strict; throws `ProtocolViolation`.
  */
 export function decodeResults(bytes: Uint8Array, index: number, firstPosition: number): PlacedResult[] {
+  if (isOneOk(bytes)) return [{ index, position: firstPosition, outcome: EMPTY_OK }]
   const reader = new ByteReader(bytes)
   const results: PlacedResult[] = []
   const count = reader.u16()

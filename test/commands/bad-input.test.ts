@@ -50,7 +50,10 @@ describe('every command', () => {
       summaries.add(command.summary)
       for (const flag of command.flags) {
         expect(flag.summary.length, `${command.id} --${flag.name}`).toBeGreaterThan(5)
-        if (['dir', 'context', 'cluster', 'key', 'endpoints'].includes(flag.name) && !command.id.startsWith('context')) {
+        if (
+          ['dir', 'context', 'cluster', 'key', 'endpoints'].includes(flag.name) &&
+          !command.id.startsWith('context')
+        ) {
           expect(flag.env, `${command.id} --${flag.name}`).toMatch(/^KNHK_[A-Z_]+$/)
         }
       }
@@ -119,11 +122,16 @@ describe('bad input', () => {
     [there('case', 'create', '--spec-id', UUID, '--data', '{"a":1'), 2, 'InvalidArgument'],
     [there('case', 'create', '--spec-id', UUID, '--data', '{"a":1,"a":2}'), 2, 'InvalidArgument'],
     [there('case', 'create', '--spec-id', UUID, '--data', '[1]'), 2, 'InvalidArgument'],
-    ...['start', 'suspend', 'resume', 'complete', 'cancel'].map(
-      (verb): [string[], number, string] => [there('case', verb, 'x'), 2, 'InvalidArgument'],
-    ),
+    ...['start', 'suspend', 'resume', 'complete', 'cancel'].map((verb): [string[], number, string] => [
+      there('case', verb, 'x'),
+      2,
+      'InvalidArgument',
+    ]),
     [there('case', 'fail', UUID), 2, 'Usage'],
     [there('case', 'get'), 2, 'Usage'],
+    [there('case', 'get', 'x'), 2, 'InvalidArgument'],
+    [there('case', 'history', 'x'), 2, 'InvalidArgument'],
+    [there('case', 'list', '--spec-id', 'x'), 2, 'InvalidArgument'],
     [there('case', 'list', '--state', 'asleep'), 2, 'Usage'],
     [there('case', 'history'), 2, 'Usage'],
     [there('propose'), 2, 'Usage'],
@@ -156,8 +164,38 @@ describe('bad input', () => {
     [['node', 'start'], 2, 'Usage'],
     [['node', 'start', '--node', 'n1'], 2, 'Usage'],
     [['node', 'start', '--node', 'n9', '--dir', '{asleep}'], 4, 'NotFound'],
-    [['node', 'start', '--node', 'n1', '--cluster', '{asleep}/cluster.yaml', '--key', '{asleep}/clients/admin', '--data-dir', '{base}/d'], 2, 'InvalidKeyFile'],
-    [['node', 'start', '--node', 'n1', '--cluster', '{asleep}/cluster.yaml', '--key', '{asleep}/nodes/n1/node', '--data-dir', '{base}/d'], 8, 'DataDirectoryLost'],
+    [
+      [
+        'node',
+        'start',
+        '--node',
+        'n1',
+        '--cluster',
+        '{asleep}/cluster.yaml',
+        '--key',
+        '{asleep}/clients/admin',
+        '--data-dir',
+        '{base}/d',
+      ],
+      2,
+      'InvalidKeyFile',
+    ],
+    [
+      [
+        'node',
+        'start',
+        '--node',
+        'n1',
+        '--cluster',
+        '{asleep}/cluster.yaml',
+        '--key',
+        '{asleep}/nodes/n1/node',
+        '--data-dir',
+        '{base}/d',
+      ],
+      8,
+      'DataDirectoryLost',
+    ],
     [there('node', 'status', '--node', 'n9'), 4, 'NotFound'],
     [there('repl', '--file', '{base}/none'), 4, 'NotFound'],
     [there('repl', '--eval', 'nonsense'), 2, 'Usage'],
