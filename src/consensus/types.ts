@@ -28,7 +28,6 @@ export const nodeId = (id: string): NodeId => id as NodeId
 export const term = (value: number): Term => value as Term
 export const logIndex = (value: number): LogIndex => value as LogIndex
 export const epoch = (value: number): Epoch => value as Epoch
-export const writeId = (value: number): WriteId => value as WriteId
 export const readId = (value: number): ReadId => value as ReadId
 
 /** The protocol that decides right now. */

@@ -119,8 +119,3 @@ export type RaftMessage =
   | ReadIndexRequest
   | ReadIndexReply
   | TimeoutNow
-
-/** Names what a message is about, for logs. */
-export function describe(from: NodeId, message: RaftMessage): string {
-  return `${message.type} from ${from} in term ${message.term}`
-}
