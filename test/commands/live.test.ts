@@ -271,6 +271,9 @@ describe('down and damage', () => {
 })
 
 describe('up in the foreground', () => {
+  // Whatever a failing test left running.
+  afterAll(() => world.run(['down', '--dir', join(world.base, 'foreground')]))
+
   it('stays until SIGTERM, tells of a node that dies, and stops what it started', async () => {
     const dir = join(world.base, 'foreground')
     const running = world.start(['up', '--nodes', '1', '--dir', dir])

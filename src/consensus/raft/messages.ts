@@ -6,7 +6,7 @@
  * recognised. `wallMs` is the sender's time of day, for the bound on leader timestamps.
  */
 import type { Entry } from '../entry.js'
-import type { Epoch, LogIndex, Millis, NodeId, ReadId, Term } from '../types.js'
+import type { Epoch, LogIndex, Millis, ReadId, Term } from '../types.js'
 
 interface Common {
   readonly epoch: Epoch
