@@ -68,16 +68,12 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     Array.from({ length: options.connections }, () => connectClient(options.client)),
   )
   try {
-    const sessions = await Promise.all(
-      Array.from({ length: options.clients }, (_, i) =>
-        (connections[i % connections.length] as ClusterClient).openRawSession(),
-      ),
-    )
-    const slots = sessions.flatMap((session, i) =>
-      Array.from({ length: options.pipeline }, (_, p): Slot => {
-        return { id: i * options.pipeline + p, session, client: connections[i % connections.length] as ClusterClient }
-      }),
-    )
+    // One session a connection, as a process has that runs many operations at once.
+    const sessions = await Promise.all(connections.map((connection) => connection.openRawSession()))
+    const slots = Array.from({ length: options.clients * options.pipeline }, (_, id): Slot => {
+      const at = Math.floor(id / options.pipeline) % connections.length
+      return { id, session: sessions[at] as ClientSession, client: connections[at] as ClusterClient }
+    })
     const run = new BenchRun(options, slots)
     return await run.run()
   } finally {

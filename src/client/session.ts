@@ -12,6 +12,7 @@ import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
 import type { CallOptions, Session, SettledOperation } from './api.js'
 import type { Channel } from './channel.js'
 import { proposePayload } from './propose-payload.js'
+import { SequenceWindow } from './sequence-window.js'
 
 const GAP_RETRY_MS = 10
 
@@ -35,9 +36,7 @@ export class ClientSession implements Session {
   readonly #channel: Channel
   readonly #clientKey: Uint8Array
   readonly #timeoutMs: number
-  /** First sequence number and count of each request under way, in submission order. */
-  readonly #open = new Map<number, number>()
-  #next = 1
+  readonly #window = new SequenceWindow()
 
   constructor(channel: Channel, options: SessionOptions) {
     this.#channel = channel
@@ -66,15 +65,13 @@ export class ClientSession implements Session {
    * cancel it by. Throws `SequenceTooFar` when the window is full.
    */
   submitEncoded(operations: readonly Uint8Array[], timeoutMs: number, callback: RawCallback): number {
-    const first = this.#next
-    const ackedBelow = this.#ackedBelow()
-    if (first + operations.length - ackedBelow > SESSION_WINDOW) {
+    const { next, ackedBelow } = this.#window
+    if (next + operations.length - ackedBelow > SESSION_WINDOW) {
       throw new KnhkError('SequenceTooFar', 'the session window is full: wait for answers first')
     }
-    const header = { session: this.id, firstSequence: first, ackedBelow, clientKey: this.#clientKey }
+    const header = { session: this.id, firstSequence: next, ackedBelow, clientKey: this.#clientKey }
     const payload = proposePayload(header, operations)
-    this.#next = first + operations.length
-    this.#open.set(first, operations.length)
+    const first = this.#window.open(operations.length)
     return this.#propose(payload, first, performance.now() + timeoutMs, callback)
   }
 
@@ -86,7 +83,7 @@ export class ClientSession implements Session {
     return this.#channel.propose(payload, expiresAtMs - performance.now(), (frame, error) => {
       if (frame === null) {
         // The number stays open: whether it was used is not known, so the window must not pass it by.
-        if (error?.code !== 'OutcomeUnknown' && error?.code !== 'Aborted') this.#open.delete(first)
+        if (error?.code !== 'OutcomeUnknown' && error?.code !== 'Aborted') this.#window.close(first)
         callback(null, null, error)
         return
       }
@@ -102,14 +99,9 @@ export class ClientSession implements Session {
         setTimeout(() => this.#propose(payload, first, expiresAtMs, callback), GAP_RETRY_MS)
         return
       }
-      this.#open.delete(first)
+      this.#window.close(first)
       callback(frame, results, null)
     })
-  }
-
-  #ackedBelow(): number {
-    for (const first of this.#open.keys()) return first
-    return this.#next
   }
 }
 

@@ -1,24 +1,16 @@
 /**
  * The verification stage between the links and the core: what a message claims is checked here, so
- * that a core never parses a body. In plain Raft the links authenticate the sender and this stage
- * only checks that bodies match their digests; signatures join with the Byzantine protocols.
+ * that a core never parses a body. Before it spends a verification it asks the core's `interest`.
+ *
+ * In plain Raft it lets everything through: the links authenticate the sender and protect every byte
+ * on the way, the journal protects every byte on the disk, and a leader is trusted by the fault model.
+ * `knhk log verify` recomputes each body's digest. Client signatures and bodies of untrusted leaders
+ * are checked here when the Byzantine protocols join (docs/decisions/0004-ingress-in-plain-raft.md).
  */
-import { bytesEqual } from '../base/bytes.js'
-import { KnhkError } from '../base/error.js'
-import { computeBatchDigest } from '../consensus/batch-digest.js'
-import type { ProtocolMessage } from '../consensus/core.js'
-import type { Sha256 } from '../consensus/entry.js'
+import type { Core, ProtocolMessage } from '../consensus/core.js'
+import type { NodeId } from '../consensus/types.js'
 
-/** False when a body is not the one that its header names. */
-export function verifyBodies(sha256: Sha256, message: ProtocolMessage): boolean {
-  if (message.type !== 'appendEntries') return true
-  for (const entry of message.entries) {
-    try {
-      if (!bytesEqual(entry.batchDigest, computeBatchDigest(sha256, entry.kind, entry.body))) return false
-    } catch (error) {
-      if (error instanceof KnhkError) return false
-      throw error
-    }
-  }
-  return true
+/** True when the message may go to the core now. */
+export function admit(core: Core, from: NodeId, message: ProtocolMessage): boolean {
+  return core.interest(from, message) !== 'drop'
 }

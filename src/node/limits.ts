@@ -7,14 +7,18 @@ export interface NodeLimits {
   readonly batchBytesMax: number
   /** … or this many requests. */
   readonly batchRequestsMax: number
+  /** Entries of a leader on their way to an answer, beyond which requests collect: fewer and larger batches. */
+  readonly entriesInFlightMax: number
   /** Requests accepted and not yet proposed; beyond, clients get `ResourceExhausted`. */
   readonly pendingBytesMax: number
   /** Committed entries not yet applied at which a leader stops taking proposals. */
   readonly applyLagEntriesMax: number
   /** Operations applied before the clock is looked at again. */
   readonly applySliceOperations: number
-  /** Time apply and digest work may take in one turn. */
-  readonly turnBudgetMs: number
+  /** Time apply may take in one turn … */
+  readonly applyBudgetMs: number
+  /** … and the digest behind it, which nobody waits for. */
+  readonly digestBudgetMs: number
   /** Bytes read from the log at once for apply or for a lagging peer. */
   readonly loadBytesMax: number
   /** Changes collected in memory before they are written behind. */
@@ -41,10 +45,12 @@ export interface NodeLimits {
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
   batchBytesMax: 1 << 20,
   batchRequestsMax: 4096,
+  entriesInFlightMax: 2,
   pendingBytesMax: 64 << 20,
   applyLagEntriesMax: 4096,
   applySliceOperations: 256,
-  turnBudgetMs: 4,
+  applyBudgetMs: 4,
+  digestBudgetMs: 1,
   loadBytesMax: 4 << 20,
   generationBytesMax: 64 << 20,
   flushIntervalMs: 5000,

@@ -17,7 +17,7 @@ import { Answers, answerApplied, refuse, refuseOne } from './answers.js'
 import { Applier } from './applier.js'
 import { Collector, type Waiters } from './collector.js'
 import { Digests } from './digests.js'
-import { verifyBodies } from './ingress.js'
+import { admit } from './ingress.js'
 import type { NodeLimits } from './limits.js'
 import { LogWriter, type StoreEffect } from './log-writer.js'
 import { PauseWatch } from './pause-watch.js'
@@ -226,12 +226,12 @@ export class NodeLoop {
     this.#writer.start()
     // Peers get their messages before apply takes its time.
     peers.flush()
-    const budgetMs = clock.monotonicMs() + this.#options.limits.turnBudgetMs
-    const more = this.#apply(budgetMs)
-    this.#flushIfDue(clock.monotonicMs())
-    const moreDigests = this.#digests.work(budgetMs)
+    const { applyBudgetMs, digestBudgetMs } = this.#options.limits
+    const more = this.#apply(clock.monotonicMs() + applyBudgetMs)
     peers.flush()
     clients.flush()
+    this.#flushIfDue(clock.monotonicMs())
+    const moreDigests = this.#digests.work(clock.monotonicMs() + digestBudgetMs)
     if (more || moreDigests || this.#inbox.length > 0) this.#wake()
     this.#armTimer(clock.monotonicMs())
   }
@@ -247,11 +247,7 @@ export class NodeLoop {
     const inbox = this.#inbox
     this.#inbox = []
     for (const { from, message } of inbox) {
-      if (this.#core.interest(from, message) === 'drop') continue
-      if (!verifyBodies(this.#ports.sha256, message)) {
-        this.#ports.logger.log('warn', 'dropped a message whose body does not match its digest', { from })
-        continue
-      }
+      if (!admit(this.#core, from, message)) continue
       if (from === this.#leader) this.#leaderSeenMs = this.#ports.clock.monotonicMs()
       this.#step({ type: 'message', from, configHash: this.#options.configHash, message })
     }
@@ -260,6 +256,7 @@ export class NodeLoop {
   /** Proposes at once when idle; while a write is under way, requests collect for the next entry. */
   #propose(): void {
     if (this.#collector.isEmpty || this.#writer.busy || this.#writer.queued > 0) return
+    if (this.#answers.waitingEntries >= this.#options.limits.entriesInFlightMax) return
     if (this.#role !== 'leader') {
       refuse(this.#collector.drain(), {
         code: this.#leader === null ? 'NoLeader' : 'NotLeader',

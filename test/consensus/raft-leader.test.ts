@@ -1,5 +1,7 @@
 /** Shows how a leader replicates and commits: windows, refusals, loads, back-pressure, timestamps. */
+
 import { describe, expect, it } from 'vitest'
+import { DEFAULT_RAFT_LIMITS } from '../../src/consensus/raft/config.js'
 import { type LogIndex, logIndex, nodeId, term } from '../../src/consensus/types.js'
 import { append, appendReply, Engine, entriesOf, heartbeatReply, members, N1, N2, N3, of, sends } from './engine.js'
 
@@ -115,7 +117,7 @@ describe('commit', () => {
     engine.stored()
     engine.ack(N2, 4)
     engine.ack(N3, 4)
-    expect(engine.core.deadline()).toBe(engine.nowMs + 1)
+    expect(engine.core.deadline()).toBe(engine.nowMs + DEFAULT_RAFT_LIMITS.commitPushDelayMs)
     const pushed = sends(engine.tick(), 'appendEntries')
     expect(pushed.map(({ to, message }) => [to, message.entries.length, message.commitIndex])).toEqual([
       [N2, 0, 4],

@@ -46,7 +46,7 @@ export const DEFAULT_RAFT_LIMITS: RaftLimits = {
   windowBytesMax: 16 << 20,
   uncommittedBytesMax: 64 << 20,
   pendingReadsMax: 16_384,
-  commitPushDelayMs: 1,
+  commitPushDelayMs: 10,
 }
 
 /** How far ahead of the quorum's median clock a leader may stamp. */
