@@ -38,37 +38,53 @@ export async function makeContenders(wanted: (name: string) => boolean): Promise
   return contenders
 }
 
-async function startKnhk(): Promise<Contender> {
+export interface LocalCluster {
+  readonly directory: string
+  readonly env: NodeJS.ProcessEnv
+  nodes(): Promise<readonly { readonly id: string; readonly pid: number }[]>
+  /** Starts what does not run. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Three nodes of plain Raft as `knhk up` starts them, in a temporary directory. */
+export async function startLocal(): Promise<LocalCluster> {
   const base = mkdtempSync(join(tmpdir(), 'knhk-bench-'))
   const directory = join(base, 'cluster')
   const env = { ...process.env, KNHK_CONFIG_HOME: join(base, 'config') }
-  await execute(
-    process.execPath,
-    [BIN, 'up', '--protocol', 'raft', '--nodes', '3', '--dir', directory, '--detach', '--json'],
-    { env },
-  )
+  const flags = ['--protocol', 'raft', '--nodes', '3', '--dir', directory, '--detach', '--json']
+  const up = async () => {
+    const { stdout } = await execute(process.execPath, [BIN, 'up', ...flags], { env })
+    return (JSON.parse(stdout) as { nodes: { id: string; pid: number }[] }).nodes
+  }
+  let nodes = await up()
   return {
-    name: 'knhk',
-    async run(clients, seconds) {
-      const args = [
-        'bench',
-        '--dir',
-        directory,
-        '--clients',
-        String(clients),
-        '--duration',
-        String(seconds),
-        '--value-size',
-        '256',
-        '--json',
-      ]
-      const { stdout } = await execute(process.execPath, [BIN, ...args], { env, maxBuffer: 64 << 20 })
-      return JSON.parse(stdout) as Figure
+    directory,
+    env,
+    nodes: async () => nodes,
+    restart: async () => {
+      nodes = await up()
     },
-    async stop() {
+    stop: async () => {
       await execute(process.execPath, [BIN, 'down', '--dir', directory], { env })
       rmSync(base, { recursive: true, force: true })
     },
+  }
+}
+
+async function startKnhk(): Promise<Contender> {
+  const { directory, env, stop } = await startLocal()
+  return {
+    name: 'knhk',
+    async run(clients, seconds) {
+      const shape = ['--clients', String(clients), '--duration', String(seconds), '--value-size', '256']
+      const { stdout } = await execute(process.execPath, [BIN, 'bench', '--dir', directory, ...shape, '--json'], {
+        env,
+        maxBuffer: 64 << 20,
+      })
+      return JSON.parse(stdout) as Figure
+    },
+    stop,
   }
 }
 
