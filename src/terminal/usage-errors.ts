@@ -54,9 +54,14 @@ function unknownFlags(unknown: readonly string[], known: readonly string[]): Knh
   return usage(`unknown ${names.length === 1 ? 'flag' : 'flags'}: ${names.join(', ')}`, hint)
 }
 
+/** The parser puts each finding on a line of its own; a missing flag becomes `missing: --NAME`. */
 function tidy(message: string): string {
   const [first = ''] = stripVTControlCharacters(message).split('\nSee more help')
-  const text = first.replaceAll(/\s+/g, ' ').trim()
+  const lines = first.split('\n').map((line) => line.replaceAll(/\s+/g, ' ').trim())
+  const findings = lines.filter((line) => line !== '' && !/^The following errors? occurred:$/.test(line))
+  const missing = findings.flatMap((line) => /^Missing required flag (\S+)$/.exec(line)?.[1] ?? [])
+  if (missing.length > 0) return `missing: ${missing.map((name) => `--${name}`).join(', ')}`
+  const text = findings.join('; ')
   return text.replace(/^The following errors? occurred: /, '').replace(/^Parsing (--[a-z0-9-]+) /, '$1: ')
 }
 
