@@ -1,5 +1,6 @@
 /** `knhk propose`. */
 import * as Flags from '@oclif/core/flags'
+import { KnhkError } from '../src/base/error.js'
 import { ClusterCommand, clusterFlags } from '../src/terminal/cluster-command.js'
 import { timeoutFlag } from '../src/terminal/flags.js'
 import { WRITE_EXIT_CODES } from '../src/terminal/operation-report.js'
@@ -50,8 +51,13 @@ Every line is tried and has its own outcome. Exit code 0: all applied; 1: some r
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Propose)
+    if (flags.file === '-' && this.session !== null) {
+      throw new KnhkError('Usage', 'the REPL itself reads standard input', {
+        hint: 'Give --operation JSON, or --file with a file.',
+      })
+    }
     const { openLines, LINE_BYTES_MAX, proposeLines } = await import('../src/terminal/propose.js')
-    const lines = await openLines(flags.file ?? null, flags.operation ?? [], LINE_BYTES_MAX)
+    const lines = await openLines(flags.file ?? null, flags.operation ?? [], LINE_BYTES_MAX, this.signal)
     const { client } = await this.connect(flags)
     const progress = await this.progress('proposing')
     let shown = 0

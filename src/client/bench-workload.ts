@@ -18,6 +18,8 @@ export interface WorkloadOptions {
   readonly keys: number
   readonly valueSize: number
   readonly batch: number
+  /** Keys that no earlier run has written: what a history says must start from nothing. */
+  readonly ownKeys: boolean
 }
 
 export class BenchWorkload {
@@ -29,57 +31,51 @@ export class BenchWorkload {
   /** Tells the values of this run from those of an earlier one. */
   readonly #run = randomBytes(RUN_CHARS / 2).toString('hex')
   #serial = 0
-  #newestKey = 0
 
   constructor(options: WorkloadOptions) {
     if (options.keys < 1 || options.keys > 10 ** KEY_DIGITS)
       throw new KnhkError('InvalidArgument', 'keys must be 1 to 100,000,000')
     this.#options = options
-    const key = Buffer.from(keyName(0))
+    const key = Buffer.from(this.#keyName(0))
     const value = Buffer.alloc(options.valueSize, 'x')
     const isMarked = value.length >= MARKED_BYTES
     if (isMarked) value.write(this.#run + '0'.repeat(SERIAL_DIGITS))
     this.#template = Buffer.from(encodeOperation(kvOperation({ operation: 'kv.put', key, value })))
     this.#keyAt = this.#template.indexOf(key) + key.length - KEY_DIGITS
-    this.#valueAt = isMarked ? this.#template.indexOf(this.#run) : -1
+    this.#valueAt = isMarked ? this.#template.lastIndexOf(this.#run) : -1
   }
 
-  /** Key of the newest put. */
-  get lastKey(): string {
-    return keyName(this.#newestKey)
+  key(): string {
+    return this.#keyName(this.#drawKey())
   }
 
-  /** Value of the newest put; made on demand, because only a history needs it. */
-  get lastValue(): string {
+  /** The encoded operations of one request; `onPut` is told what each of them stores. */
+  puts(onPut: ((key: string, value: string) => void) | null): Uint8Array[] {
+    const operations: Uint8Array[] = []
+    for (let i = 0; i < this.#options.batch; i++) {
+      const operation = Buffer.from(this.#template)
+      const key = this.#drawKey()
+      writeDigits(operation, this.#keyAt, KEY_DIGITS, key)
+      if (this.#valueAt >= 0) writeDigits(operation, this.#valueAt + RUN_CHARS, SERIAL_DIGITS, ++this.#serial)
+      operations.push(operation)
+      onPut?.(this.#keyName(key), this.#newestValue())
+    }
+    return operations
+  }
+
+  #keyName(number: number): string {
+    return `k${this.#options.ownKeys ? this.#run : ''}${String(number).padStart(KEY_DIGITS, '0')}`
+  }
+
+  #newestValue(): string {
     const { valueSize } = this.#options
     if (this.#valueAt < 0) return 'x'.repeat(valueSize)
     return (this.#run + String(this.#serial).padStart(SERIAL_DIGITS, '0')).padEnd(valueSize, 'x')
   }
 
-  key(): string {
-    return keyName(this.#drawKey())
-  }
-
-  /** The encoded operations of one request. */
-  puts(): Uint8Array[] {
-    const operations: Uint8Array[] = []
-    for (let i = 0; i < this.#options.batch; i++) {
-      const operation = Buffer.from(this.#template)
-      this.#newestKey = this.#drawKey()
-      writeDigits(operation, this.#keyAt, KEY_DIGITS, this.#newestKey)
-      if (this.#valueAt >= 0) writeDigits(operation, this.#valueAt + RUN_CHARS, SERIAL_DIGITS, ++this.#serial)
-      operations.push(operation)
-    }
-    return operations
-  }
-
   #drawKey(): number {
     return Math.floor(Math.random() * this.#options.keys)
   }
-}
-
-function keyName(number: number): string {
-  return `k${String(number).padStart(KEY_DIGITS, '0')}`
 }
 
 function writeDigits(out: Uint8Array, at: number, digits: number, number: number): void {

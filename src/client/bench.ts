@@ -5,7 +5,7 @@
  */
 import type { KnhkError } from '../base/error.js'
 import type { ClientOptions } from './api.js'
-import { BenchHistory } from './bench-history.js'
+import { BenchHistory, type OpenOperation } from './bench-history.js'
 import { BenchWorkload } from './bench-workload.js'
 import { type ClientSession, type ClusterClient, connectClient } from './index.js'
 import { LatencyHistogram } from './latency-histogram.js'
@@ -64,6 +64,7 @@ const REQUEST_TIMEOUT_MS = 10_000
 const DRAIN_TIMEOUT_MS = REQUEST_TIMEOUT_MS + 1000
 
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
+  const history = options.historyFile === undefined ? null : await BenchHistory.create(options.historyFile)
   const connections = await Promise.all(
     Array.from({ length: options.connections }, () => connectClient(options.client)),
   )
@@ -74,8 +75,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       const at = Math.floor(id / options.pipeline) % connections.length
       return { id, session: sessions[at] as ClientSession, client: connections[at] as ClusterClient }
     })
-    const run = new BenchRun(options, slots)
-    return await run.run()
+    return await new BenchRun(options, slots, history).run()
   } finally {
     await Promise.all(connections.map((connection) => connection.close()))
   }
@@ -95,12 +95,12 @@ class BenchRun {
   #open = 0
   #onDrained: (() => void) | undefined
 
-  constructor(options: BenchOptions, slots: readonly Slot[]) {
+  constructor(options: BenchOptions, slots: readonly Slot[], history: BenchHistory | null) {
     this.#options = options
     this.#slots = slots
     this.#idle = [...slots]
-    this.#workload = new BenchWorkload(options)
-    this.#history = options.historyFile === undefined ? null : new BenchHistory(options.historyFile)
+    this.#workload = new BenchWorkload({ ...options, ownKeys: history !== null })
+    this.#history = history
   }
 
   async run(): Promise<BenchReport> {
@@ -152,13 +152,19 @@ class BenchRun {
   }
 
   #write(slot: Slot, scheduledMs: number): void {
-    const operations = this.#workload.puts()
-    const open = this.#history?.call(slot.id, 'put', this.#workload.lastKey, this.#workload.lastValue)
+    const history = this.#history
+    const open: OpenOperation[] = []
+    // Operations of one request are open at once, so each place in it is a client of its own.
+    const place = slot.id * this.#options.batch
+    const operations = this.#workload.puts(
+      history === null
+        ? null
+        : (key, value) => open.push(history.call({ slot: place + open.length, op: 'put', key, value })),
+    )
     slot.session.submitEncoded(operations, REQUEST_TIMEOUT_MS, (_, results, error) => {
-      if (open !== undefined) {
-        const outcome =
-          error !== null ? (isUnknown(error) ? 'unknown' : 'failed') : results?.[0]?.outcome.ok ? 'ok' : 'failed'
-        this.#history?.return(open, outcome, null)
+      for (const [i, operation] of open.entries()) {
+        const isOk = error === null && results?.[i]?.outcome.ok === true
+        history?.return(operation, isOk ? 'ok' : error !== null && isUnknown(error) ? 'unknown' : 'failed', null)
       }
       this.#finished(
         slot,
@@ -170,7 +176,7 @@ class BenchRun {
 
   #read(slot: Slot, scheduledMs: number): void {
     const key = this.#workload.key()
-    const open = this.#history?.call(slot.id, 'get', key, null)
+    const open = this.#history?.call({ slot: slot.id * this.#options.batch, op: 'get', key, value: null })
     slot.client.query('kv.get', { key: Buffer.from(key) }, { timeoutMs: REQUEST_TIMEOUT_MS }).then(
       (answer) => {
         const value = (answer.value as { value: Uint8Array | null }).value

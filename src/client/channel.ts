@@ -62,17 +62,20 @@ export class Channel {
   #unsent: Pending[] = []
   #nextNumber = 1
   #sweep: NodeJS.Timeout | undefined
+  #retry: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(
     makeLinks: (handlers: {
       onFrame: (member: string, type: number, payload: Uint8Array) => void
+      onUp: (member: string) => void
       onDown: (member: string) => void
       onLeader: (leader: string | null) => void
     }) => Links,
   ) {
     this.#links = makeLinks({
       onFrame: (member, type, payload) => this.#frame(member, type, payload),
+      onUp: () => this.#up(),
       onDown: (member) => this.#down(member),
       onLeader: (leader) => this.#leaderChanged(leader),
     })
@@ -145,6 +148,7 @@ export class Channel {
   close(): void {
     this.#closed = true
     clearInterval(this.#sweep)
+    clearTimeout(this.#retry)
     this.#seeker.stop()
     for (const pending of [...this.#pending.values()])
       this.#fail(pending, new KnhkError('Aborted', 'the client was closed'))
@@ -163,8 +167,10 @@ export class Channel {
       queueMicrotask(() => pending.onError(new KnhkError('Aborted', 'the client is closed'), ''))
       return
     }
-    if (pending.payload.length > TRANSPORT_LIMITS.clientFrameBytes) {
-      const message = `the request has ${pending.payload.length} bytes, more than ${TRANSPORT_LIMITS.clientFrameBytes}`
+    // A frame is its type and the payload.
+    const frameBytes = 1 + pending.payload.length
+    if (frameBytes > TRANSPORT_LIMITS.clientFrameBytes) {
+      const message = `the request takes ${frameBytes} bytes, more than ${TRANSPORT_LIMITS.clientFrameBytes}`
       queueMicrotask(() => pending.onError(new KnhkError('FrameTooLarge', message), ''))
       return
     }
@@ -183,8 +189,9 @@ export class Channel {
       else this.#openFor(pending, pending.member)
       return
     }
-    pending.sentTo = target
-    link.send(pending.type, pending.payload)
+    // A full queue did not take the frame: nothing of it has left.
+    if (link.send(pending.type, pending.payload)) pending.sentTo = target
+    else this.#sendLater(pending)
   }
 
   #target(pending: Pending): string | null {
@@ -202,12 +209,26 @@ export class Channel {
     )
   }
 
+  #sendLater(pending: Pending): void {
+    pending.sentTo = null
+    this.#unsent.push(pending)
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      this.#resend()
+    }, RETRY_DELAY_MS)
+  }
+
   /** Sends everything that waits, in the order in which it was submitted. */
   #resend(): void {
     const unsent = this.#unsent
     this.#unsent = []
     unsent.sort((a, b) => a.number - b.number)
     for (const pending of unsent) if (this.#pending.has(pending.number)) this.#send(pending)
+  }
+
+  /** Queries need no leader: any member answers them, or says why it cannot. */
+  #up(): void {
+    if (this.#unsent.some((pending) => pending.type === CLIENT_FRAME.query)) this.#resend()
   }
 
   #leaderChanged(leader: string | null): void {
@@ -242,8 +263,14 @@ export class Channel {
       return
     }
     this.#pending.delete(pending.number)
+    try {
+      pending.onAnswer(payload, member)
+    } catch (error) {
+      // An answer that cannot be read counts as none: it costs the link, and the request is sent again.
+      this.#pending.set(pending.number, pending)
+      throw error
+    }
     this.#restIfIdle()
-    pending.onAnswer(payload, member)
   }
 
   #refused(member: string, pending: Pending, payload: Uint8Array): void {
@@ -252,7 +279,7 @@ export class Channel {
     pending.maybeApplied ||= refusal.outcomeUnknown
     pending.lastRefusal = error
     if (!RETRYABLE.has(refusal.code) || pending.member !== null) {
-      this.#fail(pending, error)
+      this.#fail(pending, pending.type === CLIENT_FRAME.propose && pending.maybeApplied ? unknownBehind(error) : error)
       return
     }
     pending.sentTo = null
@@ -260,9 +287,7 @@ export class Channel {
       this.#links.doubt(member)
       if (refusal.leader !== null && refusal.leader !== member) this.#links.hint(refusal.leader)
     }
-    const wasEmpty = this.#unsent.length === 0
-    this.#unsent.push(pending)
-    if (wasEmpty) setTimeout(() => this.#resend(), RETRY_DELAY_MS)
+    this.#sendLater(pending)
   }
 
   #expire(): void {
@@ -305,4 +330,10 @@ export class Channel {
     this.#sweep = undefined
     this.#seeker.stop()
   }
+}
+
+/** Refused now, but an earlier sending of the same request may have reached the log. */
+function unknownBehind(cause: KnhkError): KnhkError {
+  const message = `the request was refused when it was sent again; it may have been applied before (${cause.message})`
+  return new KnhkError('OutcomeUnknown', message, { cause })
 }

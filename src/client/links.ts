@@ -16,6 +16,8 @@ export interface LinksOptions {
   readonly dial: DialMember
   /** A frame other than a leader notice. */
   readonly onFrame: (member: string, type: number, payload: Uint8Array) => void
+  /** A link is open now. */
+  readonly onUp: (member: string) => void
   readonly onDown: (member: string) => void
   readonly onLeader: (leader: string | null) => void
 }
@@ -124,6 +126,7 @@ export class Links {
       this.doubt(member.id)
       this.#options.onDown(member.id)
     }
+    this.#options.onUp(member.id)
     return link
   }
 

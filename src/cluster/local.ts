@@ -71,6 +71,8 @@ export async function startLocalCluster(options: UpOptions): Promise<LocalCluste
       await waitUntilHealthy(made.configuration, dir, started, options)
     } catch (error) {
       if (signal?.aborted === true) await stopStarted(dir, started, { graceMs: STOP_GRACE_MS })
+      // They go on without us: a child that is not released would keep this process waiting for its end.
+      for (const child of started) child.release()
       throw error
     }
     return {

@@ -92,17 +92,17 @@ export class Applier {
   #load(from: LogIndex, upTo: LogIndex): void {
     if (this.#loading) return
     this.#loading = true
-    this.#options.log.read(from, this.#options.limits.loadBytesMax).then(
-      (entries) => {
+    this.#options.log
+      .read(from, this.#options.limits.loadBytesMax)
+      .then((entries) => {
         this.#loading = false
         this.#loaded = entries.filter((entry) => entry.index <= upTo)
         assert(this.#loaded[0]?.index === from, 'a committed entry is in the log')
         this.#options.wake()
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         this.#loading = false
         this.#options.onFailed(error)
-      },
-    )
+      })
   }
 }

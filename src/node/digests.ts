@@ -16,6 +16,7 @@ export interface DigestRecord {
 
 interface Job {
   readonly changes: Iterator<readonly [string, Uint8Array | null]>
+  readonly bytes: number
   /** The index that the digests are recorded under; null when the generation ended in between. */
   readonly recordAt: LogIndex | null
 }
@@ -29,6 +30,7 @@ export class Digests {
   readonly #jobs: Job[] = []
   readonly #records: DigestRecord[] = []
   #rebuilding = false
+  #waitingBytes = 0
 
   constructor(modules: { readonly sha256: Sha256; readonly clock: Clock; readonly limits: NodeLimits }) {
     this.#tree = new DigestTree(modules.sha256)
@@ -50,9 +52,15 @@ export class Digests {
     return this.#jobs.length === 0
   }
 
-  /** Takes the changes of a generation that has ended. */
-  add(changes: ReadonlyMap<string, Uint8Array | null>, recordAt: LogIndex | null): void {
-    this.#jobs.push({ changes: changes.entries(), recordAt })
+  /** Of the generations that are not in the tree yet: they stay in memory until then. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  /** Takes the changes of a generation that has ended, and what it counts. */
+  add(changes: ReadonlyMap<string, Uint8Array | null>, bytes: number, recordAt: LogIndex | null): void {
+    this.#jobs.push({ changes: changes.entries(), bytes, recordAt })
+    this.#waitingBytes += bytes
   }
 
   /**
@@ -79,6 +87,7 @@ export class Digests {
         this.#record(job.recordAt)
       }
       this.#jobs.shift()
+      this.#waitingBytes -= job.bytes
     }
     return false
   }

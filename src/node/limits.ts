@@ -29,12 +29,15 @@ export interface NodeLimits {
   readonly idleMs: number
   /** Apply waits while more than this is not yet written behind. */
   readonly unflushedBytesMax: number
+  /** Apply waits while more changes than this have not reached the digests, which hold on to them until then. */
+  readonly digestBacklogBytesMax: number
   /** Entries between two compared digests. */
   readonly digestInterval: number
   /** Digests kept for `status --digest-at`. */
   readonly digestsKept: number
   /** A reader that lags more than this behind gets its connection closed. */
   readonly clientBufferBytesMax: number
+  /** Queries that wait for confirmation or are being answered. */
   readonly queriesWaitingMax: number
   /** A read that found no leader is tried again after … */
   readonly readRetryMs: number
@@ -56,6 +59,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   flushIntervalMs: 5000,
   idleMs: 1000,
   unflushedBytesMax: 192 << 20,
+  digestBacklogBytesMax: 192 << 20,
   digestInterval: 1000,
   digestsKept: 16,
   clientBufferBytesMax: 64 << 20,

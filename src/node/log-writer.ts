@@ -16,7 +16,7 @@ export class LogWriter {
   readonly #onFailed: (error: unknown) => void
   #queue: StoreEffect[] = []
   #held: SendEffect[] = []
-  #writing = false
+  #writing: Promise<void> | null = null
   #failed = false
   #durable = 0 as WriteId
   #durableIndex: LogIndex
@@ -34,7 +34,7 @@ export class LogWriter {
 
   /** A write is on its way to the disk. */
   get busy(): boolean {
-    return this.#writing
+    return this.#writing !== null
   }
 
   get queued(): number {
@@ -72,23 +72,28 @@ export class LogWriter {
 
   /** Starts the next write if none is under way. */
   start(): void {
-    if (this.#writing || this.#failed || this.#queue.length === 0) return
+    if (this.#writing !== null || this.#failed || this.#queue.length === 0) return
     const batch = this.#queue
     this.#queue = []
-    this.#writing = true
     const records = batch.flatMap((write) => write.records)
-    this.#log.append(records).then(
-      () => this.#completed(batch),
-      (error: unknown) => {
-        this.#writing = false
+    this.#writing = this.#log
+      .append(records)
+      .then(() => this.#completed(batch))
+      .catch((error: unknown) => {
+        this.#writing = null
         this.#failed = true
         this.#onFailed(error)
-      },
-    )
+      })
+  }
+
+  /** Resolves when the write under way has ended, either way. What is queued behind it is never written. */
+  async stop(): Promise<void> {
+    this.#queue = []
+    await this.#writing
   }
 
   #completed(batch: readonly StoreEffect[]): void {
-    this.#writing = false
+    this.#writing = null
     for (const write of batch) {
       assert(write.writeId > this.#durable, 'writes become durable in the order of their ids')
       this.#durable = write.writeId

@@ -144,6 +144,7 @@ export class NodeLoop {
       appliedIndex: () => this.#applier.appliedIndex,
       status: () => this.#status(),
       staleMs: () => (this.#role === 'leader' ? 0 : ports.clock.monotonicMs() - this.#leaderSeenMs),
+      openMax: limits.queriesWaitingMax,
       linearizable: (callback) => {
         const added = this.#reads.add(callback)
         this.#wake()
@@ -161,6 +162,7 @@ export class NodeLoop {
   start(): void {
     const { peers, clients, scheduler, state } = this.#ports
     peers.onMessage = (from, message) => {
+      if (this.#stopped) return
       this.#inbox.push({ from, message })
       this.#wake()
     }
@@ -188,8 +190,12 @@ export class NodeLoop {
     this.#ports.clients.flush()
     await this.#ports.clients.close()
     await this.#ports.peers.close()
-    this.#machine.checkpoint()
-    this.#ports.state.rotate(this.#applier.appliedIndex)
+    await this.#writer.stop()
+    // Inside an entry the state is at no index: its last generation is dropped, the log gives it again.
+    if (!this.#applier.isInsideEntry) {
+      this.#machine.checkpoint()
+      this.#ports.state.rotate(this.#applier.appliedIndex)
+    }
     await this.#ports.state.close()
     await this.#ports.log.close()
   }
@@ -231,8 +237,12 @@ export class NodeLoop {
     peers.flush()
     clients.flush()
     this.#flushIfDue(clock.monotonicMs())
-    const moreDigests = this.#digests.work(clock.monotonicMs() + digestBudgetMs)
-    if (more || moreDigests || this.#inbox.length > 0) this.#wake()
+    // Where apply waits for the digests, they get its time too.
+    const lagged = this.#digestsLag
+    const budgetMs = lagged ? digestBudgetMs + applyBudgetMs : digestBudgetMs
+    const moreDigests = this.#digests.work(clock.monotonicMs() + budgetMs)
+    const caughtUp = lagged && !this.#digestsLag
+    if (more || moreDigests || caughtUp || this.#inbox.length > 0) this.#wake()
     this.#armTimer(clock.monotonicMs())
   }
 
@@ -333,14 +343,14 @@ export class NodeLoop {
   }
 
   #load(peer: NodeId, from: LogIndex, maxBytes: number): void {
-    this.#ports.log.read(from, maxBytes).then(
-      (entries) => {
+    this.#ports.log
+      .read(from, maxBytes)
+      .then((entries) => {
         if (this.#stopped) return
         this.#step({ type: 'loaded', peer, from, entries })
         this.#wake()
-      },
-      (error: unknown) => this.#fail(error),
-    )
+      })
+      .catch((error: unknown) => this.#fail(error))
   }
 
   #roleChanged(effect: Extract<Effect, { type: 'roleChanged' }>): void {
@@ -359,7 +369,9 @@ export class NodeLoop {
   #apply(deadlineMs: number): boolean {
     const upTo = Math.min(this.#commitIndex, this.#writer.durableIndex) as LogIndex
     const before = this.#applier.appliedIndex
-    const more = this.#applier.advance(upTo, deadlineMs)
+    // An entry that has begun is finished; the digests wake the loop as long as they have work.
+    const waits = this.#digestsLag && !this.#applier.isInsideEntry
+    const more = !waits && this.#applier.advance(upTo, deadlineMs)
     const applied = this.#applier.appliedIndex
     if (applied > before) {
       this.#lastAppliedMs = this.#ports.clock.monotonicMs()
@@ -367,6 +379,10 @@ export class NodeLoop {
     }
     this.#reads.serve(applied)
     return more
+  }
+
+  get #digestsLag(): boolean {
+    return this.#digests.waitingBytes > this.#options.limits.digestBacklogBytesMax
   }
 
   #answer(entry: Entry, ordinal: number, firstPosition: number, results: Uint8Array): void {
@@ -383,7 +399,9 @@ export class NodeLoop {
   /** Ends the open generation: its changes reach the digest now and the disk with the next flush. */
   #rotate(applied: LogIndex, recordAt: LogIndex | null): void {
     this.#machine.checkpoint()
-    this.#digests.add(this.#ports.state.rotate(applied), recordAt)
+    const { state } = this.#ports
+    const { openBytes } = state
+    this.#digests.add(state.rotate(applied), openBytes, recordAt)
   }
 
   /** Writes behind: when much is unwritten, now and then, and when the node has become idle. */
@@ -392,15 +410,17 @@ export class NodeLoop {
     const { limits } = this.#options
     const { state } = this.#ports
     const applied = this.#applier.appliedIndex
-    const unwritten = state.openBytes + state.unflushedBytes
+    const { openBytes, unflushedBytes } = state
+    const due = openBytes + unflushedBytes > 0 && nowMs - this.#flushedMs >= limits.flushIntervalMs
     const idle = nowMs - this.#lastAppliedMs >= limits.idleMs
-    if (idle && this.#digests.isIdle && this.#digests.latest?.index !== applied) this.#rotate(applied, applied)
-    else if (unwritten === 0) return
-    else if (unwritten >= limits.generationBytesMax || nowMs - this.#flushedMs >= limits.flushIntervalMs) {
-      this.#rotate(applied, null)
-    } else return
+    const digestDue = idle && this.#digests.isIdle && this.#digests.latest?.index !== applied
+    // What is frozen and not yet written says nothing about the open generation: cut at every turn of a
+    // long write, it would end as a thousand small ones, and each read looks through all of them.
+    if (digestDue || due || openBytes >= limits.generationBytesMax) {
+      this.#rotate(applied, digestDue ? applied : null)
+      this.#flushedMs = nowMs
+    } else if (openBytes + unflushedBytes < limits.generationBytesMax) return
     state.flush()
-    this.#flushedMs = nowMs
   }
 
   #opened(connection: ClientConnection): void {
@@ -410,6 +430,7 @@ export class NodeLoop {
   }
 
   #frame(connection: ClientConnection, type: number, payload: Uint8Array): void {
+    if (this.#stopped) return
     if (connection.bufferedBytes > this.#options.limits.clientBufferBytesMax) {
       connection.close('the client does not read its answers')
       return

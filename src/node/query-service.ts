@@ -27,6 +27,8 @@ export interface QueryServiceOptions {
   readonly appliedIndex: () => LogIndex
   readonly status: () => Record<string, unknown>
   readonly staleMs: () => Millis
+  /** Queries of all read levels that wait or run; beyond, `ResourceExhausted`. */
+  readonly openMax: number
   /** False when too many reads wait. */
   readonly linearizable: (callback: ReadCallback) => boolean
 }
@@ -35,6 +37,7 @@ const INSPECT_LIMIT_MAX = 1000
 
 export class QueryService {
   readonly #options: QueryServiceOptions
+  #open = 0
 
   constructor(options: QueryServiceOptions) {
     this.#options = options
@@ -43,8 +46,18 @@ export class QueryService {
   /** Handles one query frame. `wake` makes the loop flush an answer that comes later. */
   frame(connection: ClientConnection, payload: Uint8Array, wake: () => void): void {
     const query = decodeQuery(payload)
-    const run = () => void this.#serve(connection, query).finally(wake)
+    const end = () => {
+      this.#open--
+      wake()
+    }
+    const run = () => void this.#serve(connection, query).finally(end)
+    if (this.#open >= this.#options.openMax) {
+      refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
+      wake()
+      return
+    }
     if (query.read === 'local') {
+      this.#open++
       run()
       return
     }
@@ -55,10 +68,13 @@ export class QueryService {
     }
     const added = this.#options.linearizable((refusal) => {
       if (refusal === null) run()
-      else refuseOne(connection, query.requestNumber, { ...refusal, outcomeUnknown: false })
+      else {
+        refuseOne(connection, query.requestNumber, { ...refusal, outcomeUnknown: false })
+        end()
+      }
     })
-    if (!added)
-      refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
+    if (added) this.#open++
+    else refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
   }
 
   /** Never rejects: what goes wrong with one query is told to the one who asked. */

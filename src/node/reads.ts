@@ -87,7 +87,8 @@ export class ReadQueue {
   /** Asks again for rounds that got no answer, and gives up on old ones. */
   retry(nowMs: Millis): void {
     for (const [id, round] of [...this.#open]) {
-      if (nowMs - round.askedMs < this.#limits.readRetryMs) continue
+      // The same sum as in `deadline`: a difference can round below it, and the loop would turn in vain.
+      if (nowMs < round.askedMs + this.#limits.readRetryMs) continue
       this.#open.delete(id)
       if (nowMs - round.firstAskedMs >= this.#limits.readTimeoutMs) {
         this.#finish(round.callbacks, { code: 'NoLeader', leader: null })

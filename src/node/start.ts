@@ -73,7 +73,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       ...(options.listen === undefined ? {} : { listen: options.listen }),
       hello: () => hello(nodeId, storage, node),
       admitPeer: (peer) => admitPeer(peer, storage, logger, onFatal),
-      admitClient: (publicKey) => (node === undefined || node.machine.roleOf(publicKey) !== null ? null : 'UnknownKey'),
+      admitClient: (publicKey) => admitClient(publicKey, node),
       random: realRandom,
       logger,
     })
@@ -109,8 +109,13 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       port: transport.port,
       stopped,
       stop: async () => {
-        await loop.stop()
-        await transport.close()
+        try {
+          await loop.stop()
+          await transport.close()
+        } catch (error) {
+          onFatal(error)
+          return
+        }
         logger.log('info', 'node stopped')
         reportStopped(null)
       },
@@ -131,6 +136,12 @@ function hello(nodeId: NodeId, storage: NodeStorage, node: ComposedNode | undefi
     term: status?.term ?? hardState.term,
     lastIndex: storage.log.lastIndex,
   }
+}
+
+/** Until the state is there nobody can be known, and no loop would hear what the client says. */
+function admitClient(publicKey: Uint8Array, node: ComposedNode | undefined): ErrorCode | null {
+  if (node === undefined) return 'Unreachable'
+  return node.machine.roleOf(publicKey) === null ? 'UnknownKey' : null
 }
 
 /** A member that shows another incarnation lost its disk, and with it its promises: it must not take part. */

@@ -36,9 +36,11 @@ export class SimulatedConnection implements ClientConnection {
 
   /** From the client to the node. */
   transmit(type: number, payload: Uint8Array): void {
-    this.#queue.after(0.1, () => {
-      if (this.open) this.#listener.onFrame(this, type, payload)
-    })
+    this.#queue.after(0.1, () =>
+      this.#listener.guard(() => {
+        if (this.open) this.#listener.onFrame(this, type, payload)
+      }),
+    )
   }
 
   close(): void {
@@ -53,11 +55,14 @@ export class SimulatedListener implements ClientListener {
   onFrame: ClientListener['onFrame'] = () => {}
   onOpen: ClientListener['onOpen'] = () => {}
   onClose: ClientListener['onClose'] = () => {}
+  /** Runs what reaches the node when it can take it; not at all once it is gone. */
+  readonly guard: (callback: () => void) => void
   readonly #queue: EventQueue
   readonly #connections = new Set<SimulatedConnection>()
 
-  constructor(queue: EventQueue) {
+  constructor(queue: EventQueue, guard: (callback: () => void) => void) {
     this.#queue = queue
+    this.guard = guard
   }
 
   connect(
@@ -66,7 +71,9 @@ export class SimulatedListener implements ClientListener {
   ): SimulatedConnection {
     const connection = new SimulatedConnection(this, this.#queue, clientKey, handlers)
     this.#connections.add(connection)
-    this.onOpen(connection)
+    this.guard(() => {
+      if (connection.open) this.onOpen(connection)
+    })
     return connection
   }
 

@@ -3,6 +3,7 @@ import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import { DEFAULT_SETTINGS } from '../consensus/configuration.js'
 import type { Sha256 } from '../consensus/entry.js'
+import type { RaftLimits } from '../consensus/raft/config.js'
 import { type NodeId, nodeId } from '../consensus/types.js'
 import type { NodeLimits } from '../node/limits.js'
 import type { Logger } from '../node/ports.js'
@@ -16,6 +17,7 @@ export interface SimulatedClusterOptions {
   readonly nodes: number
   readonly sha256: Sha256
   readonly limits?: Partial<NodeLimits>
+  readonly raftLimits?: Partial<RaftLimits>
   readonly logger?: Logger
 }
 
@@ -42,6 +44,7 @@ export class SimulatedCluster {
             configuration: this.configuration,
             seed: options.seed,
             limits: options.limits ?? {},
+            raftLimits: options.raftLimits ?? {},
             logger: options.logger ?? SILENT,
           },
           world,

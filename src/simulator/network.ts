@@ -30,8 +30,15 @@ export class SimulatedNetwork {
   readonly #ends = new Map<NodeId, SimulatedLinks>()
   /** Directed pairs that are cut: `from>to`. */
   readonly #cut = new Set<string>()
+  /** Directed pairs whose messages are held up, and until when. */
+  readonly #clogged = new Map<string, Millis>()
+  /** When the latest message of a directed pair was, or will be, delivered. */
+  readonly #latestMs = new Map<string, Millis>()
   delivered = 0
   lost = 0
+  delayed = 0
+  duplicated = 0
+  reordered = 0
 
   constructor(queue: EventQueue, random: SeededRandom, options: NetworkOptions = CALM_NETWORK) {
     this.#queue = queue
@@ -39,9 +46,9 @@ export class SimulatedNetwork {
     this.options = options
   }
 
-  /** The links of one run of one node; replaces those of its earlier run. */
-  attach(self: NodeId): SimulatedLinks {
-    const links = new SimulatedLinks((to, message) => this.#send(self, links, to, message))
+  /** The links of one run of one node; replaces those of its earlier run. `guard` runs what arrives. */
+  attach(self: NodeId, guard: (callback: () => void) => void): SimulatedLinks {
+    const links = new SimulatedLinks((to, message) => this.#send(self, links, to, message), guard)
     this.#ends.set(self, links)
     return links
   }
@@ -55,8 +62,14 @@ export class SimulatedNetwork {
     this.#cut.add(`${from}>${to}`)
   }
 
+  /** Holds up what is sent from → to, and delivers it after `durationMs`. */
+  clog(from: NodeId, to: NodeId, durationMs: Millis): void {
+    this.#clogged.set(`${from}>${to}`, this.#queue.nowMs + durationMs)
+  }
+
   heal(): void {
     this.#cut.clear()
+    this.#clogged.clear()
   }
 
   /** Cuts both directions between every member of one group and every member of the other. */
@@ -70,7 +83,9 @@ export class SimulatedNetwork {
   }
 
   #send(from: NodeId, sender: SimulatedLinks, to: NodeId, message: ProtocolMessage): void {
-    if (this.#cut.has(`${from}>${to}`) || this.#random.chance(this.options.loss)) {
+    const pair = `${from}>${to}`
+    if (this.#cut.has(pair)) return
+    if (this.#random.chance(this.options.loss)) {
       this.lost++
       return
     }
@@ -78,33 +93,46 @@ export class SimulatedNetwork {
     const payload = concatBytes(parts)
     const receiver = this.#ends.get(to)
     const copies = this.#random.chance(this.options.duplication) ? 2 : 1
+    this.duplicated += copies - 1
     for (let copy = 0; copy < copies; copy++) {
-      this.#queue.after(this.#latencyMs(), () => {
+      this.#queue.after(this.#latencyMs(pair), () => {
         // A crash of either side ends the connection and what was on its way.
         if (receiver === undefined || this.#ends.get(to) !== receiver || this.#ends.get(from) !== sender) return
         const decoded = decodeMessage(type, payload)
         if (decoded === null) return
         this.delivered++
-        receiver.onMessage(from, decoded)
+        receiver.guard(() => receiver.onMessage(from, decoded))
       })
     }
   }
 
-  #latencyMs(): Millis {
+  #latencyMs(pair: string): Millis {
     const { latencyMinMs, latencyMaxMs, delay } = this.options
-    const base = latencyMinMs + this.#random.next() * (latencyMaxMs - latencyMinMs)
-    return this.#random.chance(delay) ? base * (1 + 9 * this.#random.next()) : base
+    let latencyMs = latencyMinMs + this.#random.next() * (latencyMaxMs - latencyMinMs)
+    if (this.#random.chance(delay)) {
+      this.delayed++
+      latencyMs *= 1 + 9 * this.#random.next()
+    }
+    const { nowMs } = this.#queue
+    latencyMs = Math.max(latencyMs, (this.#clogged.get(pair) ?? 0) - nowMs)
+    const atMs = nowMs + latencyMs
+    const latestMs = this.#latestMs.get(pair) ?? 0
+    if (atMs < latestMs) this.reordered++
+    else this.#latestMs.set(pair, atMs)
+    return latencyMs
   }
 }
 
 export class SimulatedLinks implements PeerLinks {
+  readonly guard: (callback: () => void) => void
   readonly #transmit: (to: NodeId, message: ProtocolMessage) => void
   #queued: { to: NodeId; message: ProtocolMessage }[] = []
   onMessage: PeerLinks['onMessage'] = () => {}
   onConnectionChange: PeerLinks['onConnectionChange'] = () => {}
 
-  constructor(transmit: (to: NodeId, message: ProtocolMessage) => void) {
+  constructor(transmit: (to: NodeId, message: ProtocolMessage) => void, guard: (callback: () => void) => void) {
     this.#transmit = transmit
+    this.guard = guard
   }
 
   send(to: NodeId, message: ProtocolMessage): boolean {

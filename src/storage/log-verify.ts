@@ -32,6 +32,8 @@ export interface VerifiedLog {
     readonly offset: number
     readonly kind: ProblemKind
   }[]
+  /** A half-written last frame of an unsealed log; no problem: opening the log cuts it off. */
+  readonly tornTail: { readonly segment: string; readonly offset: number; readonly bytes: number } | null
 }
 
 /**
@@ -48,7 +50,7 @@ export async function verifyLog(files: FileSystem, directory: string, options: L
       keepDamaged: true,
       onEntry: verifyEntry,
     })
-    const { problems } = await scanJournal({
+    const { problems, tornTail } = await scanJournal({
       files,
       directory,
       visitor,
@@ -65,6 +67,7 @@ export async function verifyLog(files: FileSystem, directory: string, options: L
       entries: positions.count,
       certificates: 0,
       problems: problems.slice(0, PROBLEMS_MAX).map(presentProblem),
+      tornTail: tornTail === null ? null : { ...tornTail, segment: segmentName(tornTail.segment) },
     }
   } finally {
     await reader.close()

@@ -37,6 +37,13 @@ export interface MemoryFilesOptions {
   readonly fault?: (operation: FileOperation, path: string, bytes: number) => Fault | undefined
 }
 
+/** What a power failure took; for the figures of a simulation. */
+export interface CrashLosses {
+  readonly lostWrites: number
+  readonly tornWrites: number
+  readonly lostEntries: number
+}
+
 /** A change of directory entries that is atomic by itself: a rename changes two. */
 type EntryChange = readonly { readonly path: string; readonly inode: MemoryInode | null }[]
 
@@ -54,13 +61,22 @@ export class MemoryFiles implements FileSystem {
   }
 
   /** The power fails: every handle dies, what was not synced is lost, kept or torn. */
-  crash(): void {
+  crash(): CrashLosses {
     const { random } = this.#options
+    const losses = { lostWrites: 0, tornWrites: 0, lostEntries: 0 }
     this.#run++
-    for (const change of this.#pendingEntries) if (random() < 0.5) this.#settle(change)
+    for (const change of this.#pendingEntries) {
+      if (random() < 0.5) this.#settle(change)
+      else losses.lostEntries++
+    }
     this.#pendingEntries = []
     this.#entries = new Map(this.#durableEntries)
-    for (const inode of new Set(this.#entries.values())) inode.crash(random)
+    for (const inode of new Set(this.#entries.values())) {
+      const { lost, torn } = inode.crash(random)
+      losses.lostWrites += lost
+      losses.tornWrites += torn
+    }
+    return losses
   }
 
   /** The process dies and the system stays: nothing is lost but the handles. */

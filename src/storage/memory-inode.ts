@@ -83,15 +83,19 @@ export class MemoryInode {
     this.#pending = []
   }
 
-  crash(random: () => number): void {
+  /** Returns how many writes were lost as a whole, and how many in part. */
+  crash(random: () => number): { readonly lost: number; readonly torn: number } {
+    let lost = 0
+    let torn = 0
     for (const write of this.#pending) {
       const fate = random()
-      if (fate < 0.34) continue
-      if (fate < 0.67 || 'truncateTo' in write) this.#settle(write)
-      else this.#tear(write, random)
+      if (fate < 0.34) lost++
+      else if (fate < 0.67 || 'truncateTo' in write) this.#settle(write)
+      else if (this.#tear(write, random)) torn++
     }
     this.#pending = []
     this.#seen.copyFrom(this.#durable)
+    return { lost, torn }
   }
 
   flipBit(offset: number, bit: number): void {
@@ -105,14 +109,21 @@ export class MemoryInode {
     else this.#durable.write(write.offset, write.bytes)
   }
 
-  /** A sector is written as a whole or not at all; each decides for itself. */
-  #tear(write: { readonly offset: number; readonly bytes: Uint8Array }, random: () => number): void {
+  /** A sector is written as a whole or not at all; each decides for itself. True when only some were. */
+  #tear(write: { readonly offset: number; readonly bytes: Uint8Array }, random: () => number): boolean {
     let start = 0
+    let sectors = 0
+    let written = 0
     while (start < write.bytes.length) {
       const sectorEnd = SECTOR_BYTES - ((write.offset + start) % SECTOR_BYTES)
       const end = Math.min(write.bytes.length, start + sectorEnd)
-      if (random() < 0.5) this.#durable.write(write.offset + start, write.bytes.subarray(start, end))
+      sectors++
+      if (random() < 0.5) {
+        this.#durable.write(write.offset + start, write.bytes.subarray(start, end))
+        written++
+      }
       start = end
     }
+    return written > 0 && written < sectors
   }
 }

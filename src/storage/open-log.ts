@@ -85,7 +85,8 @@ class LogOpening {
       lastIndex: (this.#replay.positions.nextIndex - 1) as LogIndex,
       termRuns: [...this.#replay.terms.all],
       tail,
-      commitIndex: Math.min(provenIndex, this.#replay.positions.nextIndex - 1) as LogIndex,
+      // After damage the sound part may hold entries again that were truncated later: nothing of it is certain.
+      commitIndex: (damaged ? 0 : Math.min(provenIndex, this.#replay.positions.nextIndex - 1)) as LogIndex,
       mayVote: !damaged,
     }
     const bytesOnDisk = scan.segments.reduce((sum, segment) => sum + segment.size, 0)

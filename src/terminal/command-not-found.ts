@@ -11,7 +11,7 @@ export const commandNotFound: Hook<'command_not_found'> = async ({ id, argv = []
   const commands = config.commands.map((command) => command.id.replaceAll(':', ' '))
   const report = reportError(unknownCommand(id.split(':'), commands))
   process.exitCode = report.exitCode
-  if (argv.includes('--json')) {
+  if (id === '--json' || argv.includes('--json')) {
     process.stdout.write(`${JSON.stringify(errorJson(report.error), null, 2)}\n`)
     return
   }

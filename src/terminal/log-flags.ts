@@ -9,6 +9,10 @@ export const logFlags = {
 
 const maybeInteger = schema.nullable(schema.integer)
 
+const TORN_TAIL_SCHEMA = schema.nullable(
+  schema.record({ segment: schema.text, offset: schema.integer, bytes: schema.integer }),
+)
+
 export const INSPECT_SCHEMA = schema.record({
   entries: schema.list(
     schema.record({
@@ -26,7 +30,7 @@ export const INSPECT_SCHEMA = schema.record({
   ),
   firstIndex: maybeInteger,
   lastIndex: maybeInteger,
-  tornTail: schema.nullable(schema.record({ segment: schema.text, offset: schema.integer, bytes: schema.integer })),
+  tornTail: TORN_TAIL_SCHEMA,
 })
 
 export const VERIFY_SCHEMA = schema.record({
@@ -38,4 +42,5 @@ export const VERIFY_SCHEMA = schema.record({
   problems: schema.list(
     schema.record({ index: schema.integer, segment: schema.text, offset: schema.integer, kind: schema.text }),
   ),
+  tornTail: TORN_TAIL_SCHEMA,
 })

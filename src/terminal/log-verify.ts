@@ -43,6 +43,7 @@ export function verifyOutput(report: VerifiedLog): Output {
         ['indexes', range],
         ['entries', report.entries],
         ['certificates', report.certificates],
+        ...(report.tornTail === null ? [] : [['half-written tail', `${report.tornTail.bytes} bytes`] as const]),
       ])
       if (report.ok) return head
       const rows = report.problems.map(({ index, segment, offset, kind }) => [index, segment, offset, kind])

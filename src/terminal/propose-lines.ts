@@ -63,7 +63,10 @@ export async function proposeLines(
     if (line.bytes !== null && isBlank(line.bytes)) continue
     await run.add(line)
   }
-  return run.finish()
+  const summary = await run.finish()
+  // What was under way when the command was cancelled has an unknown outcome; the cancellation says more.
+  options.signal.throwIfAborted()
+  return summary
 }
 
 interface Item {

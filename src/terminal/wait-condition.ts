@@ -9,6 +9,8 @@ import { appliedProblem, caughtUpProblem, convergedProblem, healthProblem, leade
 import { parseCount } from './flags.js'
 
 const POLL_MS = 50
+/** Refusals that waiting does not change. */
+const LASTING_REFUSALS: readonly string[] = ['UnknownKey', 'ForeignCluster', 'ConfigurationMismatch', 'WrongNode']
 
 export interface WaitCondition {
   readonly text: string
@@ -73,7 +75,7 @@ export interface WaitOptions {
   readonly onProgress: (problem: string) => void
 }
 
-/** Throws `DeadlineExceeded` that says what was missing last. */
+/** Throws `DeadlineExceeded` that says what was missing last, and the refusal where the members do not admit this client. */
 export async function waitForCondition(
   client: Client,
   condition: WaitCondition,
@@ -83,6 +85,7 @@ export async function waitForCondition(
   for (;;) {
     options.signal.throwIfAborted()
     const status = await client.clusterStatus({ signal: options.signal, timeoutMs: options.timeoutMs })
+    requireAdmitted(status)
     const problem = condition.problem(status)
     const elapsedMs = Math.round(performance.now() - startedMs)
     if (problem === null) return waitReport(condition, status, elapsedMs)
@@ -94,6 +97,13 @@ export async function waitForCondition(
     options.onProgress(problem)
     await delay(Math.min(POLL_MS, options.timeoutMs - elapsedMs))
   }
+}
+
+/** Throws why this client is refused, where no member answers it and one says so for good. */
+function requireAdmitted({ nodes }: ClusterStatus): void {
+  if (nodes.some((node) => node.reachable)) return
+  const refusal = nodes.find((node) => node.error !== null && LASTING_REFUSALS.includes(node.error.code))?.error
+  if (refusal != null) throw new KnhkError(refusal.code, refusal.message, { details: refusal.details })
 }
 
 function waitReport(condition: WaitCondition, status: ClusterStatus, elapsedMs: number): WaitReport {

@@ -229,7 +229,7 @@ export function decodeLeaderNotice(payload: Uint8Array): { term: number; leader:
 
 function pick<T>(names: readonly T[], code: number): T {
   const name = names[code]
-  if (name === undefined) throw new KnhkError('ProtocolViolation', `code ${code} is unknown`)
+  if (name === undefined) throw new KnhkError('ProtocolViolation', `no frame of ours: code ${code} is unknown`)
   return name
 }
 

@@ -166,3 +166,33 @@ describe('a restart', () => {
     expect(of(engine.step({ type: 'tick' }), 'commit')).toMatchObject([{ upTo: 3 }])
   })
 })
+
+describe('a damaged node', () => {
+  // What is left of its log may hold entries whose removal was among what it lost.
+  const left = entriesOf([1, 1, 1, 1])
+  const theirs = entriesOf([1, 1, 2, 2, 2, 2])
+
+  it('does not stop when the leader still counts on what it lost', () => {
+    const engine = new Engine({ log: left, term: 2, commit: 2, mayVote: false })
+    const effects = engine.receive(N2, heartbeat({ term: term(2), commitIndex: logIndex(6) }))
+    expect(of(effects, 'commit')).toMatchObject([{ upTo: 2 }])
+    expect(sends(effects, 'heartbeatReply')).toHaveLength(1)
+  })
+
+  it('takes nothing for committed that no append has shown to be what the leader has', () => {
+    const engine = new Engine({ log: left, term: 2, commit: 2, mayVote: false })
+    engine.receive(N2, heartbeat({ term: term(2), commitIndex: logIndex(4), commitChain: theirs[3]?.chain ?? null }))
+    expect(engine.core.status().commitIndex).toBe(2)
+    engine.receive(N2, appendOf(theirs, 3, 6, { term: 2, commitIndex: logIndex(3) }))
+    expect(engine.core.status().commitIndex).toBe(3)
+    engine.receive(N2, heartbeat({ term: term(2), commitIndex: logIndex(5) }))
+    expect(engine.core.status().commitIndex).toBe(5)
+  })
+
+  it('starts to look again under the next leader', () => {
+    const engine = new Engine({ log: left, term: 2, commit: 2, mayVote: false })
+    engine.receive(N2, appendOf(theirs, 3, 6, { term: 2, commitIndex: logIndex(3) }))
+    engine.receive(N3, heartbeat({ term: term(3), commitIndex: logIndex(6) }))
+    expect(engine.core.status().commitIndex).toBe(3)
+  })
+})

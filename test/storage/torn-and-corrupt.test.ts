@@ -193,7 +193,7 @@ test('the applied state proves a lost tail', async () => {
   const { files, ends } = await write()
   await cut(files, PATH, (ends[5] as number) - 1)
   const log = await open(files, { provenIndex: 11 })
-  expect(log.restored).toMatchObject({ mayVote: false, lastIndex: 10, commitIndex: 10 })
+  expect(log.restored).toMatchObject({ mayVote: false, lastIndex: 10, commitIndex: 0 })
   expect(log.report.problems).toMatchObject([{ kind: 'provenLost', index: 11 }])
   expect(files.content(PATH)).toHaveLength((ends[5] as number) - 1)
 })

@@ -32,6 +32,7 @@ export function handleAppendEntries(raft: RaftState, from: NodeId, message: Appe
   if (!continuesLog(raft, message, fresh)) return
   takeEntries(raft, message.entries, fresh)
   const matchIndex = (message.prevIndex + message.entries.length) as LogIndex
+  if (matchIndex > raft.agreedIndex) raft.agreedIndex = matchIndex
   raft.commitTo(Math.min(message.commitIndex, matchIndex) as LogIndex)
   raft.acknowledge(
     from,

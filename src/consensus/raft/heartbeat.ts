@@ -36,14 +36,27 @@ export function quorumHeard(raft: RaftState, leading: Leadership): boolean {
   return hasQuorum(raft.quorum, leading.heardFrom)
 }
 
-export function handleHeartbeat(raft: RaftState, from: NodeId, message: Heartbeat): void {
-  followLeader(raft, from)
-  raft.commitTo(message.commitIndex)
-  const own = message.commitChain === null ? undefined : raft.log.chainAt(message.commitIndex)
+/**
+ * The commit index never exceeds what this node has acknowledged to this leader, perhaps in an earlier
+ * run. A damaged node may have lost what it acknowledged, or hold entries again whose removal it lost:
+ * it believes only what an append of this run has shown.
+ */
+function takeCommit(raft: RaftState, { commitIndex, commitChain }: Heartbeat): void {
+  if (!raft.modules.restored.mayVote && commitIndex > raft.agreedIndex) {
+    raft.commitTo(raft.agreedIndex)
+    return
+  }
+  raft.commitTo(commitIndex)
+  const own = commitChain === null ? undefined : raft.log.chainAt(commitIndex)
   assert(
-    own === undefined || message.commitChain === null || bytesEqual(own, message.commitChain),
+    own === undefined || commitChain === null || bytesEqual(own, commitChain),
     'what is committed here is what the leader committed: the logs have diverged',
   )
+}
+
+export function handleHeartbeat(raft: RaftState, from: NodeId, message: Heartbeat): void {
+  followLeader(raft, from)
+  takeCommit(raft, message)
   raft.send(from, {
     type: 'heartbeatReply',
     epoch: raft.epoch,

@@ -22,6 +22,7 @@ export function becomeFollower(raft: RaftState, term: Term, leader: NodeId | nul
     raft.persistHardState()
   }
   if (raft.leader !== leader) refuseForwardedReads(raft, 'LeadershipLost')
+  if (raft.leader !== leader) raft.agreedIndex = 0 as LogIndex
   raft.leader = leader
   // A follower keeps waiting for its leader: only that leader, a vote given, or a campaign restarts the timer.
   if (!waitedAsFollower || leader !== null) raft.restartElectionTimer()

@@ -49,6 +49,8 @@ export class RaftState {
   leader: NodeId | null = null
   leading: Leadership | null = null
   campaign: Campaign | null = null
+  /** Up to here an append of the present leader has shown that the logs agree. */
+  agreedIndex = 0 as LogIndex
   /** When a follower or candidate stops waiting. */
   electionDeadlineMs: Millis = 0
   /** When the leader was heard last; votes are refused for one minimum election timeout after it. */

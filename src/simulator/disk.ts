@@ -1,0 +1,77 @@
+/**
+ * The disk of a simulated node: how long a sync takes, and what goes wrong next. The faults themselves
+ * are in `storage/memory-files.ts`; this decides when they strike.
+ */
+import type { Millis } from '../consensus/types.js'
+import type { Fault, FileOperation } from '../storage/memory-files.js'
+import type { EventQueue } from './event-queue.js'
+import type { SeededRandom } from './random.js'
+
+export type DiskError = 'EIO' | 'ENOSPC'
+
+export const QUICK_SYNC = { minMs: 0.1, maxMs: 0.5 } as const
+
+export class SimulatedDisk {
+  /** How long a sync takes. */
+  sync: { readonly minMs: Millis; readonly maxMs: Millis } = QUICK_SYNC
+  /** Errors that were returned so far, and syncs that were made to take long. */
+  readonly counts = { EIO: 0, ENOSPC: 0, slow: 0, hung: 0 }
+  readonly #queue: EventQueue
+  readonly #random: SeededRandom
+  #failure: { readonly operation: 'append' | 'datasync'; readonly code: DiskError } | null = null
+  #hungUntilMs: Millis = 0
+  #onSync: (() => void) | null = null
+
+  constructor(queue: EventQueue, random: SeededRandom) {
+    this.#queue = queue
+    this.#random = random
+  }
+
+  /** The next append, or the next sync, fails. A full disk shows when writing, never when syncing. */
+  failNext(code: DiskError): void {
+    const operation = code === 'EIO' && this.#random.chance(0.5) ? 'datasync' : 'append'
+    this.#failure = { operation, code }
+  }
+
+  /** No sync comes back before so much time has passed. */
+  hang(durationMs: Millis): void {
+    this.#hungUntilMs = this.#queue.nowMs + durationMs
+  }
+
+  /** Calls back once, when the next sync begins: the moment when most is at stake. */
+  atNextSync(callback: () => void): void {
+    this.#onSync = callback
+  }
+
+  /** Healthy again, and quick. */
+  repair(): void {
+    this.sync = QUICK_SYNC
+    this.#failure = null
+    this.#hungUntilMs = 0
+    this.#onSync = null
+  }
+
+  /** For `MemoryFiles`. */
+  readonly fault = (operation: FileOperation, _path: string, bytes: number): Fault | undefined => {
+    if (this.#failure?.operation === operation) {
+      const { code } = this.#failure
+      this.#failure = null
+      this.counts[code]++
+      return { kind: 'error', code, keptBytes: Math.floor(this.#random.next() * bytes) }
+    }
+    return operation === 'datasync' ? { kind: 'wait', until: this.#syncTime() } : undefined
+  }
+
+  #syncTime(): Promise<void> {
+    const onSync = this.#onSync
+    this.#onSync = null
+    if (onSync !== null) this.#queue.after(0, onSync)
+    const { minMs, maxMs } = this.sync
+    const usualMs = minMs + this.#random.next() * (maxMs - minMs)
+    const hungMs = this.#hungUntilMs - this.#queue.nowMs
+    if (hungMs > usualMs) this.counts.hung++
+    else if (this.sync !== QUICK_SYNC) this.counts.slow++
+    const waitMs = Math.max(usualMs, hungMs)
+    return new Promise((resolve) => void this.#queue.after(waitMs, resolve))
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * What must hold at every moment of a simulation, looked at after every event for the nodes that moved:
+ * the five properties of Raft (Ongaro and Ousterhout, figure 3), what only ever grows, and that nobody
+ * is answered before the cluster has decided. The hash chain of the entries does most of the work:
+ * equal chains at one index mean equal logs up to it.
+ *
+ * A violation is thrown: nothing after it means anything.
+ */
+import { toHex } from '../base/bytes.js'
+import type { Entry } from '../consensus/entry.js'
+import type { LogIndex } from '../consensus/types.js'
+import type { SimulatedNode } from './node.js'
+
+export class InvariantViolation extends Error {
+  readonly invariant: string
+
+  constructor(invariant: string, detail: string) {
+    super(detail)
+    this.invariant = invariant
+  }
+}
+
+interface Committed {
+  readonly chain: string
+  readonly term: number
+  /** Term of the node that was first seen to have it committed: not below the term that committed it. */
+  readonly seenInTerm: number
+}
+
+/** What a node was seen at; starts anew with each of its lives, because memory ends with them. */
+interface Seen {
+  run: number
+  activity: number
+  term: number
+  commit: number
+  applied: number
+  last: number
+  lastTerm: number
+  leaderOfTerm: number
+}
+
+export class Invariants {
+  readonly #nodes: readonly SimulatedNode[]
+  readonly #seen: Seen[]
+  readonly #leaders = new Map<number, string>()
+  /** By index − 1; undefined where the entry had left memory before it was first looked at. */
+  readonly #committed: (Committed | undefined)[] = []
+  readonly #chains = new Map<string, string>()
+  readonly #digests = new Map<number, { readonly digest: string; readonly node: string }>()
+  /** Comparisons made, so that a run can tell whether it checked anything. */
+  readonly checks = { commits: 0, logs: 0, leaders: 0, digests: 0 }
+
+  constructor(nodes: readonly SimulatedNode[]) {
+    this.#nodes = nodes
+    this.#seen = nodes.map(() => fresh(-1))
+  }
+
+  /** Highest index known to be committed. */
+  get commits(): number {
+    return this.#committed.length
+  }
+
+  /** Leaders after the first. */
+  get leaderChanges(): number {
+    return Math.max(0, this.#leaders.size - 1)
+  }
+
+  /** Looks at every node that moved since last time. Throws `InvariantViolation`. */
+  check(): void {
+    for (let at = 0; at < this.#nodes.length; at++) {
+      const node = this.#nodes[at] as SimulatedNode
+      const seen = this.#seen[at] as Seen
+      if (node.activity === seen.activity && node.run === seen.run) continue
+      seen.activity = node.activity
+      if (node.running === null) continue
+      if (node.run !== seen.run) Object.assign(seen, fresh(node.run), { activity: node.activity })
+      this.#checkNode(node, seen)
+    }
+  }
+
+  /** A client was told that its write is at this index. */
+  acknowledged(index: number): void {
+    if (index > this.commits) {
+      throw new InvariantViolation(
+        'nothingAcknowledgedEarly',
+        `index ${index} was acknowledged, ${this.commits} is committed`,
+      )
+    }
+  }
+
+  /** State machine safety: whoever has applied the same entries has the same state. */
+  digest(node: string, index: number, digest: string): void {
+    const known = this.#digests.get(index)
+    if (known === undefined) this.#digests.set(index, { digest, node })
+    else {
+      this.checks.digests++
+      if (known.digest !== digest)
+        throw new InvariantViolation('stateMachineSafety', `${node} and ${known.node} differ at index ${index}`)
+    }
+  }
+
+  #checkNode(node: SimulatedNode, seen: Seen): void {
+    const running = node.running as NonNullable<SimulatedNode['running']>
+    const { term, role, commitIndex, lastIndex } = running.core.status()
+    const applied = running.machine.appliedIndex
+    grows(node, 'monotoneTerm', seen.term, term)
+    grows(node, 'monotoneCommit', seen.commit, commitIndex)
+    grows(node, 'monotoneApplied', seen.applied, applied)
+    if (applied > commitIndex || commitIndex > lastIndex) {
+      const detail = `${node.id} has applied ${applied}, committed ${commitIndex}, last ${lastIndex}`
+      throw new InvariantViolation('appliedWithinCommitted', detail)
+    }
+    const entry = (index: number) => running.core.entry(index as LogIndex)
+    if (lastIndex !== seen.last || term !== seen.lastTerm) this.#checkLast(node, entry(lastIndex))
+    for (let index = seen.commit + 1; index <= commitIndex; index++)
+      this.#checkCommitted(node, term, index, entry(index))
+    if (role === 'leader' && seen.leaderOfTerm !== term) this.#checkLeader(node, term, lastIndex, entry)
+    seen.term = term
+    seen.commit = commitIndex
+    seen.applied = applied
+    seen.last = lastIndex
+    seen.lastTerm = term
+    seen.leaderOfTerm = role === 'leader' ? term : -1
+  }
+
+  /** Log matching: one index and one term name one entry and one past. */
+  #checkLast(node: SimulatedNode, entry: Entry | undefined): void {
+    if (entry === undefined) return
+    const position = `${entry.index}:${entry.term}`
+    const chain = toHex(entry.chain)
+    const known = this.#chains.get(position)
+    if (known === undefined) this.#chains.set(position, chain)
+    else {
+      this.checks.logs++
+      if (known !== chain)
+        throw new InvariantViolation(
+          'logMatching',
+          `${node.id} holds another entry ${entry.index} of term ${entry.term}`,
+        )
+    }
+  }
+
+  /** What is committed is the same everywhere and stays. */
+  #checkCommitted(node: SimulatedNode, seenInTerm: number, index: number, entry: Entry | undefined): void {
+    const known = this.#committed[index - 1]
+    if (entry === undefined) {
+      if (index > this.#committed.length) this.#committed[index - 1] = undefined
+      return
+    }
+    const chain = toHex(entry.chain)
+    if (known === undefined) {
+      this.#committed[index - 1] = { chain, term: entry.term, seenInTerm }
+      return
+    }
+    this.checks.commits++
+    if (known.chain !== chain || known.term !== entry.term)
+      throw new InvariantViolation('committedImmutable', `${node.id} committed another entry ${index}`)
+  }
+
+  /** Election safety, and leader completeness: a leader holds all that earlier terms committed. */
+  #checkLeader(
+    node: SimulatedNode,
+    term: number,
+    lastIndex: number,
+    entryAt: (index: number) => Entry | undefined,
+  ): void {
+    const other = this.#leaders.get(term)
+    if (other !== undefined && other !== node.id)
+      throw new InvariantViolation('electionSafety', `${other} and ${node.id} both lead term ${term}`)
+    this.#leaders.set(term, node.id)
+    for (let index = this.#committed.length; index > 0; index--) {
+      const committed = this.#committed[index - 1]
+      // A leader elected late, of an old term, owes nothing of what newer terms committed.
+      if (committed === undefined || committed.seenInTerm >= term) continue
+      this.checks.leaders++
+      const held = index <= lastIndex ? entryAt(index) : undefined
+      const isMissing = index > lastIndex || (held !== undefined && toHex(held.chain) !== committed.chain)
+      if (isMissing)
+        throw new InvariantViolation(
+          'leaderCompleteness',
+          `${node.id} leads term ${term} without committed entry ${index}`,
+        )
+      if (held !== undefined) return
+    }
+  }
+}
+
+function fresh(run: number): Seen {
+  return { run, activity: -1, term: 0, commit: 0, applied: 0, last: 0, lastTerm: 0, leaderOfTerm: -1 }
+}
+
+function grows(node: SimulatedNode, invariant: string, before: number, now: number): void {
+  if (now < before) throw new InvariantViolation(invariant, `${node.id} went back from ${before} to ${now}`)
+}

@@ -1,0 +1,198 @@
+/**
+ * A simulated client that does what an application would do to a few keys that others use too, and
+ * records it: puts, deletes, compare-and-sets and linearizable gets, one after the other. Writes have a
+ * session and a sequence number and are sent again until answered; after a while the client gives up
+ * and the outcome is unknown.
+ */
+import { NO_SESSION, requestLength, type SessionId, writeRequest } from '../consensus/request.js'
+import {
+  CLIENT_FRAME,
+  decodeApplied,
+  decodeQueryAnswer,
+  encodeQuery,
+  PROPOSE_HEADER_BYTES,
+  writeProposeHeader,
+} from '../transport/client-protocol.js'
+import { kvOperation } from '../workflow/kv-codec.js'
+import { encodeOperation } from '../workflow/operation-codec.js'
+import type { KvOperation, Operation } from '../workflow/operations.js'
+import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
+import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import { Exchange, type Exchanged } from './exchange.js'
+import type { Call, HistoryRecorder, OpenCall } from './history-recorder.js'
+import type { SeededRandom } from './random.js'
+
+export interface WorkloadOptions {
+  readonly cluster: SimulatedCluster
+  readonly recorder: HistoryRecorder
+  readonly random: SeededRandom
+  readonly name: string
+  readonly keys: readonly string[]
+  /** Longest pause between two operations. */
+  readonly thinkMaxMs: number
+  /** A write was acknowledged at this log index. */
+  readonly onAcknowledged: (index: number) => void
+  /** The cluster answered what it must never answer. */
+  readonly onNonsense: (detail: string) => void
+}
+
+export class WorkloadClient {
+  readonly exchange: Exchange
+  /** Operations that were answered. */
+  completed = 0
+  readonly #options: WorkloadOptions
+  readonly #known = new Map<string, string | null>()
+  #session: SessionId | null = null
+  #sequence = 1
+  #values = 0
+  #running = false
+  #busy = false
+
+  constructor(options: WorkloadOptions) {
+    this.#options = options
+    this.exchange = new Exchange(options.cluster, options.random)
+  }
+
+  get isIdle(): boolean {
+    return !this.#busy
+  }
+
+  start(): void {
+    this.#running = true
+    if (!this.#busy) this.#next()
+  }
+
+  /** Finishes what is under way and starts nothing more. */
+  stop(): void {
+    this.#running = false
+  }
+
+  /** Reads one key, once, whatever else is going on is over; for the end of a run. */
+  readOnce(key: string, done: () => void): void {
+    this.#run({ op: 'get', key, value: null, expected: null }, done)
+  }
+
+  #next(): void {
+    if (!this.#running) return
+    const { random, thinkMaxMs, cluster } = this.#options
+    this.#run(this.#invent(), () => cluster.queue.after(random.next() * thinkMaxMs, () => this.#next()))
+  }
+
+  #run(call: Call, then: () => void): void {
+    this.#busy = true
+    const done = () => {
+      this.#busy = false
+      then()
+    }
+    if (call.op !== 'get' && this.#session === null) {
+      this.#openSession(() => this.#run(call, then), done)
+      return
+    }
+    const open = this.#options.recorder.call(this.#options.name, call)
+    if (call.op === 'get') this.#get(open, done)
+    else this.#write(open, done)
+  }
+
+  #invent(): Call {
+    const { random, keys, name } = this.#options
+    const key = random.pick(keys)
+    const choice = random.next()
+    if (choice < 0.35) return { op: 'get', key, value: null, expected: null }
+    if (choice < 0.45) return { op: 'delete', key, value: null, expected: null }
+    const value = `${name}-${++this.#values}`
+    if (choice < 0.75) return { op: 'put', key, value, expected: null }
+    return { op: 'cas', key, value, expected: this.#known.get(key) ?? null }
+  }
+
+  #openSession(opened: () => void, gaveUp: () => void): void {
+    const operation: Operation = { type: 'OpenSession', ordered: false }
+    this.#propose(NO_SESSION, 0, operation, (outcome) => {
+      const result = this.#resultOf(outcome)
+      if (result === null) {
+        // Whether there is a session now that nobody knows of does not matter: it expires.
+        this.#options.cluster.queue.after(1 + this.#options.random.next() * 50, gaveUp)
+        return
+      }
+      this.#session = { index: result.index, offset: result.position }
+      this.#sequence = 1
+      opened()
+    })
+  }
+
+  #write(open: OpenCall, done: () => void): void {
+    const sequence = this.#sequence++
+    this.#propose(this.#session as SessionId, sequence, kvOperation(kvOf(open)), (outcome) => {
+      const result = this.#resultOf(outcome)
+      if (result === null) this.#unanswered(open, outcome)
+      else {
+        const matched = result.outcome.ok
+        if (matched) this.#known.set(open.key, open.op === 'delete' ? null : open.value)
+        else this.#known.delete(open.key)
+        this.#completed(open, open.op === 'cas' ? matched : null)
+      }
+      done()
+    })
+  }
+
+  #get(open: OpenCall, done: () => void): void {
+    const args = { key: Buffer.from(open.key) }
+    const encode = (requestNumber: number) => encodeQuery({ requestNumber, read: 'linearizable', name: 'kv.get', args })
+    this.exchange.request(CLIENT_FRAME.query, encode, this.#patienceMs(), (outcome) => {
+      if (outcome.kind === 'answered' && outcome.type === CLIENT_FRAME.answer) {
+        const { value } = decodeQueryAnswer(outcome.payload).value as { value: Uint8Array | null }
+        const text = value === null ? null : Buffer.from(value).toString()
+        this.#known.set(open.key, text)
+        this.#completed(open, text)
+      } else this.#unanswered(open, outcome)
+      done()
+    })
+  }
+
+  #completed(open: OpenCall, result: string | boolean | null): void {
+    this.completed++
+    this.#options.recorder.return(open, 'ok', result)
+  }
+
+  #unanswered(open: OpenCall, outcome: Exchanged): void {
+    const isOver = outcome.kind === 'gaveUp' && !outcome.possible
+    this.#options.recorder.return(open, isOver ? 'failed' : 'unknown', null)
+    if (outcome.kind === 'refused') this.#options.onNonsense(`${open.op} was refused with ${outcome.code}`)
+  }
+
+  /** The result of a write; null when there is none. Reports what no write of ours can come to. */
+  #resultOf(outcome: Exchanged): PlacedResult | null {
+    if (outcome.kind !== 'answered') return null
+    const frame = decodeApplied(outcome.payload)
+    const [result] = decodeResults(frame.results, frame.index, frame.firstPosition)
+    if (result === undefined) return null
+    this.#options.onAcknowledged(result.index)
+    if (result.outcome.ok || result.outcome.code === 'CompareMismatch') return result
+    this.#options.onNonsense(`a write was rejected with ${result.outcome.code}: ${result.outcome.message}`)
+    return null
+  }
+
+  #propose(session: SessionId, sequence: number, operation: Operation, done: (outcome: Exchanged) => void): void {
+    const header = { session, firstSequence: sequence, ackedBelow: sequence, clientKey: SIMULATED_CLIENT_KEY }
+    const operations = [encodeOperation(operation)]
+    const request = new Uint8Array(PROPOSE_HEADER_BYTES + requestLength(operations))
+    writeRequest(request, PROPOSE_HEADER_BYTES, header, operations)
+    const encode = (requestNumber: number) => {
+      const payload = request.slice()
+      writeProposeHeader(payload, requestNumber)
+      return payload
+    }
+    this.exchange.request(CLIENT_FRAME.propose, encode, this.#patienceMs(), done)
+  }
+
+  #patienceMs(): number {
+    return 800 + this.#options.random.next() * 3000
+  }
+}
+
+function kvOf({ op, key: keyText, value: valueText, expected }: Call): KvOperation {
+  const key = Buffer.from(keyText)
+  const value = Buffer.from(valueText ?? '')
+  if (op === 'delete') return { operation: 'kv.delete', key }
+  if (op === 'put') return { operation: 'kv.put', key, value }
+  return { operation: 'kv.cas', key, expected: expected === null ? null : Buffer.from(expected), value }
+}
