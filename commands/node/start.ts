@@ -57,4 +57,13 @@ the first time. Never use it for a member that took part before: it would forget
         this.note(`node ${flags.node} listens on ${address}; log: ${files.logFile ?? 'stderr'}`),
     })
   }
+
+  /**
+   * A node that had to stop still holds its port, its links and the lock of its directory. Closing them
+   * would seal a log that it no longer vouches for, so the process ends as it is, as if it had crashed.
+   */
+  protected override async catch(thrown: unknown): Promise<void> {
+    await super.catch(thrown)
+    process.exit()
+  }
 }

@@ -68,6 +68,7 @@ export class Channel {
   constructor(
     makeLinks: (handlers: {
       onFrame: (member: string, type: number, payload: Uint8Array) => void
+      onShutOut: (error: KnhkError) => void
       onUp: (member: string) => void
       onDown: (member: string) => void
       onLeader: (leader: string | null) => void
@@ -75,6 +76,7 @@ export class Channel {
   ) {
     this.#links = makeLinks({
       onFrame: (member, type, payload) => this.#frame(member, type, payload),
+      onShutOut: (error) => this.#shutOut(error),
       onUp: () => this.#up(),
       onDown: (member) => this.#down(member),
       onLeader: (leader) => this.#leaderChanged(leader),
@@ -224,6 +226,12 @@ export class Channel {
     this.#unsent = []
     unsent.sort((a, b) => a.number - b.number)
     for (const pending of unsent) if (this.#pending.has(pending.number)) this.#send(pending)
+  }
+
+  #shutOut(error: KnhkError): void {
+    for (const pending of [...this.#unsent]) {
+      this.#fail(pending, pending.maybeApplied ? unknownBehind(error) : error)
+    }
   }
 
   /** Queries need no leader: any member answers them, or says why it cannot. */

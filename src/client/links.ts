@@ -16,6 +16,8 @@ export interface LinksOptions {
   readonly dial: DialMember
   /** A frame other than a leader notice. */
   readonly onFrame: (member: string, type: number, payload: Uint8Array) => void
+  /** No member admits this client: those that answer do not know its key. */
+  readonly onShutOut: (error: KnhkError) => void
   /** A link is open now. */
   readonly onUp: (member: string) => void
   readonly onDown: (member: string) => void
@@ -108,6 +110,7 @@ export class Links {
           ? error
           : new KnhkError('Unreachable', `${member.id} at ${member.address} cannot be reached`, { cause: error })
       this.failures.set(member.id, failure)
+      this.#noteShutOut()
       throw failure
     }
     this.failures.delete(member.id)
@@ -128,6 +131,13 @@ export class Links {
     }
     this.#options.onUp(member.id)
     return link
+  }
+
+  /** Told once every member has been asked; trying them again would only repeat the refusal. */
+  #noteShutOut(): void {
+    if (this.anyUp || this.failures.size < this.members.length) return
+    const refusal = [...this.failures.values()].find((failure) => failure.code === 'UnknownKey')
+    if (refusal !== undefined) this.#options.onShutOut(refusal)
   }
 
   #noticed(notice: { readonly term: number; readonly leader: string | null }): void {

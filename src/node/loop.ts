@@ -411,8 +411,9 @@ export class NodeLoop {
     const { state } = this.#ports
     const applied = this.#applier.appliedIndex
     const { openBytes, unflushedBytes } = state
-    const due = openBytes + unflushedBytes > 0 && nowMs - this.#flushedMs >= limits.flushIntervalMs
-    const idle = nowMs - this.#lastAppliedMs >= limits.idleMs
+    const due = openBytes + unflushedBytes > 0 && nowMs >= this.#flushedMs + limits.flushIntervalMs
+    // The same sums as in `#idleDeadline`: a difference can round below them, and the loop would turn in vain.
+    const idle = nowMs >= this.#lastAppliedMs + limits.idleMs
     const digestDue = idle && this.#digests.isIdle && this.#digests.latest?.index !== applied
     // What is frozen and not yet written says nothing about the open generation: cut at every turn of a
     // long write, it would end as a thousand small ones, and each read looks through all of them.

@@ -231,10 +231,15 @@ export class FaultDriver {
     return leader ?? this.#random.pick(this.#cluster.nodes)
   }
 
+  /** Two groups; often one is the leader alone, which then does not know that another is elected. */
   #split(): [NodeId[], NodeId[]] {
     const left: NodeId[] = []
     const right: NodeId[] = []
-    for (const { id } of this.#cluster.nodes) (this.#random.chance(0.5) ? left : right).push(id)
+    const leader = this.#random.chance(0.5) ? this.#cluster.leader() : null
+    for (const node of this.#cluster.nodes) {
+      const isLeft = leader === null ? this.#random.chance(0.5) : node === leader
+      ;(isLeft ? left : right).push(node.id)
+    }
     if (left.length === 0) left.push(right.pop() as NodeId)
     if (right.length === 0) right.push(left.pop() as NodeId)
     return [left, right]
