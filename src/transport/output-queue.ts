@@ -3,7 +3,7 @@
  * and a flush hands that slab to the socket as a single write.
  *
  * Why copy: Node's TLS joins the parts of a gathered write into fresh memory anyway, so one copy into
- * recycled memory costs less than `writev` at every size measured (docs/performance.md). And a TLS
+ * recycled memory costs less than `writev` at nearly every size measured (docs/performance.md). And a TLS
  * write ends only in a later turn of the loop: a second write in between would wait, so whatever comes
  * meanwhile is collected here and leaves as the next single write.
  */

@@ -42,7 +42,9 @@ export function quorumHeard(raft: RaftState, leading: Leadership): boolean {
  * it believes only what an append of this run has shown.
  */
 function takeCommit(raft: RaftState, { commitIndex, commitChain }: Heartbeat): void {
-  if (!raft.modules.restored.mayVote && commitIndex > raft.agreedIndex) {
+  // A commit index beyond the log says the same of a node that does not know that it is damaged.
+  const doubtful = !raft.modules.restored.mayVote || commitIndex > raft.log.lastIndex
+  if (doubtful && commitIndex > raft.agreedIndex) {
     raft.commitTo(raft.agreedIndex)
     return
   }
