@@ -42,9 +42,7 @@ export function quorumHeard(raft: RaftState, leading: Leadership): boolean {
  * it believes only what an append of this run has shown.
  */
 function takeCommit(raft: RaftState, { commitIndex, commitChain }: Heartbeat): void {
-  // A commit index beyond the log says the same of a node that does not know that it is damaged.
-  const doubtful = !raft.modules.restored.mayVote || commitIndex > raft.log.lastIndex
-  if (doubtful && commitIndex > raft.agreedIndex) {
+  if (!raft.modules.restored.mayVote && commitIndex > raft.agreedIndex) {
     raft.commitTo(raft.agreedIndex)
     return
   }
