@@ -61,11 +61,7 @@ export class QueryService {
       run()
       return
     }
-    if (query.read === 'lease') {
-      refuseOne(connection, query.requestNumber, { code: 'UnsupportedRead', outcomeUnknown: false, leader: null })
-      wake()
-      return
-    }
+    // Without leases a lease read is confirmed like any linearizable one: never less than what was asked for.
     const added = this.#options.linearizable((refusal) => {
       if (refusal === null) run()
       else {

@@ -10,6 +10,7 @@ import type { FileSystem } from './files.js'
 import { JournalReplay } from './journal-replay.js'
 import { scanJournal } from './journal-scan.js'
 import type { PositionMap } from './position-map.js'
+import { SEAL_MARKER_NAME } from './seal-marker.js'
 import { segmentName } from './segment-header.js'
 import { SegmentReader } from './segment-reader.js'
 
@@ -92,10 +93,11 @@ export async function pauseBriefly(): Promise<void> {
   await delay(PAUSE_MS)
 }
 
-/** Throws `NotFound` where `directory` holds no segment file. */
+/** Throws `NotFound` where `directory` holds neither a segment nor the seal of a log whose segments are gone. */
 export async function requireLog(files: FileSystem, directory: string): Promise<void> {
   const names = (await files.stat(directory))?.kind === 'directory' ? await files.readdir(directory) : []
-  if (!names.some((name) => name.endsWith('.seg'))) throw new KnhkError('NotFound', `there is no log in ${directory}`)
+  if (!names.some((name) => name.endsWith('.seg') || name === SEAL_MARKER_NAME))
+    throw new KnhkError('NotFound', `there is no log in ${directory}`)
 }
 
 async function readRange(

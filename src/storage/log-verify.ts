@@ -46,7 +46,6 @@ export async function verifyLog(files: FileSystem, directory: string, options: L
   try {
     const visitor = new JournalReplay({
       readHeader: (position) => reader.readHeader(position),
-
       keepDamaged: true,
       onEntry: verifyEntry,
     })

@@ -4,6 +4,7 @@
  */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { BIN, eventually, World } from './harness.js'
@@ -74,6 +75,17 @@ it('a key that nobody knows is refused with 8 by every kind of command', async (
   ]) {
     const { exitCode, stdout } = await world.run([...command, '--dir', world.dir, '--key', key, '--json'])
     expect([command[0], exitCode, errorCode(stdout)]).toEqual([command[0], 8, 'UnknownKey'])
+  }
+})
+
+it('proposes the sample file, and reads at every level of plain Raft', async () => {
+  const file = fileURLToPath(new URL('../../fixtures/operations/first-cases.ndjson', import.meta.url))
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  const counts = await world.json<{ total: number; ok: number }>(['propose', '--dir', world.dir, '--file', file])
+  expect(counts).toMatchObject({ total: lines.length, ok: lines.length })
+  for (const read of ['linearizable', 'lease']) {
+    const found = await world.json<{ value: string }>(['kv', 'get', 'sla/default', '--dir', world.dir, '--read', read])
+    expect(found.value).toBe('24h')
   }
 })
 

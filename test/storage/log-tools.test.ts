@@ -54,6 +54,15 @@ test('inspect shows what contracts promise of each entry', async () => {
   await expect(inspectLog(files, 'data/none')).rejects.toMatchObject({ code: 'NotFound' })
 })
 
+test('a sealed log without any segment is corrupt, not absent', async () => {
+  const files = await freshFiles()
+  const log = await open(files)
+  await log.append([storeEntries(makeEntries(null, 3))])
+  await log.close()
+  await files.unlink(PATH)
+  expect((await verifyLog(files, LOG, LOOK)).problems).toMatchObject([{ kind: 'sealedShort' }])
+})
+
 /** Rewrites the only frame of a log and mends its checksum: what a bug or an attacker with the disk could leave. */
 async function forged(
   change: (payload: Uint8Array, entries: Entry[]) => void,

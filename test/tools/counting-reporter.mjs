@@ -1,6 +1,6 @@
 /**
- * Ends a test run with `N passed, N failed` (and `, N skipped` if any) alone on the last line, for people and
- * CI to read. A file or suite that fails to load or set up, and an error outside of every test, count as failures
+ * Ends a test run with `N passed, N failed` alone on the last line, for people and CI to read; skipped tests
+ * are counted on a line before it. A file or suite that fails to load or set up, and an error outside of every test, count as failures
  * too; a run in which no test was executed is one failure.
  */
 import { writeSync } from 'node:fs'
@@ -43,7 +43,7 @@ export default class CountingReporter {
     const executed = this.#passed + this.#failed > 0
     if (!this.#finished || !executed) this.#failed += 1
     if (this.#failed > 0 && !process.exitCode) process.exitCode = 1
-    const skipped = this.#skipped > 0 ? `, ${this.#skipped} skipped` : ''
-    writeSync(1, `\n${this.#passed} passed, ${this.#failed} failed${skipped}\n`)
+    const skipped = this.#skipped > 0 ? `\n${this.#skipped} skipped` : ''
+    writeSync(1, `${skipped}\n${this.#passed} passed, ${this.#failed} failed\n`)
   }
 }
