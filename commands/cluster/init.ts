@@ -54,6 +54,10 @@ with --member-key; their data directory is made there, by \`knhk node start --in
       summary: 'Shortest election time-out; the longest is twice that, the heartbeat a third.',
       helpValue: 'DURATION',
     }),
+    'lease-drift': Flags.string({
+      summary: 'Turns lease reads on: how far clocks may drift apart within one election time-out.',
+      helpValue: 'DURATION',
+    }),
   }
 
   async run(): Promise<void> {

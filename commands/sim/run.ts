@@ -2,6 +2,7 @@
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../src/terminal/base-command.js'
 import { countFlag, countFlagWithDefault, outputFlags } from '../../src/terminal/flags.js'
+import { nodesFlag } from '../../src/terminal/sim-flags.js'
 import { SIM_SCHEMA } from '../../src/terminal/sim-schema.js'
 
 export default class SimRun extends BaseCommand {
@@ -9,21 +10,33 @@ export default class SimRun extends BaseCommand {
     'Run simulated clusters under faults, one per seed, and check them. Exit code 10 where one breaks its promises.'
   static override description =
     `The production node over simulated time, network and disks; a seed decides everything, so the same seeds give the
-same report but for elapsedSeconds. Each violation comes with the command line that shows it again; what was seen is
-noted on stderr. docs/testing/README.md says what is simulated and checked.`
+same report and the same trace, whatever the number of workers, but for elapsedSeconds. Each violation comes with the
+command line that shows it again; what was seen is noted on stderr. docs/testing/README.md says what is simulated and checked.`
   static override examples = [
-    '<%= config.bin %> sim run --nodes 5 --seeds 20',
-    '<%= config.bin %> sim run --protocol raft --nodes 3 --seed 1000 --minutes 10 --json',
+    '<%= config.bin %> sim run --nodes 5 --seeds 100',
+    '<%= config.bin %> sim run --nodes 3,5,7 --minutes 60 --resume campaign.json --json',
+    '<%= config.bin %> sim run --nodes 5 --seed 7 --report run.html',
   ]
   static override exitCodes = [10]
   static override schema = SIM_SCHEMA
   static override baseFlags = outputFlags
   static override flags = {
     protocol: Flags.option({ options: ['raft'] as const })({ summary: 'What the clusters run.', default: 'raft' }),
-    nodes: countFlagWithDefault('Members of each cluster.', 1, 9, 3),
+    nodes: nodesFlag('Members of each cluster; several sizes, comma-separated, share the seeds evenly.'),
+    byzantine: countFlagWithDefault('Members that lie; plain Raft bears none.', 0, 9, 0),
     seed: countFlagWithDefault('The first seed.', 0, 2 ** 40, 1),
     seeds: countFlag('How many seeds to run; 1 if absent, with --minutes as many as there is time for.', 1, 2 ** 30),
     minutes: countFlag('Start no further seed after so many minutes.', 1, 10_000),
+    workers: countFlag('Threads; as many as there are cores if absent.', 1, 256),
+    resume: Flags.string({
+      summary: 'A record of the campaign: goes on behind the seeds in it and adds to its counts.',
+      helpValue: 'FILE',
+    }),
+    trace: Flags.string({ summary: 'Write every event of every run, one a line.', helpValue: 'FILE' }),
+    report: Flags.string({
+      summary: 'Draw the first run that breaks a promise, or else the first.',
+      helpValue: 'FILE.html',
+    }),
   }
 
   async run(): Promise<void> {
@@ -31,16 +44,22 @@ noted on stderr. docs/testing/README.md says what is simulated and checked.`
     const { simulate, simulationOutput } = await import('../../src/terminal/sim-run.js')
     const progress = await this.progress('simulating')
     const found: string[] = []
+    const { minutes, workers, resume, trace, report: page } = flags
     const report = await simulate({
       nodes: flags.nodes,
+      byzantine: flags.byzantine,
       firstSeed: flags.seed,
-      seeds: flags.seeds ?? (flags.minutes === undefined ? 1 : 2 ** 30),
+      seeds: flags.seeds ?? (minutes === undefined ? 1 : 2 ** 30),
       signal: this.signal,
-      onSeed: ({ seed, violation }, done) => {
-        progress.update(`${done} seeds`)
+      onSeed: ({ seed, violation }, { seeds, violations, commits }) => {
+        progress.update(`${seeds} seeds, ${commits} commits, ${violations.length} violations`)
         if (violation !== null) found.push(`seed ${seed}: ${violation.invariant}: ${violation.detail}`)
       },
-      ...(flags.minutes === undefined ? {} : { limitMs: flags.minutes * 60_000 }),
+      ...(minutes === undefined ? {} : { limitMs: minutes * 60_000 }),
+      ...(workers === undefined ? {} : { workers }),
+      ...(resume === undefined ? {} : { resume }),
+      ...(trace === undefined ? {} : { trace }),
+      ...(page === undefined ? {} : { report: page }),
     }).finally(() => progress.stop())
     for (const violation of found) this.note(violation)
     await this.print(simulationOutput(report))

@@ -65,12 +65,20 @@ export const ERROR_CODES = {
     'The current value is not the expected one.',
     'Read the key again and retry with the value you see.',
   ),
+  StalePlan: conflict(
+    'The members changed after the change was planned.',
+    'Look at the members again with `knhk cluster members list` and repeat the command.',
+  ),
   // Not found.
   CaseNotFound: missing('There is no case with this id.', 'List cases with `knhk case list`.'),
   KeyNotFound: missing('There is no value under this key.', 'List keys with `knhk kv list`.'),
   NotFound: missing(
     'Something that was named does not exist.',
     'Check the name; `--help` of the command says where it looks.',
+  ),
+  SnapshotGone: missing(
+    'The snapshot is no longer there; a newer one took its place.',
+    'Look for the newest one with `knhk snapshot list`.',
   ),
   // Usage.
   Usage: usage('The command line could not be understood.', 'See the command with --help.'),
@@ -161,7 +169,19 @@ export const ERROR_CODES = {
     'The data directory is empty, but the member took part before.',
     'Never start an empty disk under an old id: replace the member.',
   ),
+  Diverged: {
+    exit: 10,
+    retryable: false,
+    summary: 'The state of this node differs from that of the majority at the same log entry.',
+    hint: 'Start the node again: it rebuilds its state from snapshot and log. If it happens again, check its memory and disk, and replace the member.',
+  },
   DataDirectoryLocked: refused('Another process uses the data directory.', 'Stop it first: `knhk down --dir DIR`.'),
+  ChangeInProgress: {
+    exit: 8,
+    retryable: true,
+    summary: 'Another change of the members is under way.',
+    hint: 'Wait until it is done; `knhk cluster members list` shows it.',
+  },
   Refused: refused('Refused for safety.', 'Read the message; nothing was changed.'),
   // Wire and storage.
   ProtocolViolation: {

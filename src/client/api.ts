@@ -7,6 +7,7 @@ import type { ErrorDetails } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { Assurance, Mode } from '../consensus/types.js'
+import type { ClientOrder } from '../transport/client-orders.js'
 import type { Operation, OperationResult } from '../workflow/operations.js'
 
 export interface ClientKey {
@@ -66,6 +67,21 @@ export interface QueryAnswer {
   readonly node: string
 }
 
+export type { ClientOrder } from '../transport/client-orders.js'
+
+export interface OrderOptions extends CallOptions {
+  /** Ask this member, whatever it is; otherwise the order follows the leader. */
+  readonly node?: string
+}
+
+export interface OrderAnswer {
+  /** The log index by which the order is under way; null where no entry was needed. */
+  readonly index: number | null
+  /** What else the node tells: plain data; null for nothing. */
+  readonly detail: Readonly<Record<string, unknown>> | null
+  readonly node: string
+}
+
 export interface Session {
   readonly id: { readonly index: number; readonly offset: number }
   readonly ordered: boolean
@@ -82,6 +98,12 @@ export interface Client {
   openSession(options?: CallOptions & { readonly ordered?: boolean }): Promise<Session>
   /** One operation in a session of its own, which is closed again. */
   submitOnce(operation: Operation, options?: CallOptions): Promise<SettledOperation>
+  /**
+   * Gives an order and resolves when it is under way. Follows the leader and waits out other changes
+   * until the deadline. Throws KnhkError: `StalePlan`, `ChangeInProgress`, `NotPermitted` and the like =
+   * not carried out; `OutcomeUnknown` = not known, look before giving it again.
+   */
+  order(order: ClientOrder, options?: OrderOptions): Promise<OrderAnswer>
   query(name: string, args: Readonly<Record<string, unknown>>, options?: QueryOptions): Promise<QueryAnswer>
   /** `status` of every member; unreachable ones are reported, not thrown. */
   clusterStatus(options?: CallOptions): Promise<ClusterStatus>

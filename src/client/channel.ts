@@ -1,5 +1,5 @@
 /**
- * Carries requests and queries to the cluster and their answers back: numbers them, sends them to the
+ * Carries requests, orders and queries to the cluster and their answers back: numbers them, sends them to the
  * leader (or any member), sends them again after a leader change, and tells three outcomes apart:
  * answered, certainly not applied, unknown.
  *
@@ -8,7 +8,7 @@
  */
 
 import { KnhkError } from '../base/error.js'
-import type { ErrorCode } from '../base/error-codes.js'
+import { type ClientOrder, decodeOrdered, encodeOrder, type OrderedFrame } from '../transport/client-orders.js'
 import {
   type AppliedFrame,
   CLIENT_FRAME,
@@ -23,38 +23,16 @@ import {
 } from '../transport/client-protocol.js'
 import { TRANSPORT_LIMITS } from '../transport/limits.js'
 import type { Links } from './links.js'
+import { isChange, LEADER_IS_BUSY, NEW, type Pending, RETRYABLE, unknownBehind } from './pending.js'
 import { Seeker } from './seeker.js'
 
 /** Told once how a request ended. */
 export type RequestCallback = (answer: AppliedFrame | null, error: KnhkError | null) => void
+export type OrderCallback = (answer: OrderedFrame | null, error: KnhkError | null, node: string) => void
 export type QueryCallback = (answer: QueryAnswerFrame | null, error: KnhkError | null, node: string) => void
-
-interface Pending {
-  readonly number: number
-  readonly type: number
-  readonly payload: Uint8Array
-  readonly expiresAtMs: number
-  /** Only this member may answer; null for whoever leads (requests) or is there (queries). */
-  readonly member: string | null
-  readonly onAnswer: (payload: Uint8Array, member: string) => void
-  readonly onError: (error: KnhkError, member: string) => void
-  /** Where it was sent and not yet answered. */
-  sentTo: string | null
-  /** Some node may have put it into its log. */
-  maybeApplied: boolean
-  lastRefusal: KnhkError | null
-}
 
 const SWEEP_MS = 25
 const RETRY_DELAY_MS = 20
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
-  'NotLeader',
-  'NoLeader',
-  'LeadershipLost',
-  'ResourceExhausted',
-  'EpochChanging',
-])
-
 export class Channel {
   readonly #links: Links
   readonly #seeker: Seeker
@@ -64,6 +42,8 @@ export class Channel {
   #sweep: NodeJS.Timeout | undefined
   #retry: NodeJS.Timeout | undefined
   #closed = false
+  /** A link to this member is open now. */
+  onUp: (member: string) => void = () => {}
 
   constructor(
     makeLinks: (handlers: {
@@ -77,7 +57,7 @@ export class Channel {
     this.#links = makeLinks({
       onFrame: (member, type, payload) => this.#frame(member, type, payload),
       onShutOut: (error) => this.#shutOut(error),
-      onUp: () => this.#up(),
+      onUp: (member) => this.#up(member),
       onDown: (member) => this.#down(member),
       onLeader: (leader) => this.#leaderChanged(leader),
     })
@@ -96,16 +76,29 @@ export class Channel {
     const number = this.#number()
     writeProposeHeader(payload, number)
     this.#submit({
+      ...NEW,
       number,
       type: CLIENT_FRAME.propose,
       payload,
       expiresAtMs: performance.now() + timeoutMs,
-      member: null,
       onAnswer: (payload) => callback(decodeApplied(payload), null),
       onError: (error) => callback(null, error),
-      sentTo: null,
-      maybeApplied: false,
-      lastRefusal: null,
+    })
+    return number
+  }
+
+  /** Sends an order to the leader, or to `member`. `callback` is told once; never before this call returns. */
+  order(order: ClientOrder, member: string | null, timeoutMs: number, callback: OrderCallback): number {
+    const number = this.#number()
+    this.#submit({
+      ...NEW,
+      number,
+      type: CLIENT_FRAME.order,
+      payload: encodeOrder({ requestNumber: number, order }),
+      expiresAtMs: performance.now() + timeoutMs,
+      member,
+      onAnswer: (payload, from) => callback(decodeOrdered(payload), null, from),
+      onError: (error, from) => callback(null, error, from),
     })
     return number
   }
@@ -116,35 +109,37 @@ export class Channel {
       readonly args: Readonly<Record<string, unknown>>
       readonly read: WireReadLevel
       readonly member: string | null
+      /** Fail with the link instead of asking again; false when absent. */
+      readonly once?: boolean
     },
     timeoutMs: number,
     callback: QueryCallback,
   ): number {
     const number = this.#number()
     this.#submit({
+      ...NEW,
       number,
       type: CLIENT_FRAME.query,
       payload: encodeQuery({ requestNumber: number, read: query.read, name: query.name, args: query.args }),
       expiresAtMs: performance.now() + timeoutMs,
       member: query.member,
+      once: query.once ?? false,
       onAnswer: (payload, member) => callback(decodeQueryAnswer(payload), null, member),
       onError: (error, member) => callback(null, error, member),
-      sentTo: null,
-      maybeApplied: false,
-      lastRefusal: null,
     })
     return number
   }
 
-  /** Ends the wait for one request; its callback gets `Aborted`, or `OutcomeUnknown` if it was sent. */
+  /**
+   * Ends the wait for one request; its callback gets `Aborted`, whose detail `outcomeUnknown` says
+   * whether it may have been, or may still be, applied. Does nothing for one that has ended.
+   */
   abort(number: number): void {
     const pending = this.#pending.get(number)
     if (pending === undefined) return
-    const unknown = pending.type === CLIENT_FRAME.propose && (pending.maybeApplied || pending.sentTo !== null)
-    this.#fail(
-      pending,
-      new KnhkError('Aborted', unknown ? 'cancelled; the operation may have been applied' : 'cancelled'),
-    )
+    const outcomeUnknown = isChange(pending) && (pending.maybeApplied || pending.sentTo !== null)
+    const message = outcomeUnknown ? 'cancelled; the operation may have been applied' : 'cancelled'
+    this.#fail(pending, new KnhkError('Aborted', message, { details: { outcomeUnknown } }))
   }
 
   close(): void {
@@ -188,7 +183,9 @@ export class Channel {
       pending.sentTo = null
       this.#unsent.push(pending)
       if (pending.member === null) this.#seeker.seek()
-      else this.#openFor(pending, pending.member)
+      // It lets us in and closes, again and again: not without a pause.
+      else if (this.#links.mayDial(pending.member)) this.#openFor(pending, pending.member)
+      else this.#resendLater()
       return
     }
     // A full queue did not take the frame: nothing of it has left.
@@ -198,7 +195,7 @@ export class Channel {
 
   #target(pending: Pending): string | null {
     if (pending.member !== null) return pending.member
-    if (pending.type === CLIENT_FRAME.propose) return this.#links.leader
+    if (isChange(pending)) return this.#links.leader
     return this.#links.any()?.member ?? null
   }
 
@@ -214,6 +211,10 @@ export class Channel {
   #sendLater(pending: Pending): void {
     pending.sentTo = null
     this.#unsent.push(pending)
+    this.#resendLater()
+  }
+
+  #resendLater(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined
       this.#resend()
@@ -235,7 +236,8 @@ export class Channel {
   }
 
   /** Queries need no leader: any member answers them, or says why it cannot. */
-  #up(): void {
+  #up(member: string): void {
+    this.onUp(member)
     if (this.#unsent.some((pending) => pending.type === CLIENT_FRAME.query)) this.#resend()
   }
 
@@ -254,8 +256,12 @@ export class Channel {
   }
 
   #down(member: string): void {
-    for (const pending of this.#pending.values()) {
+    for (const pending of [...this.#pending.values()]) {
       if (pending.sentTo !== member) continue
+      if (pending.once) {
+        this.#fail(pending, new KnhkError('Unreachable', `the link to ${member} was lost`))
+        continue
+      }
       pending.sentTo = null
       pending.maybeApplied = true
       this.#unsent.push(pending)
@@ -287,11 +293,11 @@ export class Channel {
     pending.maybeApplied ||= refusal.outcomeUnknown
     pending.lastRefusal = error
     if (!RETRYABLE.has(refusal.code) || pending.member !== null) {
-      this.#fail(pending, pending.type === CLIENT_FRAME.propose && pending.maybeApplied ? unknownBehind(error) : error)
+      this.#fail(pending, isChange(pending) && pending.maybeApplied ? unknownBehind(error) : error)
       return
     }
     pending.sentTo = null
-    if (refusal.code !== 'ResourceExhausted' && pending.type === CLIENT_FRAME.propose) {
+    if (!LEADER_IS_BUSY.has(refusal.code) && isChange(pending)) {
       this.#links.doubt(member)
       if (refusal.leader !== null && refusal.leader !== member) this.#links.hint(refusal.leader)
     }
@@ -306,7 +312,7 @@ export class Channel {
   }
 
   #expiry(pending: Pending): KnhkError {
-    if (pending.type === CLIENT_FRAME.propose && (pending.maybeApplied || pending.sentTo !== null)) {
+    if (isChange(pending) && (pending.maybeApplied || pending.sentTo !== null)) {
       return new KnhkError(
         'OutcomeUnknown',
         'the deadline passed before the answer came; the operation may have been applied',
@@ -319,7 +325,7 @@ export class Channel {
         [...this.#links.failures.values()][0]
       return failure ?? new KnhkError('Unreachable', 'no member answered before the deadline')
     }
-    if (pending.type === CLIENT_FRAME.propose) {
+    if (isChange(pending)) {
       return new KnhkError('NoLeader', 'no member led before the deadline; the operation was not sent')
     }
     return new KnhkError('DeadlineExceeded', 'the answer did not come before the deadline')
@@ -338,10 +344,4 @@ export class Channel {
     this.#sweep = undefined
     this.#seeker.stop()
   }
-}
-
-/** Refused now, but an earlier sending of the same request may have reached the log. */
-function unknownBehind(cause: KnhkError): KnhkError {
-  const message = `the request was refused when it was sent again; it may have been applied before (${cause.message})`
-  return new KnhkError('OutcomeUnknown', message, { cause })
 }

@@ -1,14 +1,28 @@
 /**
  * The client of a cluster: follows the leader, opens sessions, asks queries, and reports status.
  */
+import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
+import type { MemberConfiguration } from '../consensus/configuration.js'
 import { NO_SESSION } from '../consensus/request.js'
 import type { Mode } from '../consensus/types.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 import type { Operation } from '../workflow/operations.js'
 import { decodeResults } from '../workflow/result-codec.js'
-import type { CallOptions, Client, ClusterStatus, QueryAnswer, QueryOptions, Session, SettledOperation } from './api.js'
+import type {
+  CallOptions,
+  Client,
+  ClientOrder,
+  ClusterStatus,
+  OrderAnswer,
+  OrderOptions,
+  QueryAnswer,
+  QueryOptions,
+  Session,
+  SettledOperation,
+} from './api.js'
 import type { Channel } from './channel.js'
+import { MemberFollower } from './member-follower.js'
 import { proposePayload } from './propose-payload.js'
 import { ClientSession, settle } from './session.js'
 import { assembleStatus, type MemberReport } from './status.js'
@@ -20,14 +34,18 @@ export interface ClientCoreOptions {
 }
 
 const STATUS_TIMEOUT_MS = 2000
+/** Each round may bring to light members that the one before did not know. */
+const STATUS_ROUNDS = 3
 
 export class ClusterClient implements Client {
   readonly #channel: Channel
   readonly #options: ClientCoreOptions
+  readonly #follower: MemberFollower
 
   constructor(channel: Channel, options: ClientCoreOptions) {
     this.#channel = channel
     this.#options = options
+    this.#follower = new MemberFollower(channel)
   }
 
   async openSession(options: CallOptions & { readonly ordered?: boolean } = {}): Promise<Session> {
@@ -50,43 +68,67 @@ export class ClusterClient implements Client {
 
   async submitOnce(operation: Operation, options: CallOptions = {}): Promise<SettledOperation> {
     const session = await this.openSession(options)
-    const [settled] = await session.submit([operation], options)
+    let settled: SettledOperation | undefined
+    try {
+      settled = (await session.submit([operation], options))[0]
+    } catch (error) {
+      // Sent, not waited for, and not bound to a call that was cancelled: the caller wants to know now.
+      const { timeoutMs } = this.#options
+      void session.close({ timeoutMs }).catch(() => undefined)
+      throw error
+    }
     // The answer is what the caller came for; a session that stays open expires by itself.
     await session.close(options).catch(() => undefined)
     return settled as SettledOperation
   }
 
-  async query(name: string, args: Readonly<Record<string, unknown>>, options: QueryOptions = {}): Promise<QueryAnswer> {
-    options.signal?.throwIfAborted()
-    return new Promise((resolve, reject) => {
-      const query = { name, args, read: options.read ?? 'linearizable', member: options.node ?? null } as const
-      const number = this.#channel.query(query, options.timeoutMs ?? this.#options.timeoutMs, (answer, error, node) => {
-        options.signal?.removeEventListener('abort', abort)
+  async order(order: ClientOrder, options: OrderOptions = {}): Promise<OrderAnswer> {
+    return this.#call(options, (timeoutMs, resolve, reject) =>
+      this.#channel.order(order, options.node ?? null, timeoutMs, (answer, error, node) => {
         if (answer === null) reject(error)
-        else {
-          const { value, index, epoch, mode, assurance, staleMs } = answer
-          resolve({ value, index, epoch, mode, assurance, staleMs, node })
-        }
-      })
-      const abort = () => this.#channel.abort(number)
-      options.signal?.addEventListener('abort', abort, { once: true })
-    })
-  }
-
-  async clusterStatus(options: CallOptions = {}): Promise<ClusterStatus> {
-    const timeoutMs = Math.min(options.timeoutMs ?? STATUS_TIMEOUT_MS, STATUS_TIMEOUT_MS)
-    const reports = await Promise.all(
-      this.#channel.links.members.map(async (member): Promise<MemberReport> => {
-        try {
-          const answer = await this.query('node.status', {}, { ...options, timeoutMs, read: 'local', node: member.id })
-          return { member, value: answer.value as Record<string, unknown>, error: null }
-        } catch (error) {
-          if (!(error instanceof KnhkError)) throw error
-          return { member, value: null, error }
-        }
+        else resolve({ index: answer.index, detail: answer.detail, node })
       }),
     )
-    return assembleStatus(this.#options.protocol as Mode, reports)
+  }
+
+  async query(name: string, args: Readonly<Record<string, unknown>>, options: QueryOptions = {}): Promise<QueryAnswer> {
+    const query = { name, args, read: options.read ?? 'linearizable', member: options.node ?? null } as const
+    return this.#call(options, (timeoutMs, resolve, reject) =>
+      this.#channel.query(query, timeoutMs, (answer, error, node) => {
+        if (answer === null) {
+          reject(error)
+          return
+        }
+        const { value, index, epoch, mode, assurance, staleMs } = answer
+        resolve({ value, index, epoch, mode, assurance, staleMs, node })
+      }),
+    )
+  }
+
+  /** Those that turn out to be members while the first ones report are asked as well. */
+  async clusterStatus(options: CallOptions = {}): Promise<ClusterStatus> {
+    const timeoutMs = Math.min(options.timeoutMs ?? STATUS_TIMEOUT_MS, STATUS_TIMEOUT_MS)
+    const { links } = this.#channel
+    const reports = new Map<string, MemberReport>()
+    for (let round = 0; round < STATUS_ROUNDS; round++) {
+      const unasked = links.members.filter((member) => !reports.has(placeOf(member)))
+      if (unasked.length === 0) break
+      const told = await Promise.all(unasked.map((member) => this.#report(member, { ...options, timeoutMs })))
+      for (const report of told) reports.set(placeOf(report.member), report)
+    }
+    const newest = links.members.flatMap((member) => reports.get(placeOf(member)) ?? [])
+    return assembleStatus(this.#options.protocol as Mode, newest)
+  }
+
+  async #report(member: MemberConfiguration, options: CallOptions): Promise<MemberReport> {
+    try {
+      const answer = await this.query('node.status', {}, { ...options, read: 'local', node: member.id })
+      await this.#follower.ask(member.id)
+      return { member, value: answer.value as Record<string, unknown>, error: null }
+    } catch (error) {
+      if (!(error instanceof KnhkError)) throw error
+      return { member, value: null, error }
+    }
   }
 
   async close(): Promise<void> {
@@ -95,20 +137,40 @@ export class ClusterClient implements Client {
 
   /** An operation outside any session: only opening one is. */
   #submitBare(operation: Operation, options: CallOptions): Promise<SettledOperation> {
-    options.signal?.throwIfAborted()
     const payload = proposePayload(
       { session: NO_SESSION, firstSequence: 0, ackedBelow: 0, clientKey: this.#options.clientKey },
       [encodeOperation(operation)],
     )
-    return new Promise((resolve, reject) => {
-      const number = this.#channel.propose(payload, options.timeoutMs ?? this.#options.timeoutMs, (frame, error) => {
-        options.signal?.removeEventListener('abort', abort)
+    return this.#call(options, (timeoutMs, resolve, reject) =>
+      this.#channel.propose(payload, timeoutMs, (frame, error) => {
         const result = frame === null ? undefined : decodeResults(frame.results, frame.index, frame.firstPosition)[0]
         if (frame === null || result === undefined) reject(error)
         else resolve(settle(frame, result))
-      })
-      const abort = () => this.#channel.abort(number)
-      options.signal?.addEventListener('abort', abort, { once: true })
-    })
+      }),
+    )
   }
+
+  /** `start` sends something and returns its number; the caller's signal cancels it by that. */
+  async #call<T>(
+    options: CallOptions,
+    start: (timeoutMs: number, resolve: (value: T) => void, reject: (error: KnhkError | null) => void) => number,
+  ): Promise<T> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    let abort = () => {}
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        const number = start(options.timeoutMs ?? this.#options.timeoutMs, resolve, reject)
+        abort = () => this.#channel.abort(number)
+        signal?.addEventListener('abort', abort, { once: true })
+      })
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+}
+
+/** Tells a member from one of the same name that is elsewhere or has another key. */
+function placeOf({ id, address, publicKey }: MemberConfiguration): string {
+  return `${id} ${address} ${toHex(publicKey)}`
 }

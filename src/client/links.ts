@@ -1,7 +1,10 @@
 /**
  * One link per member, opened when it is needed, and the best knowledge of who leads: every node
- * pushes a notice when its leader changes, and the notice of the highest term wins.
+ * pushes a notice when its leader changes, and the notice of the highest term wins. Who the members
+ * are is what the cluster file says until a node tells what was replicated; those of the file are
+ * tried for a leader all the same, so that no stale node can lead a client astray.
  */
+import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration, MemberConfiguration } from '../consensus/configuration.js'
 import { CLIENT_FRAME, decodeLeaderNotice } from '../transport/client-protocol.js'
@@ -25,13 +28,28 @@ export interface LinksOptions {
 }
 
 const DIAL_TIMEOUT_MS = 3000
+const REDIAL_MIN_MS = 20
+const REDIAL_MAX_MS = 500
+
+/** A member and where it may be found, the likelier place first. */
+interface Candidate {
+  readonly member: MemberConfiguration
+  readonly addresses: readonly string[]
+}
 
 export class Links {
-  readonly members: readonly MemberConfiguration[]
   readonly #options: LinksOptions
+  /** Those of the cluster file that may be used. */
+  readonly #listed: readonly MemberConfiguration[]
+  #members: readonly MemberConfiguration[]
+  #candidates: readonly Candidate[]
   readonly #up = new Map<string, FrameLink>()
   readonly #dialing = new Map<string, Promise<FrameLink>>()
+  /** Members that let us in and closed without an answer, how often in a row, and until when they are left alone. */
+  readonly #fruitless = new Map<string, { readonly times: number; readonly untilMs: number }>()
   #leader: string | null = null
+  /** Whom the newest notice named; may be a member that is not known here yet. */
+  #named: string | null = null
   #leaderTerm = -1
   #closed = false
   /** Why the last dial of each member failed. */
@@ -41,12 +59,49 @@ export class Links {
     this.#options = options
     const { members } = options.configuration
     const { endpoints } = options
-    this.members =
+    this.#listed =
       endpoints === undefined
         ? members
         : members.filter((m) => endpoints.includes(m.id) || endpoints.includes(m.address))
-    if (this.members.length === 0)
+    if (this.#listed.length === 0)
       throw new KnhkError('InvalidArgument', 'no member of the cluster file matches the endpoints')
+    this.#members = this.#listed
+    this.#candidates = this.#listed.map((member) => ({ member, addresses: [member.address] }))
+  }
+
+  /** The members as far as this client knows. */
+  get members(): readonly MemberConfiguration[] {
+    return this.#members
+  }
+
+  /** Whoever may know a leader: the members, then others that the cluster file lists. */
+  get candidates(): readonly string[] {
+    return this.#candidates.map(({ member }) => member.id)
+  }
+
+  /**
+   * Takes the replicated members for the true ones; with endpoints, those of them that were named.
+   * `moved` says that their addresses are newer than those of the file.
+   */
+  setMembers(replicated: readonly MemberConfiguration[], moved: boolean): void {
+    const listed = new Map(this.#listed.map((member) => [member.id as string, member]))
+    const isChosen = this.#options.endpoints !== undefined
+    const members = isChosen ? replicated.filter((member) => listed.has(member.id)) : replicated
+    if (members.length === 0) return
+    const before = this.#candidates
+    const known = members.map((member): Candidate => {
+      const line = listed.get(member.id)
+      const other = line !== undefined && bytesEqual(line.publicKey, member.publicKey) ? [line.address] : []
+      // Whoever names an endpoint may know a way to it, such as a tunnel, that the cluster does not.
+      const addresses = moved && !isChosen ? [member.address, ...other] : [...other, member.address]
+      return { member, addresses: [...new Set(addresses)] }
+    })
+    const others = this.#listed.filter(({ id }) => !members.some((member) => member.id === id))
+    this.#candidates = [...known, ...others.map((member) => ({ member, addresses: [member.address] }))]
+    this.#members = members
+    for (const { member } of before) this.#forgetUnless(member)
+    const named = this.#named
+    if (this.#leader === null && named !== null && members.some(({ id }) => id === named)) this.#setLeader(named)
   }
 
   /** The member that leads as far as this client knows. */
@@ -66,8 +121,13 @@ export class Links {
   any(): { readonly member: string; readonly link: FrameLink } | undefined {
     const leading = this.#leader === null ? undefined : this.#up.get(this.#leader)
     if (this.#leader !== null && leading !== undefined) return { member: this.#leader, link: leading }
-    for (const [member, link] of this.#up) return { member, link }
-    return undefined
+    const up = [...this.#up].map(([member, link]) => ({ member, link }))
+    return up.find(({ member }) => this.#members.some(({ id }) => id === member)) ?? up[0]
+  }
+
+  /** False while a member that closed without an answer is left alone. */
+  mayDial(id: string): boolean {
+    return (this.#fruitless.get(id)?.untilMs ?? 0) <= performance.now()
   }
 
   /** Opens the link to a member, or returns the open one. Throws a typed error. */
@@ -76,17 +136,17 @@ export class Links {
     if (link !== undefined) return Promise.resolve(link)
     const dialing = this.#dialing.get(id)
     if (dialing !== undefined) return dialing
-    const member = this.members.find((candidate) => candidate.id === id)
-    if (member === undefined)
+    const candidate = this.#candidates.find(({ member }) => member.id === id)
+    if (candidate === undefined)
       return Promise.reject(new KnhkError('NotFound', `there is no member ${id} among the endpoints`))
-    const opening = this.#open(member).finally(() => this.#dialing.delete(id))
+    const opening = this.#open(candidate).finally(() => this.#dialing.delete(id))
     this.#dialing.set(id, opening)
     return opening
   }
 
   /** A refusal named the leader; used when nothing newer is known. */
   hint(leader: string): void {
-    if (this.#leader === null && this.members.some((member) => member.id === leader)) this.#setLeader(leader)
+    if (this.#leader === null && this.candidates.includes(leader)) this.#setLeader(leader)
   }
 
   /** The member that was thought to lead says that it does not. */
@@ -100,32 +160,27 @@ export class Links {
     this.#up.clear()
   }
 
-  async #open(member: MemberConfiguration): Promise<FrameLink> {
-    let link: FrameLink
-    try {
-      link = await this.#options.dial(member, DIAL_TIMEOUT_MS)
-    } catch (error) {
-      const failure =
-        error instanceof KnhkError
-          ? error
-          : new KnhkError('Unreachable', `${member.id} at ${member.address} cannot be reached`, { cause: error })
-      this.failures.set(member.id, failure)
-      this.#noteShutOut()
-      throw failure
-    }
+  async #open(candidate: Candidate): Promise<FrameLink> {
+    const { member } = candidate
+    const link = await this.#dial(candidate)
     this.failures.delete(member.id)
-    if (this.#closed) {
+    if (this.#closed || !this.#isCurrent(member)) {
       link.close()
-      throw new KnhkError('Aborted', 'the client is closed')
+      throw new KnhkError('Aborted', this.#closed ? 'the client is closed' : `${member.id} is another node now`)
     }
     this.#up.set(member.id, link)
     link.onFrame = (type, payload) => {
       if (type === CLIENT_FRAME.leader) this.#noticed(decodeLeaderNotice(payload))
-      else this.#options.onFrame(member.id, type, payload)
+      else {
+        this.#fruitless.delete(member.id)
+        this.#options.onFrame(member.id, type, payload)
+      }
     }
     link.onClose = () => {
+      if (this.#up.get(member.id) !== link) return
       this.#up.delete(member.id)
       if (this.#closed) return
+      this.#noteFruitless(member.id)
       this.doubt(member.id)
       this.#options.onDown(member.id)
     }
@@ -133,9 +188,50 @@ export class Links {
     return link
   }
 
+  /** Tries one address after the other; the failure at the first one is what is told. */
+  async #dial({ member, addresses }: Candidate): Promise<FrameLink> {
+    let failure: KnhkError | null = null
+    for (const address of addresses) {
+      try {
+        return await this.#options.dial({ ...member, address }, DIAL_TIMEOUT_MS)
+      } catch (error) {
+        failure ??=
+          error instanceof KnhkError
+            ? error
+            : new KnhkError('Unreachable', `${member.id} at ${address} cannot be reached`, { cause: error })
+      }
+      if (this.#closed) break
+    }
+    const told = failure ?? new KnhkError('Unreachable', `${member.id} has no address`)
+    this.failures.set(member.id, told)
+    this.#noteShutOut()
+    throw told
+  }
+
+  #isCurrent(member: MemberConfiguration): boolean {
+    return this.#candidates.some(
+      (candidate) => candidate.member.id === member.id && bytesEqual(candidate.member.publicKey, member.publicKey),
+    )
+  }
+
+  /** Ends what belongs to a member that left, or that has another key now. */
+  #forgetUnless(member: MemberConfiguration): void {
+    if (this.#isCurrent(member) && this.#members.some(({ id }) => id === member.id)) return
+    this.failures.delete(member.id)
+    this.#fruitless.delete(member.id)
+    this.doubt(member.id)
+    this.#up.get(member.id)?.close()
+  }
+
+  #noteFruitless(id: string): void {
+    const times = (this.#fruitless.get(id)?.times ?? 0) + 1
+    const pauseMs = Math.min(REDIAL_MIN_MS * 2 ** Math.min(times - 1, 10), REDIAL_MAX_MS)
+    this.#fruitless.set(id, { times, untilMs: performance.now() + pauseMs })
+  }
+
   /** Told once every member has been asked; trying them again would only repeat the refusal. */
   #noteShutOut(): void {
-    if (this.anyUp || this.failures.size < this.members.length) return
+    if (this.anyUp || this.failures.size < this.#candidates.length) return
     const refusal = [...this.failures.values()].find((failure) => failure.code === 'UnknownKey')
     if (refusal !== undefined) this.#options.onShutOut(refusal)
   }
@@ -143,6 +239,7 @@ export class Links {
   #noticed(notice: { readonly term: number; readonly leader: string | null }): void {
     if (notice.term < this.#leaderTerm || (notice.term === this.#leaderTerm && notice.leader === null)) return
     this.#leaderTerm = notice.term
+    this.#named = notice.leader
     if (notice.leader !== this.#leader) this.#setLeader(notice.leader)
   }
 

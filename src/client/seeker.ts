@@ -20,7 +20,7 @@ export class Seeker {
   constructor(links: Links, wanted: () => boolean) {
     this.#links = links
     this.#wanted = wanted
-    this.#next = Math.floor(Math.random() * links.members.length)
+    this.#next = Math.floor(Math.random() * links.candidates.length)
   }
 
   /** Starts to look, unless it is looking already. */
@@ -35,19 +35,19 @@ export class Seeker {
 
   #look(): void {
     this.#timer = undefined
-    const { leader, members } = this.#links
+    const { leader, candidates } = this.#links
     if (!this.#wanted()) {
       this.#backoffMs = BACKOFF_MIN_MS
       return
     }
-    const target = leader ?? (members[this.#next++ % members.length] as { id: string }).id
+    const target = leader ?? (candidates[this.#next++ % candidates.length] as string)
     if (this.#links.link(target) === undefined) {
       // A failure is kept in `links.failures`; the next member is asked after the stagger.
       this.#links.open(target).catch(() => this.#links.doubt(target))
     }
     this.#inRound++
     let delayMs = STAGGER_MS
-    if (this.#inRound >= members.length) {
+    if (this.#inRound >= candidates.length) {
       this.#inRound = 0
       delayMs = this.#backoffMs
       this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS)

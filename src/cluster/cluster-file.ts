@@ -5,6 +5,7 @@
  * The format is documented in docs/configuration.md.
  */
 import { Document } from 'yaml'
+import { bytesEqual, fromHex, toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import {
   CLIENT_ROLES,
@@ -21,16 +22,48 @@ import { parseAddress } from './address.js'
 import { readTextIfThere } from './files.js'
 import { parseYaml, type YamlField, type YamlRecord } from './yaml-reader.js'
 
+/** Members of a cluster at one time; a joint configuration holds those of two. */
 export const MEMBERS_MAX = 31
+/** Lines of `members`, those that left included. */
+const MEMBERS_LISTED_MAX = 256
 export const CLIENTS_MAX = 1_000
 const FILE_BYTES_MAX = 1024 * 1024
 const ZONE_LENGTH_MAX = 64
 const TIMEOUT_MS_MAX = 600_000
 const NAME = /^[a-z0-9-]{1,64}$/
+const ROOT_KEYS: readonly string[] = [
+  'version',
+  'clusterId',
+  'protocol',
+  'members',
+  'clients',
+  'settings',
+  'lineage',
+]
 const PROTOCOLS: readonly ProtocolName[] = ['raft', 'pbft', 'hotstuff', 'hybrid']
 
+/** What a cluster that was restored or recovered began with: a place in the log of another one. */
+export interface ClusterLineage {
+  /** Of the cluster before, 16 bytes. */
+  readonly clusterId: Uint8Array
+  /** The state is that after this entry of its log … */
+  readonly index: number
+  /** … which this hash names with all before it: chain(index), 32 bytes. */
+  readonly chain: Uint8Array
+  /** SHA-256 of the snapshot file that it came from; null where it was made from a log. */
+  readonly snapshot: Uint8Array | null
+  /** Digest of the plan by which it was recovered; null for a restore. */
+  readonly plan: Uint8Array | null
+}
+
+/** A cluster file: what its nodes agree on, and where the cluster comes from. */
+export interface ClusterFile extends ClusterConfiguration {
+  /** Absent for a cluster that began with nothing. */
+  readonly lineage?: ClusterLineage
+}
+
 /** Reads and checks a cluster file. Throws `NotFound`, `InvalidFile` or `InvalidClusterFile`. */
-export async function readClusterFile(path: string): Promise<ClusterConfiguration> {
+export async function readClusterFile(path: string): Promise<ClusterFile> {
   const text = await readTextIfThere(path)
   if (text === null) {
     throw new KnhkError('NotFound', `there is no cluster file ${path}`, {
@@ -42,49 +75,103 @@ export async function readClusterFile(path: string): Promise<ClusterConfiguratio
 }
 
 /** `name` stands for the file in messages. Throws `InvalidClusterFile`. */
-export function parseClusterFile(text: string, name = 'cluster.yaml'): ClusterConfiguration {
+export function parseClusterFile(text: string, name = 'cluster.yaml'): ClusterFile {
   if (text.length > FILE_BYTES_MAX) throw new KnhkError('InvalidClusterFile', `${name} is over ${FILE_BYTES_MAX} bytes`)
-  const root = parseYaml(text, name).record(['version', 'clusterId', 'protocol', 'members', 'clients', 'settings'])
+  const root = parseYaml(text, name).record(ROOT_KEYS)
   const version = root.required('version')
   if (version.integer(1, Number.MAX_SAFE_INTEGER) !== 1) version.fail('is not 1, the only version this program knows')
   const clusterId = root.required('clusterId')
   const protocol = root.required('protocol')
   const members = root.required('members')
-  const memberFields = members.items(1, MEMBERS_MAX)
+  const memberFields = members.items(1, MEMBERS_LISTED_MAX)
   const clients = root.required('clients')
   const clientFields = clients.items(0, CLIENTS_MAX)
+  const lineage = root.optional('lineage')
   const seen = new Seen()
+  const listed = memberFields.map((field) => parseMember(field, seen))
   return {
     clusterId: clusterId.convert(() => uuidToBytes(clusterId.text(), 'the cluster id')),
     protocol: protocol.oneOf(PROTOCOLS),
-    members: memberFields.map((field) => parseMember(field, seen)),
+    genesis: membersOf(members, listed, 'at the beginning', ({ joined }) => !joined),
+    members: membersOf(members, listed, 'now', ({ removed }) => !removed),
     clients: clientFields.map((field) => parseClient(field, seen)),
     settings: parseSettings(root.optional('settings')?.record(Object.keys(DEFAULT_SETTINGS))),
+    ...(lineage === undefined ? {} : { lineage: parseLineage(lineage) }),
   }
 }
 
+function membersOf(
+  field: YamlField,
+  listed: readonly ListedMember[],
+  when: string,
+  belongs: (listed: ListedMember) => boolean,
+): MemberConfiguration[] {
+  const members = listed.filter(belongs).map(({ member }) => member)
+  if (members.length < 1 || members.length > MEMBERS_MAX) {
+    field.fail(`has to list 1 to ${MEMBERS_MAX} members of the cluster ${when}, not ${members.length}`)
+  }
+  return members
+}
+
 /** The text of a cluster file; `parseClusterFile` gives back the same configuration. */
-export function formatClusterFile(configuration: ClusterConfiguration): string {
+export function formatClusterFile(configuration: ClusterFile): string {
+  const { lineage } = configuration
   const document = new Document({
     version: 1,
     clusterId: uuidFromBytes(configuration.clusterId),
     protocol: configuration.protocol,
-    members: configuration.members.map((member) => ({
-      id: member.id as string,
-      publicKey: formatPublicKey(member.publicKey),
-      address: member.address,
-      zone: member.zone,
-    })),
+    members: listedMembers(configuration).map(memberLine),
     clients: configuration.clients.map((client) => ({
       id: client.id,
       publicKey: formatPublicKey(client.publicKey),
       role: client.role,
     })),
-    settings: { ...configuration.settings },
+    settings: Object.fromEntries(Object.entries(configuration.settings).filter(([, value]) => value !== null)),
+    ...(lineage === undefined ? {} : { lineage: lineageLines(lineage) }),
   })
   document.commentBefore =
     ' A knhk cluster file. Members are an ordered list; every node and client needs the same file.'
   return document.toString({ lineWidth: 0 })
+}
+
+function lineageLines({ clusterId, index, chain, snapshot, plan }: ClusterLineage): Record<string, string | number> {
+  return {
+    clusterId: uuidFromBytes(clusterId),
+    index,
+    chain: toHex(chain),
+    ...(snapshot === null ? {} : { snapshot: toHex(snapshot) }),
+    ...(plan === null ? {} : { plan: toHex(plan) }),
+  }
+}
+
+/** A line of `members`. */
+interface ListedMember {
+  readonly member: MemberConfiguration
+  /** Came with a change of members: no part of the configuration at index 0. */
+  readonly joined: boolean
+  /** Left with one; kept so that the configuration at index 0 stays known. */
+  readonly removed: boolean
+}
+
+function listedMembers({ genesis, members }: ClusterConfiguration): ListedMember[] {
+  const isIn = (list: readonly MemberConfiguration[], member: MemberConfiguration): boolean =>
+    list.some((other) => bytesEqual(other.publicKey, member.publicKey))
+  return [
+    ...genesis.map((member) => ({ member, joined: false, removed: !isIn(members, member) })),
+    ...members.filter((member) => !isIn(genesis, member)).map((member) => ({ member, joined: true, removed: false })),
+  ]
+}
+
+/** A line of `members` as it is written. */
+export function memberLine({ member, joined, removed }: ListedMember): Record<string, string | boolean> {
+  return {
+    id: member.id,
+    publicKey: formatPublicKey(member.publicKey),
+    address: member.address,
+    zone: member.zone,
+    ...(joined ? { joined } : {}),
+    ...(removed ? { removed } : {}),
+  }
 }
 
 /** What must not occur twice in one file, with the line where it was first seen. */
@@ -99,34 +186,60 @@ class Seen {
   }
 }
 
-function parseMember(field: YamlField, seen: Seen): MemberConfiguration {
-  const record = field.record(['id', 'publicKey', 'address', 'zone'])
-  const id = parseName(record.required('id'), seen, 'member id')
+function parseMember(field: YamlField, seen: Seen): ListedMember {
+  const record = field.record(['id', 'publicKey', 'address', 'zone', 'joined', 'removed'])
+  const joined = record.optional('joined')?.boolean() ?? false
+  const removed = record.optional('removed')?.boolean() ?? false
+  const idField = record.required('id')
+  const id = parseName(idField)
+  // A name or an address may be used again once its member has left; a key never.
+  if (!removed) seen.add(idField, 'member id', id)
+  if (!joined) seen.add(idField, 'member id of the beginning', id)
   const publicKey = parseKey(record.required('publicKey'), seen)
   const address = record.required('address')
   address.convert(() => parseAddress(address.text()))
-  seen.add(address, 'address', address.text())
+  if (!removed) seen.add(address, 'address', address.text())
   const zone = record.optional('zone')
   const zoneText = zone?.text() ?? 'default'
   if (zone !== undefined && (zoneText.length === 0 || zoneText.length > ZONE_LENGTH_MAX)) {
     zone.fail(`has to have 1 to ${ZONE_LENGTH_MAX} characters`)
   }
-  return { id: nodeId(id), publicKey, address: address.text(), zone: zoneText }
+  return { member: { id: nodeId(id), publicKey, address: address.text(), zone: zoneText }, joined, removed }
 }
 
 function parseClient(field: YamlField, seen: Seen): ClientConfiguration {
   const record = field.record(['id', 'publicKey', 'role'])
+  const id = record.required('id')
+  seen.add(id, 'client id', parseName(id))
   return {
-    id: parseName(record.required('id'), seen, 'client id'),
+    id: id.text(),
     publicKey: parseKey(record.required('publicKey'), seen),
     role: record.required('role').oneOf(CLIENT_ROLES),
   }
 }
 
-function parseName(field: YamlField, seen: Seen, what: string): string {
+function parseLineage(field: YamlField): ClusterLineage {
+  const record = field.record(['clusterId', 'index', 'chain', 'snapshot', 'plan'])
+  const clusterId = record.required('clusterId')
+  const hash = (one: YamlField | undefined): Uint8Array | null => (one === undefined ? null : parseHash(one))
+  return {
+    clusterId: clusterId.convert(() => uuidToBytes(clusterId.text(), 'the cluster id')),
+    index: record.required('index').integer(0, Number.MAX_SAFE_INTEGER),
+    chain: parseHash(record.required('chain')),
+    snapshot: hash(record.optional('snapshot')),
+    plan: hash(record.optional('plan')),
+  }
+}
+
+function parseHash(field: YamlField): Uint8Array {
+  const text = field.text()
+  if (!/^[0-9a-f]{64}$/.test(text)) field.fail('has to be 64 hexadecimal digits')
+  return fromHex(text)
+}
+
+function parseName(field: YamlField): string {
   const name = field.text()
   if (!NAME.test(name)) field.fail('has to be 1 to 64 characters of a-z, 0-9 and -')
-  seen.add(field, what, name)
   return name
 }
 
@@ -138,18 +251,22 @@ function parseKey(field: YamlField, seen: Seen): Uint8Array {
 
 function parseSettings(record: YamlRecord | undefined): ClusterSettings {
   if (record === undefined) return DEFAULT_SETTINGS
-  const read = (name: keyof ClusterSettings): number =>
+  const read = (name: Exclude<keyof ClusterSettings, 'leaseDriftMs'>): number =>
     record.optional(name)?.integer(1, TIMEOUT_MS_MAX) ?? DEFAULT_SETTINGS[name]
   const settings: ClusterSettings = {
     electionTimeoutMinMs: read('electionTimeoutMinMs'),
     electionTimeoutMaxMs: read('electionTimeoutMaxMs'),
     heartbeatIntervalMs: read('heartbeatIntervalMs'),
+    leaseDriftMs: record.optional('leaseDriftMs')?.integer(1, TIMEOUT_MS_MAX) ?? DEFAULT_SETTINGS.leaseDriftMs,
   }
   if (settings.electionTimeoutMinMs >= settings.electionTimeoutMaxMs) {
     record.fail('need electionTimeoutMinMs below electionTimeoutMaxMs')
   }
   if (settings.heartbeatIntervalMs * 2 > settings.electionTimeoutMinMs) {
     record.fail('need heartbeatIntervalMs to be at most half of electionTimeoutMinMs')
+  }
+  if (settings.leaseDriftMs !== null && settings.leaseDriftMs >= settings.electionTimeoutMinMs) {
+    record.fail('need leaseDriftMs below electionTimeoutMinMs: a lease lasts for what is left of it')
   }
   return settings
 }

@@ -25,7 +25,7 @@ import { ADMIN_CLIENT, clusterPaths, nodePaths } from './layout.js'
 /** Protocols that this version can run. */
 export const AVAILABLE_PROTOCOLS: readonly ProtocolName[] = ['raft']
 export const DEFAULT_NODES = 3
-const LOCAL_ZONE = 'local'
+export const LOCAL_ZONE = 'local'
 
 export interface MemberPlan {
   readonly id: string
@@ -93,6 +93,7 @@ async function makePlan(dir: string, options: InitOptions): Promise<string> {
   const text = formatClusterFile({
     clusterId: uuidToBytes(randomUUID(), 'cluster id'),
     protocol,
+    genesis: members,
     members,
     clients: [{ id: ADMIN_CLIENT, publicKey: admin.publicKey, role: 'admin' }, ...(options.clients ?? [])],
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
@@ -113,7 +114,7 @@ export function assertAvailable(protocol: ProtocolName): void {
 /** Every key of the configuration is a sound Ed25519 key: canonical, not of small order, torsion-free. */
 export async function assertKeysAdmissible(configuration: ClusterConfiguration): Promise<void> {
   const { publicKeyProblem } = await import('../crypto/pure/public-key.js')
-  for (const { id, publicKey } of [...configuration.members, ...configuration.clients]) {
+  for (const { id, publicKey } of [...configuration.genesis, ...configuration.members, ...configuration.clients]) {
     const problem = publicKeyProblem(publicKey)
     if (problem !== null)
       throw new KnhkError('InvalidClusterFile', `the public key of ${id} cannot be used: ${problem}`)
@@ -147,7 +148,7 @@ async function makeMembers(dir: string, plans: readonly MemberPlan[]): Promise<M
 }
 
 /** The key pair at `path`, made if it is not there. */
-async function keyAt(path: string): Promise<{ publicKey: Uint8Array }> {
+export async function keyAt(path: string): Promise<{ publicKey: Uint8Array }> {
   const { loadKeyPair, writeKeyFiles } = await import('../crypto/key-files.js')
   if (await exists(`${path}.key`)) return loadKeyPair(path)
   const { generateKeyPair } = await import('../crypto/keys.js')

@@ -20,6 +20,8 @@ export interface ClusterPaths {
   readonly clusterFile: string
   /** What `init` is about to make; gone once the cluster file is there. */
   readonly plan: string
+  /** Holds one directory per node. */
+  readonly nodes: string
   /** The admin client's key, without extension. */
   readonly adminKey: string
   readonly lock: string
@@ -31,6 +33,7 @@ export function clusterPaths(dir: string): ClusterPaths {
     dir,
     clusterFile: join(dir, 'cluster.yaml'),
     plan: join(dir, '.cluster.yaml.plan'),
+    nodes: join(dir, 'nodes'),
     adminKey: join(dir, 'clients', ADMIN_CLIENT),
     lock: join(dir, '.lock'),
   }

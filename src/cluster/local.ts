@@ -154,7 +154,8 @@ async function describeNodes(
   )
 }
 
-async function startFailure(dir: string, id: string, end: ProcessEnd): Promise<KnhkError> {
+/** Why a node that was started is gone, with its last words. */
+export async function startFailure(dir: string, id: string, end: ProcessEnd): Promise<KnhkError> {
   const { log } = nodePaths(dir, id)
   const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
   const words = await lastWords(log)

@@ -2,9 +2,11 @@
  * Stopping the processes of a local cluster: asked first, killed only after a grace period, and never
  * a process that is not the node it is taken for.
  */
+import { readdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readClusterFile } from './cluster-file.js'
+import { errnoOf, fileError } from './files.js'
 import { clusterPaths, nodePaths } from './layout.js'
 import { withLock } from './lock.js'
 import { isRunningNode, removePidFile, runningPid, type StartedProcess } from './processes.js'
@@ -31,13 +33,26 @@ export async function stopLocalCluster(dir: string, options: StopOptions): Promi
   const root = resolve(dir)
   const paths = clusterPaths(root)
   const { members } = await readClusterFile(paths.clusterFile)
-  return withLock(paths.lock, { timeoutMs: options.graceMs }, () =>
-    stopProcesses(
-      root,
-      members.map((member) => member.id),
-      options,
-    ),
+  const ids = members.map((member): string => member.id)
+  return withLock(paths.lock, { timeoutMs: options.graceMs }, async () =>
+    stopProcesses(root, [...ids, ...(await runningStrangers(root, paths.nodes, ids))], options),
   )
+}
+
+/** Stops one node of this machine, a member or not. */
+export async function stopLocalNode(dir: string, id: string, options: StopOptions): Promise<StoppedNode> {
+  return (await stopProcesses(dir, [id], options))[0] as StoppedNode
+}
+
+/** Nodes that run here although they are members no more. */
+async function runningStrangers(dir: string, nodes: string, members: readonly string[]): Promise<string[]> {
+  const names = await readdir(nodes).catch((error) => {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw fileError(nodes, 'read', error)
+  })
+  const strangers = names.filter((id) => !members.includes(id))
+  const pids = await Promise.all(strangers.map((id) => runningPid(dir, id)))
+  return strangers.filter((_, i) => pids[i] !== null)
 }
 
 /** Stops these processes; one that somebody started in their place is left alone. */

@@ -65,6 +65,11 @@ export class YamlField {
     return value
   }
 
+  boolean(): boolean {
+    if (!isScalar(this.#node) || typeof this.#node.value !== 'boolean') return this.fail('has to be true or false')
+    return this.#node.value
+  }
+
   oneOf<T extends string>(allowed: readonly T[]): T {
     const value = this.text()
     const found = allowed.find((candidate) => candidate === value)

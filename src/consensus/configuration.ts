@@ -29,13 +29,20 @@ export interface ClusterSettings {
   readonly electionTimeoutMinMs: Millis
   readonly electionTimeoutMaxMs: Millis
   readonly heartbeatIntervalMs: Millis
+  /**
+   * How far two clocks may drift apart within an election time-out, the bound that leader leases rest
+   * on; null without leases.
+   */
+  readonly leaseDriftMs: Millis | null
 }
 
 export interface ClusterConfiguration {
   /** 16 bytes; shown as a UUID. */
   readonly clusterId: Uint8Array
   readonly protocol: ProtocolName
-  /** Ordered: the position of a member is part of the configuration. */
+  /** Ordered. The members before the first entry of the log: the configuration at index 0. */
+  readonly genesis: readonly MemberConfiguration[]
+  /** The members now, as far as the cluster file knows: whom to connect to. The log knows better. */
   readonly members: readonly MemberConfiguration[]
   readonly clients: readonly ClientConfiguration[]
   readonly settings: ClusterSettings
@@ -45,11 +52,13 @@ export const DEFAULT_SETTINGS: ClusterSettings = {
   electionTimeoutMinMs: 150,
   electionTimeoutMaxMs: 300,
   heartbeatIntervalMs: 50,
+  leaseDriftMs: null,
 }
 
 /**
  * Hash of everything that must be equal on every node. Addresses and zones stay outside: they may
- * change, or differ by point of view (NAT), without changing who decides.
+ * change, or differ by point of view (NAT), without changing who decides. So do members that came or
+ * went later: the log says who they are, and the hash is the cluster's for as long as it lives.
  * `handlersHash` is the hash of the state machine's handler set, 32 bytes.
  */
 export function hashConfiguration(
@@ -59,12 +68,14 @@ export function hashConfiguration(
 ): Uint8Array {
   const out = new ByteWriter(1024)
   out.text('knhk/configuration/1').raw(configuration.clusterId).text(configuration.protocol)
-  out.u32(configuration.members.length)
-  for (const member of configuration.members) out.text(member.id).raw(member.publicKey)
+  out.u32(configuration.genesis.length)
+  for (const member of configuration.genesis) out.text(member.id).raw(member.publicKey)
   out.u32(configuration.clients.length)
   for (const client of configuration.clients) out.text(client.id).raw(client.publicKey).text(client.role)
   const { settings } = configuration
   out.u64(settings.electionTimeoutMinMs).u64(settings.electionTimeoutMaxMs).u64(settings.heartbeatIntervalMs)
   out.raw(handlersHash)
+  // At the end and only where there is one: clusters without leases keep the hash they were made with.
+  if (settings.leaseDriftMs !== null) out.text('leaseDriftMs').u64(settings.leaseDriftMs)
   return sha256(out.finish())
 }

@@ -8,7 +8,9 @@
  * durable: the one place where "no vote, ack or reply before its write is on disk" is said.
  */
 import type { Entry, EntryKind } from './entry.js'
+import type { MembershipRecord, TargetMember } from './membership.js'
 import type { RaftMessage } from './raft/messages.js'
+import type { LogBase, SnapshotOffer } from './snapshot.js'
 import type { Assurance, Epoch, LogIndex, Millis, Mode, NodeId, ReadId, Term, ViewNumber, WriteId } from './types.js'
 
 export interface Now {
@@ -36,8 +38,11 @@ export type Input =
       readonly body: Uint8Array
       readonly batchDigest: Uint8Array
     }
-  /** One round for all reads that arrived together. */
-  | { readonly type: 'read'; readonly readId: ReadId }
+  /**
+   * One round for all reads that arrived together. With `lease` a leader that holds a lease answers at
+   * once; the driver looks at `holdsLease` again after the read. Without one it is a read like any other.
+   */
+  | { readonly type: 'read'; readonly readId: ReadId; readonly lease: boolean }
   | { readonly type: 'tick' }
   /** Everything up to and including this write is durable. Ignored where (epoch, term, index) is stale. */
   | {
@@ -49,9 +54,20 @@ export type Input =
     }
   /** Entries that a `load` asked for; empty when they are gone from the log. */
   | { readonly type: 'loaded'; readonly peer: NodeId; readonly from: LogIndex; readonly entries: readonly Entry[] }
-  | { readonly type: 'snapshotInstalled'; readonly index: LogIndex; readonly term: Term }
-  | { readonly type: 'order'; readonly order: OperatorOrder }
-  /** The way back from execution: checkpoints and configuration changes need it. */
+  /**
+   * A snapshot of the own state is durable. Entries up to `compactTo` are no longer needed by this node;
+   * null keeps all. `compactTo.membership` is filled in by the core.
+   */
+  | {
+      readonly type: 'snapshotTaken'
+      readonly snapshot: SnapshotOffer
+      readonly compactTo: Omit<LogBase, 'membership'> | null
+    }
+  /** The snapshot that `fetchSnapshot` asked for is here, verified and durable. */
+  | { readonly type: 'snapshotFetched'; readonly snapshot: SnapshotOffer }
+  /** Answered by `ordered` or `orderRefused`. */
+  | { readonly type: 'order'; readonly orderId: number; readonly order: OperatorOrder }
+  /** The way back from execution, and the digests of the state at compared indexes, when they are computed. */
   | {
       readonly type: 'executed'
       readonly upTo: LogIndex
@@ -61,7 +77,15 @@ export type Input =
   /** The driver noticed that the process stood still: leases and quorum contact count as expired, timers restart. */
   | { readonly type: 'paused'; readonly pausedMs: Millis }
 
-export type OperatorOrder = { readonly kind: 'transferLeadership'; readonly target: NodeId }
+export type OperatorOrder =
+  /** Without a target the leader chooses the most complete voter. */
+  | { readonly kind: 'transferLeadership'; readonly target: NodeId | null }
+  | {
+      readonly kind: 'changeMembership'
+      /** Index of the configuration that the change was planned against. */
+      readonly planned: LogIndex
+      readonly target: readonly TargetMember[]
+    }
 
 /** What must survive a crash besides entries; written in the same ordered journal. */
 export interface HardState {
@@ -75,9 +99,23 @@ export type StoreRecord =
   /** Removes entries with index ≥ `from`. */
   | { readonly kind: 'truncate'; readonly from: LogIndex }
   | { readonly kind: 'entries'; readonly entries: readonly Entry[] }
+  /**
+   * The log begins after `base`, which a durable snapshot covers: what it holds up to there is dropped.
+   * A log that does not hold the entry at `base` (index and chain) is dropped as a whole.
+   */
+  | { readonly kind: 'base'; readonly base: LogBase }
 
 /** Why a proposal or read was not taken. Nothing of it was appended. */
 export type RefusalCode = 'NotLeader' | 'NoLeader' | 'LeadershipLost' | 'ResourceExhausted' | 'UnsupportedRead'
+
+/** Why an order was not carried out. `StalePlan`: the configuration is not the one it was planned against. */
+export type OrderRefusalCode =
+  | 'NotLeader'
+  | 'NoLeader'
+  | 'ChangeInProgress'
+  | 'StalePlan'
+  | 'InvalidArgument'
+  | 'NotFound'
 
 export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader' | 'learner'
 
@@ -126,8 +164,31 @@ export type Effect =
       readonly term: Term
       readonly leader: NodeId | null
     }
-  | { readonly type: 'snapshotWanted'; readonly peer: NodeId }
-  | { readonly type: 'installSnapshot'; readonly from: NodeId; readonly index: LogIndex; readonly term: Term }
+  /** The order is under way: a change of members at the entry `index`; null where no entry was needed. */
+  | { readonly type: 'ordered'; readonly orderId: number; readonly index: LogIndex | null }
+  | {
+      readonly type: 'orderRefused'
+      readonly orderId: number
+      readonly code: OrderRefusalCode
+      readonly reason: string
+      readonly leader: NodeId | null
+    }
+  /** This leader has what this node's log can no longer be given: fetch it. Repeated until it is here. */
+  | { readonly type: 'fetchSnapshot'; readonly from: NodeId; readonly snapshot: SnapshotOffer }
+  /** The applied state is to be replaced by this snapshot, once the write `after` is durable. */
+  | { readonly type: 'restoreState'; readonly snapshot: SnapshotOffer; readonly after: WriteId }
+  /** The configuration in force changed (appended, rolled back, or committed). */
+  | {
+      readonly type: 'membershipChanged'
+      readonly record: MembershipRecord
+      readonly committed: boolean
+    }
+  /** The state of this node differs from that of a majority at `index`; at `agreedIndex` it did not yet. */
+  | { readonly type: 'diverged'; readonly index: LogIndex; readonly agreedIndex: LogIndex }
+  /** This node has lost what it acknowledged: it neither votes nor leads until `repaired`. */
+  | { readonly type: 'damaged'; readonly lastIndex: LogIndex }
+  /** A damaged node holds again all that it can have acknowledged: it votes from here on. */
+  | { readonly type: 'repaired' }
   | { readonly type: 'evidence'; readonly evidence: Uint8Array }
 
 /** For people, metrics and `status`. What a protocol does not have is null. */
@@ -144,12 +205,19 @@ export interface CoreStatus {
   readonly commitIndex: LogIndex
   /** On a leader, what it knows of each peer; empty elsewhere. */
   readonly peers: readonly PeerStatus[]
+  /** The configuration in force, and whether it is committed. */
+  readonly membership: MembershipRecord
+  readonly membershipCommitted: boolean
+  /** False for a damaged node that is not repaired yet. */
+  readonly mayVote: boolean
 }
 
 export interface PeerStatus {
   readonly id: NodeId
   readonly matchIndex: LogIndex
   readonly flow: 'probe' | 'replicate' | 'snapshot'
+  /** The snapshot that the peer is fetching; null for none. It must stay readable. */
+  readonly offered: SnapshotOffer | null
   /** Heard from within the last election timeout. */
   readonly active: boolean
 }
@@ -162,6 +230,10 @@ export interface Core {
   status(): CoreStatus
   /** An entry that is still in memory; undefined when it has to be read from the log. */
   entry(index: LogIndex): Entry | undefined
+  /** The configuration in force at an index at or above the log's base. */
+  membershipAt(index: LogIndex): MembershipRecord
+  /** True while this leader's lease lasts: nobody else can lead. */
+  holdsLease(now: Now): boolean
   /** What to do with an unverified message before a verification is spent on it. */
   interest(from: NodeId, message: ProtocolMessage): 'verify' | 'keep' | 'drop'
 }
@@ -169,11 +241,15 @@ export interface Core {
 /** What the log on disk says at start; all a core needs to continue. */
 export interface RestoredLog {
   readonly hardState: HardState
-  /** What the log follows: the last snapshot, or index 0, term 0 and the genesis chain. */
-  readonly base: { readonly index: LogIndex; readonly term: Term; readonly epoch: Epoch; readonly chain: Uint8Array }
+  /** What the log follows. */
+  readonly base: LogBase
   readonly lastIndex: LogIndex
   /** Runs of equal (epoch, term) in index order, first run starting at base.index + 1. Empty for an empty log. */
   readonly termRuns: readonly { readonly first: LogIndex; readonly epoch: Epoch; readonly term: Term }[]
+  /** Configurations that entries after the base brought, in index order. */
+  readonly memberships: readonly MembershipRecord[]
+  /** The newest snapshot on disk; null where there is none. Its index is at least that of the base. */
+  readonly snapshot: SnapshotOffer | null
   /** The newest entries, contiguous up to `lastIndex`; may be fewer than the log holds. */
   readonly tail: readonly Entry[]
   /** Everything up to here is known to be committed (applied before the restart); 0 if unknown. */

@@ -4,7 +4,7 @@
  */
 import type { Sha256 } from '../consensus/entry.js'
 import type { LogIndex } from '../consensus/types.js'
-import { DigestTree } from '../workflow/digest.js'
+import { DigestTree, type StateDigests } from '../workflow/digest.js'
 import type { NodeLimits } from './limits.js'
 import type { Clock, StateStore } from './ports.js'
 
@@ -17,6 +17,8 @@ export interface DigestRecord {
 interface Job {
   readonly changes: Iterator<readonly [string, Uint8Array | null]>
   readonly bytes: number
+  /** Wants the digests at the end of the generation, whatever its index. */
+  readonly tell: ((digests: StateDigests) => void) | null
   /** The index that the digests are recorded under; null when the generation ended in between. */
   readonly recordAt: LogIndex | null
 }
@@ -32,7 +34,13 @@ export class Digests {
   #rebuilding = false
   #waitingBytes = 0
 
-  constructor(modules: { readonly sha256: Sha256; readonly clock: Clock; readonly limits: NodeLimits }) {
+  readonly #onRecord: (record: DigestRecord) => void
+
+  constructor(
+    modules: { readonly sha256: Sha256; readonly clock: Clock; readonly limits: NodeLimits },
+    onRecord: (record: DigestRecord) => void,
+  ) {
+    this.#onRecord = onRecord
     this.#tree = new DigestTree(modules.sha256)
     this.#clock = modules.clock
     this.#limits = modules.limits
@@ -58,8 +66,13 @@ export class Digests {
   }
 
   /** Takes the changes of a generation that has ended, and what it counts. */
-  add(changes: ReadonlyMap<string, Uint8Array | null>, bytes: number, recordAt: LogIndex | null): void {
-    this.#jobs.push({ changes: changes.entries(), bytes, recordAt })
+  add(
+    changes: ReadonlyMap<string, Uint8Array | null>,
+    bytes: number,
+    recordAt: LogIndex | null,
+    tell: Job['tell'] = null,
+  ): void {
+    this.#jobs.push({ changes: changes.entries(), bytes, recordAt, tell })
     this.#waitingBytes += bytes
   }
 
@@ -82,9 +95,10 @@ export class Digests {
     if (this.#rebuilding) return false
     for (let job = this.#jobs[0]; job !== undefined; job = this.#jobs[0]) {
       if (!this.#feed(job, deadlineMs)) return true
-      if (job.recordAt !== null) {
+      if (job.recordAt !== null || job.tell !== null) {
         while (!this.#tree.settle(KEYS_PER_CLOCK_LOOK)) if (this.#clock.monotonicMs() >= deadlineMs) return true
-        this.#record(job.recordAt)
+        if (job.recordAt !== null) this.#record(job.recordAt)
+        job.tell?.(this.#tree.digests())
       }
       this.#jobs.shift()
       this.#waitingBytes -= job.bytes
@@ -102,7 +116,9 @@ export class Digests {
   }
 
   #record(index: LogIndex): void {
-    this.#records.push({ index, ...this.#tree.digests() })
+    const record = { index, ...this.#tree.digests() }
+    this.#records.push(record)
+    this.#onRecord(record)
     if (this.#records.length > this.#limits.digestsKept) this.#records.shift()
   }
 }

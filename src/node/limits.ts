@@ -43,6 +43,24 @@ export interface NodeLimits {
   readonly readRetryMs: number
   /** … and fails after. */
   readonly readTimeoutMs: number
+  /** A snapshot is taken after so many entries … */
+  readonly snapshotEntries: number
+  /** … or operations … */
+  readonly snapshotOperations: number
+  /** … or bytes of log since the last one, whichever comes first. */
+  readonly snapshotLogBytes: number
+  /** Entries before a snapshot that stay in the log for followers that are a little behind … */
+  readonly trailingEntries: number
+  /** … and their bytes. */
+  readonly trailingBytes: number
+  /** Snapshot files kept, besides those that peers are fetching. */
+  readonly snapshotsKept: number
+  /** Bytes of a snapshot asked for at once … */
+  readonly snapshotPieceBytes: number
+  /** … and per second … */
+  readonly snapshotBytesPerSecondMax: number
+  /** … and asked for again when they did not come within. */
+  readonly snapshotRetryMs: number
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -66,4 +84,13 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   queriesWaitingMax: 16_384,
   readRetryMs: 500,
   readTimeoutMs: 5000,
+  snapshotEntries: 10_000,
+  snapshotOperations: 500_000,
+  snapshotLogBytes: 64 << 20,
+  trailingEntries: 5000,
+  trailingBytes: 64 << 20,
+  snapshotsKept: 2,
+  snapshotPieceBytes: 256 << 10,
+  snapshotBytesPerSecondMax: 64 << 20,
+  snapshotRetryMs: 1000,
 }

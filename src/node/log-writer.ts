@@ -50,6 +50,10 @@ export class LogWriter {
     this.#queue.push(effect)
   }
 
+  isDurable(writeId: WriteId): boolean {
+    return writeId <= this.#durable
+  }
+
   /** True when the message may leave now; otherwise it is held and comes back from `release`. */
   admit(effect: SendEffect): boolean {
     if (effect.after === undefined || effect.after <= this.#durable) return true

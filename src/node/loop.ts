@@ -3,23 +3,31 @@
  * once per peer and client per turn. It knows no protocol: everything protocol-specific is behind
  * `Core`, everything outside the process behind ports (architecture: the node loop).
  *
- * Order within a turn: pause check, messages, new batch, reads, tick, disk, apply, digests, flush.
+ * Order within a turn: pause check, messages, new batch, reads, tick, disk, apply, answers, write-behind,
+ * digests.
  */
 import { unreachable } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
 import { computeBatchDigest } from '../consensus/batch-digest.js'
-import type { Core, Effect, Now, ProtocolMessage, Role } from '../consensus/core.js'
+import type { Core, Effect, Input, Now, ProtocolMessage, Role } from '../consensus/core.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
 import type { LogIndex, Millis, NodeId } from '../consensus/types.js'
-import { CLIENT_FRAME, encodeLeaderNotice, requestNumberOf, requestOf } from '../transport/client-protocol.js'
+import {
+  type AnswerContext,
+  CLIENT_FRAME,
+  encodeLeaderNotice,
+  requestNumberOf,
+  requestOf,
+} from '../transport/client-protocol.js'
 import type { WorkflowMachine } from '../workflow/machine.js'
 import { Answers, answerApplied, refuse, refuseOne } from './answers.js'
-import { Applier } from './applier.js'
 import { Collector, type Waiters } from './collector.js'
-import { Digests } from './digests.js'
+import { Execution, type MakeMachine } from './execution.js'
 import { admit } from './ingress.js'
 import type { NodeLimits } from './limits.js'
 import { LogWriter, type StoreEffect } from './log-writer.js'
+import { memberList, nodeStatus } from './node-status.js'
+import { Orders } from './orders.js'
 import { PauseWatch } from './pause-watch.js'
 import type {
   ClientConnection,
@@ -30,10 +38,14 @@ import type {
   PeerLinks,
   Random,
   Scheduler,
+  SnapshotLinks,
+  SnapshotStore,
   StateStore,
 } from './ports.js'
 import { QueryService } from './query-service.js'
 import { ReadQueue } from './reads.js'
+import { SnapshotKeeper } from './snapshot-keeper.js'
+import { SnapshotTransfer } from './snapshot-transfer.js'
 
 export interface NodePorts {
   readonly clock: Clock
@@ -43,17 +55,22 @@ export interface NodePorts {
   readonly clients: ClientListener
   readonly log: LogStore
   readonly state: StateStore
+  readonly snapshots: SnapshotStore
+  readonly snapshotLinks: SnapshotLinks
   readonly logger: Logger
   readonly sha256: Sha256
 }
 
 export interface NodeOptions {
   readonly self: NodeId
+  /** 16 bytes. */
+  readonly clusterId: Uint8Array
   readonly configHash: Uint8Array
   readonly zone: string
   readonly version: string
   readonly electionTimeoutMinMs: Millis
   readonly limits: NodeLimits
+  readonly makeMachine: MakeMachine
   /** Called once when the node cannot go on: a write failed, or an invariant broke. */
   readonly onFatal: (error: unknown) => void
 }
@@ -67,13 +84,14 @@ export class NodeLoop {
   readonly #options: NodeOptions
   readonly #ports: NodePorts
   readonly #core: Core
-  readonly #machine: WorkflowMachine
   readonly #collector: Collector
   readonly #answers = new Answers()
   readonly #reads: ReadQueue
   readonly #writer: LogWriter
-  readonly #applier: Applier
-  readonly #digests: Digests
+  readonly #execution: Execution
+  readonly #snapshots: SnapshotKeeper
+  readonly #transfer: SnapshotTransfer
+  readonly #orders: Orders
   readonly #queries: QueryService
   readonly #pauses: PauseWatch
   readonly #connections = new Set<ClientConnection>()
@@ -81,13 +99,15 @@ export class NodeLoop {
   #completions: StoreEffect[] = []
   #proposing = new Map<number, Waiters>()
   #waiters: Waiters | undefined
+  /** What the answers of the entry that is being applied rest on. */
+  #entryContext: AnswerContext
   #nextProposalId = 1
   #commitIndex = 0 as LogIndex
   #role: Role = 'follower'
   #leader: NodeId | null = null
   #leaderSeenMs: Millis
-  #flushedMs: Millis
-  #lastAppliedMs: Millis
+  /** A snapshot that replaces the state once the log begins behind it. */
+  #restore: Extract<Effect, { type: 'restoreState' }> | null = null
   #turnScheduled = false
   #cancelTimer: (() => void) | undefined
   #timerAtMs: Millis = Number.POSITIVE_INFINITY
@@ -97,20 +117,17 @@ export class NodeLoop {
     this.#options = options
     this.#ports = ports
     this.#core = core
-    this.#machine = machine
     const { limits } = options
     const now = ports.clock.monotonicMs()
     this.#leaderSeenMs = now
-    this.#flushedMs = now
-    this.#lastAppliedMs = now
+    this.#entryContext = this.#context()
     this.#commitIndex = core.status().commitIndex
     this.#collector = new Collector(limits)
     this.#pauses = new PauseWatch(options.electionTimeoutMinMs, now)
-    this.#digests = new Digests({ sha256: ports.sha256, clock: ports.clock, limits })
     this.#reads = new ReadQueue({
       limits,
       firstId: 1 + Math.floor(ports.random() * 2 ** 40),
-      begin: (id) => this.#step({ type: 'read', readId: id }),
+      begin: (id, lease) => this.#step({ type: 'read', readId: id, lease }),
     })
     this.#writer = new LogWriter({
       log: ports.log,
@@ -120,37 +137,72 @@ export class NodeLoop {
       },
       onFailed: (error) => this.#fail(error),
     })
-    this.#applier = new Applier({
-      machine,
-      log: ports.log,
-      state: ports.state,
-      clock: ports.clock,
-      limits,
-      cached: (index) => core.entry(index),
-      onBegin: (entry) => {
-        this.#waiters = this.#answers.take(entry.index, entry.term)
+    this.#execution = new Execution(
+      {
+        ...ports,
+        limits,
+        makeMachine: options.makeMachine,
+        cached: (index) => core.entry(index),
+        onBegin: (entry) => {
+          this.#entryContext = this.#context()
+          this.#waiters = this.#answers.take(entry.index, entry.term)
+        },
+        onRequest: (entry, ordinal, firstPosition, results) => this.#answer(entry, ordinal, firstPosition, results),
+        onApplied: (entry) => this.#applied(entry),
+        onDigest: ({ index, stateDigest }) =>
+          this.#step({ type: 'executed', upTo: index, stateDigest, resultRoot: null }),
+        wake: () => this.#wake(),
+        onFailed: (error) => this.#fail(error),
       },
-      onRequest: (entry, ordinal, firstPosition, results) => this.#answer(entry, ordinal, firstPosition, results),
-      onApplied: (entry) => this.#applied(entry),
-      wake: () => this.#wake(),
+      machine,
+    )
+    this.#snapshots = new SnapshotKeeper({
+      ...ports,
+      core,
+      execution: this.#execution,
+      clusterId: options.clusterId,
+      limits,
+      onTaken: (snapshot, compactTo) => this.#input({ type: 'snapshotTaken', snapshot, compactTo }),
       onFailed: (error) => this.#fail(error),
+    })
+    this.#transfer = new SnapshotTransfer({
+      ...ports,
+      links: ports.snapshotLinks,
+      limits,
+      onFetched: (snapshot) => this.#input({ type: 'snapshotFetched', snapshot }),
+      onFailed: (error) => this.#fail(error),
+    })
+    this.#orders = new Orders({
+      roleOf: (key) => this.#execution.machine.roleOf(key),
+      context: () => this.#context(),
+      leader: () => this.#leader,
+      give: (orderId, order) => this.#step({ type: 'order', orderId, order }),
+      takeSnapshot: (compactAll) => this.#snapshots.take(compactAll),
+      openMax: limits.queriesWaitingMax,
+      wake: () => this.#wake(),
     })
     this.#queries = new QueryService({
       state: ports.state,
       log: ports.log,
-      tables: machine,
-      digests: this.#digests,
-      context: () => ({ mode: core.status().mode, assurance: 'quorum', epoch: core.status().epoch }),
-      appliedIndex: () => this.#applier.appliedIndex,
-      status: () => this.#status(),
+      snapshots: ports.snapshots,
+      execution: this.#execution,
+      context: () => this.#context(),
+      status: () => nodeStatus(options, ports.peers, core.status(), this.#execution),
+      members: () => memberList(core.status()),
       staleMs: () => (this.#role === 'leader' ? 0 : ports.clock.monotonicMs() - this.#leaderSeenMs),
       openMax: limits.queriesWaitingMax,
-      linearizable: (callback) => {
-        const added = this.#reads.add(callback)
+      holdsLease: () => core.holdsLease(this.#now()),
+      confirmed: (lease, callback) => {
+        const added = this.#reads.add(callback, lease)
         this.#wake()
         return added
       },
     })
+  }
+
+  /** The state machine as it is now: a snapshot replaces it. */
+  get machine(): WorkflowMachine {
+    return this.#execution.machine
   }
 
   /** Something that a turn waited for has happened outside the loop. */
@@ -160,7 +212,7 @@ export class NodeLoop {
 
   /** Begins to listen and to take part. */
   start(): void {
-    const { peers, clients, scheduler, state } = this.#ports
+    const { peers, clients } = this.#ports
     peers.onMessage = (from, message) => {
       if (this.#stopped) return
       this.#inbox.push({ from, message })
@@ -172,11 +224,8 @@ export class NodeLoop {
     clients.onOpen = (connection) => this.#opened(connection)
     clients.onClose = (connection) => this.#connections.delete(connection)
     clients.onFrame = (connection, type, payload) => this.#frame(connection, type, payload)
-    const pause = () => new Promise<void>((resolve) => scheduler.nextTurn(resolve))
-    this.#digests.rebuild(state, pause).then(
-      () => this.#wake(),
-      (error: unknown) => this.#fail(error),
-    )
+    this.#connectMembers()
+    this.#execution.start()
     this.#wake()
   }
 
@@ -185,18 +234,15 @@ export class NodeLoop {
     if (this.#stopped) return
     this.#stopped = true
     this.#cancelTimer?.()
+    this.#transfer.stop()
     refuse(this.#collector.drain(), { code: 'NotLeader', outcomeUnknown: false, leader: null })
     this.#answers.abandon(null)
     this.#ports.clients.flush()
     await this.#ports.clients.close()
     await this.#ports.peers.close()
     await this.#writer.stop()
-    // Inside an entry the state is at no index: its last generation is dropped, the log gives it again.
-    if (!this.#applier.isInsideEntry) {
-      this.#machine.checkpoint()
-      this.#ports.state.rotate(this.#applier.appliedIndex)
-    }
-    await this.#ports.state.close()
+    await this.#execution.close()
+    await this.#ports.snapshots.close()
     await this.#ports.log.close()
   }
 
@@ -236,12 +282,14 @@ export class NodeLoop {
     const more = this.#apply(clock.monotonicMs() + applyBudgetMs)
     peers.flush()
     clients.flush()
-    this.#flushIfDue(clock.monotonicMs())
+    this.#beginRestore()
+    this.#snapshots.takeIfDue()
+    this.#execution.writeBehind(clock.monotonicMs())
     // Where apply waits for the digests, they get its time too.
-    const lagged = this.#digestsLag
+    const lagged = this.#execution.digestsLag
     const budgetMs = lagged ? digestBudgetMs + applyBudgetMs : digestBudgetMs
-    const moreDigests = this.#digests.work(clock.monotonicMs() + budgetMs)
-    const caughtUp = lagged && !this.#digestsLag
+    const moreDigests = this.#execution.digest(clock.monotonicMs() + budgetMs)
+    const caughtUp = lagged && !this.#execution.digestsLag
     if (more || moreDigests || caughtUp || this.#inbox.length > 0) this.#wake()
     this.#armTimer(clock.monotonicMs())
   }
@@ -275,7 +323,7 @@ export class NodeLoop {
       })
       return
     }
-    if (this.#commitIndex - this.#applier.appliedIndex > this.#options.limits.applyLagEntriesMax) {
+    if (this.#commitIndex - this.#execution.appliedIndex > this.#options.limits.applyLagEntriesMax) {
       refuse(this.#collector.drain(), { code: 'ResourceExhausted', outcomeUnknown: false, leader: this.#leader })
       return
     }
@@ -286,9 +334,13 @@ export class NodeLoop {
     this.#step({ type: 'propose', proposalId, kind: 'data', body: batch.body, batchDigest })
   }
 
-  #step(input: Parameters<Core['step']>[0]): void {
-    const now: Now = { monotonicMs: this.#ports.clock.monotonicMs(), wallMs: this.#ports.clock.wallMs() }
-    for (const effect of this.#core.step(input, now)) this.#perform(effect)
+  #step(input: Input): void {
+    for (const effect of this.#core.step(input, this.#now())) this.#perform(effect)
+  }
+
+  #now(): Now {
+    const { clock } = this.#ports
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() }
   }
 
   #perform(effect: Effect): void {
@@ -324,11 +376,35 @@ export class NodeLoop {
       case 'roleChanged':
         this.#roleChanged(effect)
         return
-      case 'snapshotWanted':
-      case 'installSnapshot':
+      case 'ordered':
+        this.#orders.ordered(effect)
+        return
+      case 'orderRefused':
+        this.#orders.refused(effect)
+        return
+      case 'fetchSnapshot':
+        this.#transfer.fetch(effect.from, effect.snapshot)
+        return
+      case 'restoreState':
+        this.#restore = effect
+        this.#commitIndex = Math.max(this.#commitIndex, effect.snapshot.base.index) as LogIndex
+        return
+      case 'membershipChanged':
+        this.#membershipChanged(effect)
+        return
+      case 'diverged':
+        this.#diverged(effect)
+        return
+      case 'damaged':
+        this.#ports.logger.log('error', 'this node lost what it had acknowledged: it neither votes nor leads', {
+          lastIndex: effect.lastIndex,
+        })
+        return
+      case 'repaired':
+        this.#ports.logger.log('info', 'the log is whole again: this node votes')
+        this.#ports.log.markRepaired().catch((error: unknown) => this.#fail(error))
+        return
       case 'evidence':
-        // Snapshots join with compaction, evidence with the Byzantine protocols: until then the log
-        // keeps every entry, so no peer can fall behind it.
         this.#ports.logger.log('warn', 'an effect has no driver yet', { effect: effect.type })
         return
       default:
@@ -367,61 +443,82 @@ export class NodeLoop {
   }
 
   #apply(deadlineMs: number): boolean {
+    if (this.#restore !== null) return false
     const upTo = Math.min(this.#commitIndex, this.#writer.durableIndex) as LogIndex
-    const before = this.#applier.appliedIndex
-    // An entry that has begun is finished; the digests wake the loop as long as they have work.
-    const waits = this.#digestsLag && !this.#applier.isInsideEntry
-    const more = !waits && this.#applier.advance(upTo, deadlineMs)
-    const applied = this.#applier.appliedIndex
-    if (applied > before) {
-      this.#lastAppliedMs = this.#ports.clock.monotonicMs()
-      this.#step({ type: 'executed', upTo: applied, stateDigest: null, resultRoot: null })
-    }
-    this.#reads.serve(applied)
+    const before = this.#execution.appliedIndex
+    const more = this.#execution.advance(upTo, deadlineMs)
+    const applied = this.#execution.appliedIndex
+    if (applied > before) this.#step({ type: 'executed', upTo: applied, stateDigest: null, resultRoot: null })
+    if (!this.#execution.isRestoring) this.#reads.serve(applied)
     return more
   }
 
-  get #digestsLag(): boolean {
-    return this.#digests.waitingBytes > this.#options.limits.digestBacklogBytesMax
+  /** Once the log begins behind a fetched snapshot, and nothing else works on the state. */
+  #beginRestore(): void {
+    const restore = this.#restore
+    if (restore === null || !this.#writer.isDurable(restore.after)) return
+    if (this.#snapshots.isTaking || this.#execution.isRestoring) return
+    this.#restore = null
+    const { base, id } = restore.snapshot
+    this.#ports.logger.log('info', 'the state is replaced by a snapshot', { index: base.index })
+    this.#execution
+      .restore(base.index, this.#ports.snapshots.pairs(id))
+      .then(() => {
+        this.#snapshots.noteRestored()
+        this.#ports.logger.log('info', 'snapshot restored', { index: base.index })
+      })
+      .catch((error: unknown) => this.#fail(error))
+  }
+
+  /**
+   * This node's state is not what the log gives on the others: it stops. Snapshots that may hold the same fault go too; the next start rebuilds the state.
+   */
+  #diverged({ index, agreedIndex }: Extract<Effect, { type: 'diverged' }>): void {
+    const { state, snapshots, logger } = this.#ports
+    logger.log('error', 'the state of this node differs from that of the majority', { index, agreedIndex })
+    const error = new KnhkError('Diverged', `the state differs from that of a majority at entry ${index}`)
+    Promise.all([state.condemn(), snapshots.retain(({ base }) => base.index <= agreedIndex)]).then(
+      () => this.#fail(error),
+      (failed: unknown) => this.#fail(failed),
+    )
+  }
+
+  #membershipChanged({ record, committed }: Extract<Effect, { type: 'membershipChanged' }>): void {
+    const { index, membership } = record
+    const members = membership.members.map(({ id, role }) => `${id}:${role}`).join(' ')
+    this.#ports.logger.log('info', 'members changed', { index, committed, joint: membership.joint, members })
+    this.#connectMembers()
+  }
+
+  /** The genesis members are linked by the cluster file; later ones by what the log says. */
+  #connectMembers(): void {
+    const { membership } = this.#core.status()
+    if (membership.index === 0) return
+    this.#ports.peers.setMembers(membership.membership.members.filter(({ id }) => id !== this.#options.self))
   }
 
   #answer(entry: Entry, ordinal: number, firstPosition: number, results: Uint8Array): void {
     if (this.#waiters === undefined) return
-    const context = { mode: 'raft', assurance: 'quorum', epoch: entry.epoch } as const
-    answerApplied(this.#waiters, ordinal, context, entry.index, firstPosition, results)
+    answerApplied(this.#waiters, ordinal, this.#entryContext, entry.index, firstPosition, results)
   }
 
   #applied(entry: Entry): void {
     this.#waiters = undefined
-    if (entry.index % this.#options.limits.digestInterval === 0) this.#rotate(entry.index, entry.index)
+    this.#snapshots.noteApplied(entry)
+    if (entry.index % this.#options.limits.digestInterval === 0) this.#execution.rotate(entry.index)
   }
 
-  /** Ends the open generation: its changes reach the digest now and the disk with the next flush. */
-  #rotate(applied: LogIndex, recordAt: LogIndex | null): void {
-    this.#machine.checkpoint()
-    const { state } = this.#ports
-    const { openBytes } = state
-    this.#digests.add(state.rotate(applied), openBytes, recordAt)
+  /** What an answer rests on. */
+  #context(): AnswerContext {
+    const { mode, epoch } = this.#core.status()
+    return { mode, assurance: 'quorum', epoch }
   }
 
-  /** Writes behind: when much is unwritten, now and then, and when the node has become idle. */
-  #flushIfDue(nowMs: Millis): void {
-    if (this.#applier.isInsideEntry) return
-    const { limits } = this.#options
-    const { state } = this.#ports
-    const applied = this.#applier.appliedIndex
-    const { openBytes, unflushedBytes } = state
-    const due = openBytes + unflushedBytes > 0 && nowMs >= this.#flushedMs + limits.flushIntervalMs
-    // The same sums as in `#idleDeadline`: a difference can round below them, and the loop would turn in vain.
-    const idle = nowMs >= this.#lastAppliedMs + limits.idleMs
-    const digestDue = idle && this.#digests.isIdle && this.#digests.latest?.index !== applied
-    // What is frozen and not yet written says nothing about the open generation: cut at every turn of a
-    // long write, it would end as a thousand small ones, and each read looks through all of them.
-    if (digestDue || due || openBytes >= limits.generationBytesMax) {
-      this.#rotate(applied, digestDue ? applied : null)
-      this.#flushedMs = nowMs
-    } else if (openBytes + unflushedBytes < limits.generationBytesMax) return
-    state.flush()
+  /** An input that comes from outside of a turn. */
+  #input(input: Input): void {
+    if (this.#stopped) return
+    this.#step(input)
+    this.#wake()
   }
 
   #opened(connection: ClientConnection): void {
@@ -438,7 +535,10 @@ export class NodeLoop {
     }
     try {
       if (type === CLIENT_FRAME.propose) this.#proposeFrame(connection, payload)
-      else if (type === CLIENT_FRAME.query) this.#queries.frame(connection, payload, () => this.#wake())
+      else if (type === CLIENT_FRAME.order) {
+        this.#orders.frame(connection, payload)
+        this.#wake()
+      } else if (type === CLIENT_FRAME.query) this.#queries.frame(connection, payload, () => this.#wake())
       else throw new KnhkError('ProtocolViolation', `frame type ${type} is unknown`)
     } catch (error) {
       if (!(error instanceof KnhkError)) throw error
@@ -462,7 +562,7 @@ export class NodeLoop {
   }
 
   #armTimer(nowMs: Millis): void {
-    const wanted = [this.#core.deadline(), this.#reads.deadline(), this.#pauses.deadline(), this.#idleDeadline()]
+    const wanted = [this.#core.deadline(), this.#reads.deadline(), this.#pauses.deadline(), this.#execution.deadline()]
     let at = Number.POSITIVE_INFINITY
     for (const candidate of wanted) if (candidate !== undefined && candidate < at) at = candidate
     // A timer that fires a little early costs one empty turn; setting one for every message costs more.
@@ -473,44 +573,6 @@ export class NodeLoop {
       this.#cancelTimer = undefined
       this.#wake()
     })
-  }
-
-  #idleDeadline(): Millis | undefined {
-    const { openBytes, unflushedBytes } = this.#ports.state
-    const idleAtMs = this.#lastAppliedMs + this.#options.limits.idleMs
-    if (this.#digests.isIdle && this.#digests.latest?.index !== this.#applier.appliedIndex) return idleAtMs
-    if (openBytes + unflushedBytes === 0) return undefined
-    return this.#flushedMs + this.#options.limits.flushIntervalMs
-  }
-
-  #status(): Record<string, unknown> {
-    const status = this.#core.status()
-    const digest = this.#digests.latest
-    return {
-      id: this.#options.self,
-      role: status.role,
-      mode: status.mode,
-      epoch: status.epoch,
-      term: status.term,
-      view: status.view,
-      round: status.round,
-      leader: status.leader,
-      firstIndex: status.firstIndex,
-      lastIndex: status.lastIndex,
-      commitIndex: status.commitIndex,
-      appliedIndex: this.#applier.appliedIndex,
-      digestIndex: digest?.index ?? null,
-      stateDigest: digest?.stateDigest ?? null,
-      dataDigest: digest?.dataDigest ?? null,
-      zone: this.#options.zone,
-      version: this.#options.version,
-      http: null,
-      peers: status.peers.map((peer) => ({
-        ...peer,
-        connected: this.#ports.peers.isConnected(peer.id),
-        rttMs: this.#ports.peers.rttMs(peer.id),
-      })),
-    }
   }
 
   #fail(error: unknown): void {

@@ -5,6 +5,8 @@
 
 import type { ProtocolMessage, RestoredLog, StoreRecord } from '../consensus/core.js'
 import type { Entry, EntryHeader } from '../consensus/entry.js'
+import type { Member } from '../consensus/membership.js'
+import type { LogBase, SnapshotOffer } from '../consensus/snapshot.js'
 import type { Epoch, LogIndex, Millis, NodeId, Term } from '../consensus/types.js'
 
 export interface Clock {
@@ -40,6 +42,12 @@ export interface LogStore {
   ): Promise<{ header: EntryHeader; bytes: number; operations: number }[]>
   readonly firstIndex: LogIndex
   readonly lastIndex: LogIndex
+  /** How many of the entries up to `index`, counted back from it, take at most `maxBytes`; at most `maxEntries`. */
+  countBack(index: LogIndex, maxEntries: number, maxBytes: number): number
+  /** Bytes of all segment files. */
+  readonly bytesOnDisk: number
+  /** The damage found at open is repaired: a later start takes the log for sound. */
+  markRepaired(): Promise<void>
   /** Writes the seal of a clean stop and closes the files. */
   close(): Promise<void>
 }
@@ -63,11 +71,92 @@ export interface StateStore {
   ): Promise<{ key: string; value: Uint8Array }[]>
   /** All pairs as of the call (unflushed changes included), for rebuilding the digest after a restart. */
   scan(): AsyncIterable<{ key: string; value: Uint8Array }>
+  /**
+   * Everything as of the rotated generation that ended at `index`, which is flushed first; from disk, in
+   * key order, never holding the loop. At most one walk at a time. Rejects where a newer generation was
+   * flushed already.
+   */
+  walk(index: LogIndex): Promise<AsyncIterable<StatePair>>
+  /**
+   * Replaces all content by `pairs`, as of `appliedIndex`. A crash in between leaves a store that knows
+   * that it is incomplete. No other call is made meanwhile.
+   */
+  replace(appliedIndex: LogIndex, pairs: AsyncIterable<StatePair>): Promise<void>
+  /** What is stored is wrong: it is put aside, and the next start rebuilds the state from snapshot and log. */
+  condemn(): Promise<void>
   /** Bytes put into rotated generations that are not yet on disk, overwritten ones too: back-pressure for apply. */
   readonly unflushedBytes: number
   /** The same of the open generation. */
   readonly openBytes: number
   close(): Promise<void>
+}
+
+/** What a snapshot says of itself besides the log position. */
+export interface SnapshotHeader {
+  readonly base: LogBase
+  /** 16 bytes. */
+  readonly clusterId: Uint8Array
+  /** Digests of the state it holds. */
+  readonly stateDigest: Uint8Array
+  readonly dataDigest: Uint8Array
+}
+
+export interface SnapshotInfo extends SnapshotOffer {
+  readonly stateDigest: Uint8Array
+  readonly dataDigest: Uint8Array
+  readonly createdMs: Millis
+}
+
+export interface StatePair {
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+/** A snapshot on its way here. Survives a restart of either side: `offset` bytes are on disk already. */
+export interface SnapshotReception {
+  readonly offset: number
+  /** The next bytes, in order. Throws `StorageFailed`. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Verifies the whole, makes it durable, lists it. Throws `Corrupt`; nothing of it is kept then. */
+  finish(): Promise<SnapshotInfo>
+}
+
+/** The snapshot files of one node. */
+export interface SnapshotStore {
+  /** Sound and durable, oldest first. */
+  list(): readonly SnapshotInfo[]
+  /**
+   * Writes a snapshot; resolves when it is durable and listed. `digests` is asked for at the end: it may
+   * still be computed while the pairs are written. Never holds the loop.
+   */
+  create(
+    header: Pick<SnapshotHeader, 'base' | 'clusterId'>,
+    pairs: AsyncIterable<StatePair>,
+    digests: () => Promise<Pick<SnapshotHeader, 'stateDigest' | 'dataDigest'>>,
+  ): Promise<SnapshotInfo>
+  /** Bytes of a listed snapshot's file; null where it is not listed (any more). */
+  read(id: Uint8Array, offset: number, maxBytes: number): Promise<Uint8Array | null>
+  /** Begins or continues to receive. One reception at a time: an unfinished one of another id is dropped. */
+  receive(offer: SnapshotOffer): Promise<SnapshotReception>
+  /** The state in a listed snapshot, in key order, verified chunk by chunk. */
+  pairs(id: Uint8Array): AsyncIterable<StatePair>
+  /** Removes all listed snapshots for which `keep` is false. */
+  retain(keep: (snapshot: SnapshotInfo) => boolean): Promise<void>
+  close(): Promise<void>
+}
+
+/** What nodes say to each other about the bytes of snapshots: the one who needs them asks, piece by piece. */
+export type SnapshotFrame =
+  | { readonly type: 'snapshotRequest'; readonly id: Uint8Array; readonly offset: number; readonly maxBytes: number }
+  | { readonly type: 'snapshotChunk'; readonly id: Uint8Array; readonly offset: number; readonly bytes: Uint8Array }
+  /** The asked node does not have that snapshot (any more). */
+  | { readonly type: 'snapshotGone'; readonly id: Uint8Array }
+
+/** Connections of their own for snapshots, so that they never stand in the way of the protocol. */
+export interface SnapshotLinks {
+  /** False when the frame cannot be taken now (not connected, queue full): try again later. */
+  send(to: NodeId, frame: SnapshotFrame): boolean
+  onFrame: (from: NodeId, frame: SnapshotFrame) => void
 }
 
 /** Links to the other members. Messages are queued by `send` and leave at `flush`, one write per peer. */
@@ -78,6 +167,8 @@ export interface PeerLinks {
   isConnected(peer: NodeId): boolean
   /** Smoothed round-trip time, null before the first measurement. */
   rttMs(peer: NodeId): number | null
+  /** Who is talked to from now on, this node left out by the caller: links to others are made or ended. */
+  setMembers(members: readonly Pick<Member, 'id' | 'publicKey' | 'address'>[]): void
   onMessage: (from: NodeId, message: ProtocolMessage) => void
   onConnectionChange: (peer: NodeId, connected: boolean) => void
   close(): Promise<void>
@@ -94,7 +185,7 @@ export interface ClientConnection {
   close(reason: string): void
 }
 
-/** Accepts clients. Frames arrive through `onFrame`; `payload` is valid until the callback returns unless copied. */
+/** Accepts clients. Frames arrive through `onFrame`; `payload` is the receiver's to keep: its memory is never reused. */
 export interface ClientListener {
   onFrame: (connection: ClientConnection, type: number, payload: Uint8Array) => void
   onOpen: (connection: ClientConnection) => void

@@ -2,7 +2,7 @@
  * Answers queries: what the node knows of itself (`node.status`, `log.inspect`, `digest.at`) and what
  * the state machine defines, at the read level that was asked for.
  */
-import { toHex } from '../base/bytes.js'
+import { fromHex, toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { LogIndex, Millis } from '../consensus/types.js'
 import {
@@ -12,28 +12,32 @@ import {
   encodeQueryAnswer,
   type QueryFrame,
 } from '../transport/client-protocol.js'
-import { type QueryRead, type QueryReadResult, type QueryTables, startQuery } from '../workflow/queries.js'
+import { type QueryRead, type QueryReadResult, startQuery } from '../workflow/queries.js'
 import { refuseOne, refuseWithError } from './answers.js'
-import type { Digests } from './digests.js'
-import type { ClientConnection, LogStore, StateStore } from './ports.js'
+import type { Execution } from './execution.js'
+import type { ClientConnection, LogStore, SnapshotStore, StateStore } from './ports.js'
 import type { ReadCallback } from './reads.js'
 
 export interface QueryServiceOptions {
   readonly state: StateStore
   readonly log: LogStore
-  readonly tables: QueryTables
-  readonly digests: Digests
+  readonly snapshots: SnapshotStore
+  readonly execution: Execution
   readonly context: () => AnswerContext
-  readonly appliedIndex: () => LogIndex
   readonly status: () => Record<string, unknown>
+  readonly members: () => Record<string, unknown>
   readonly staleMs: () => Millis
   /** Queries of all read levels that wait or run; beyond, `ResourceExhausted`. */
   readonly openMax: number
-  /** False when too many reads wait. */
-  readonly linearizable: (callback: ReadCallback) => boolean
+  /** This node leads and nobody else can. */
+  readonly holdsLease: () => boolean
+  /** Calls back when the read is confirmed, by a lease where that is asked for. False when too many reads wait. */
+  readonly confirmed: (lease: boolean, callback: ReadCallback) => boolean
 }
 
 const INSPECT_LIMIT_MAX = 1000
+/** Of a snapshot, in one answer. */
+const SNAPSHOT_PIECE_BYTES = 256 * 1024
 
 export class QueryService {
   readonly #options: QueryServiceOptions
@@ -61,31 +65,55 @@ export class QueryService {
       run()
       return
     }
-    // Without leases a lease read is confirmed like any linearizable one: never less than what was asked for.
-    const added = this.#options.linearizable((refusal) => {
-      if (refusal === null) run()
-      else {
-        refuseOne(connection, query.requestNumber, { ...refusal, outcomeUnknown: false })
-        end()
-      }
-    })
+    // Without a lease a lease read is confirmed like any linearizable one: never less than what was asked for.
+    const lease = query.read === 'lease' && this.#options.holdsLease()
+    const added = this.#confirm(connection, query, lease, end)
     if (added) this.#open++
     else refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
   }
 
-  /** Never rejects: what goes wrong with one query is told to the one who asked. */
+  #confirm(connection: ClientConnection, query: QueryFrame, lease: boolean, end: () => void): boolean {
+    return this.#options.confirmed(lease, (refusal) => {
+      if (refusal !== null) {
+        refuseOne(connection, query.requestNumber, { ...refusal, outcomeUnknown: false })
+        end()
+      } else if (lease) void this.#serveLeased(connection, query, end)
+      else void this.#serve(connection, query).finally(end)
+    })
+  }
+
+  /** The lease may have run out while the value was read: then the read starts over, confirmed by a quorum. */
+  async #serveLeased(connection: ClientConnection, query: QueryFrame, end: () => void): Promise<void> {
+    const answer = await this.#answer(query)
+    if (this.#options.holdsLease()) {
+      answer(connection)
+      end()
+    } else if (!this.#confirm(connection, query, false, end)) {
+      refuseOne(connection, query.requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: null })
+      end()
+    }
+  }
+
   async #serve(connection: ClientConnection, query: QueryFrame): Promise<void> {
+    const answer = await this.#answer(query)
+    answer(connection)
+  }
+
+  /** Never rejects: what goes wrong with one query is told to the one who asked. */
+  async #answer(query: QueryFrame): Promise<(connection: ClientConnection) => void> {
     // The index of the answer is that of the state it was read from, taken before anything is awaited.
-    const index = this.#options.appliedIndex()
+    const index = this.#options.execution.appliedIndex
     const { requestNumber, read } = query
     try {
       const value = await this.#run(query)
       const staleMs = read === 'local' ? this.#options.staleMs() : null
       const answer = encodeQueryAnswer({ requestNumber, ...this.#options.context(), index, staleMs, value })
-      if (connection.open) connection.send(CLIENT_FRAME.answer, answer)
+      return (connection) => {
+        if (connection.open) connection.send(CLIENT_FRAME.answer, answer)
+      }
     } catch (error) {
       const known = error instanceof KnhkError ? error : new KnhkError('Bug', 'the query failed', { cause: error })
-      refuseWithError(connection, requestNumber, known)
+      return (connection) => refuseWithError(connection, requestNumber, known)
     }
   }
 
@@ -97,6 +125,12 @@ export class QueryService {
         return this.#inspect(query.args)
       case 'digest.at':
         return this.#digestAt(query.args)
+      case 'cluster.members':
+        return this.#options.members()
+      case 'snapshot.list':
+        return this.#snapshotList()
+      case 'snapshot.read':
+        return this.#snapshotRead(query.args)
       default:
         return this.#stateQuery(query)
     }
@@ -104,7 +138,10 @@ export class QueryService {
 
   /** Drives a query of the state machine: it asks for reads, the store answers them. */
   async #stateQuery(query: QueryFrame): Promise<unknown> {
-    const steps = startQuery(query.name, query.args, this.#options.tables)
+    if (this.#options.execution.isRestoring) {
+      throw new KnhkError('ResourceExhausted', 'a snapshot is replacing the state of this node right now')
+    }
+    const steps = startQuery(query.name, query.args, this.#options.execution.machine)
     let step = steps.next()
     while (step.done !== true) step = steps.next(await this.#read(step.value))
     return step.value
@@ -141,10 +178,33 @@ export class QueryService {
     }
   }
 
+  #snapshotList(): unknown {
+    return this.#options.snapshots.list().map(({ base, id, bytes, stateDigest, dataDigest, createdMs }) => ({
+      index: base.index,
+      epoch: base.epoch,
+      term: base.term,
+      id: toHex(id),
+      bytes,
+      stateDigest: toHex(stateDigest),
+      dataDigest: toHex(dataDigest),
+      createdMs,
+    }))
+  }
+
+  /** A piece of a snapshot file, for who keeps it elsewhere; empty at its end. */
+  async #snapshotRead(args: QueryFrame['args']): Promise<unknown> {
+    const { id } = args
+    const offset = integer(args, 'offset') ?? 0
+    if (typeof id !== 'string') throw new KnhkError('InvalidArgument', 'snapshot.read needs an id')
+    const bytes = await this.#options.snapshots.read(fromHex(id), offset, SNAPSHOT_PIECE_BYTES)
+    if (bytes === null) throw new KnhkError('SnapshotGone', 'this node does not have that snapshot (any more)')
+    return { offset, bytes }
+  }
+
   #digestAt(args: QueryFrame['args']): unknown {
     const index = integer(args, 'index')
     if (index === undefined) throw new KnhkError('InvalidArgument', 'digest.at needs an index')
-    const record = this.#options.digests.at(index as LogIndex)
+    const record = this.#options.execution.digests.at(index as LogIndex)
     if (record === null) {
       throw new KnhkError('NotFound', `no digest is kept for index ${index}`, {
         hint: 'The last 16 compared indexes are kept: multiples of 1,000, and the last index of an idle node.',

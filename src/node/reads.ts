@@ -13,6 +13,7 @@ export type ReadCallback = (
 ) => void
 
 interface Round {
+  readonly lease: boolean
   readonly callbacks: ReadCallback[]
   readonly firstAskedMs: Millis
   askedMs: Millis
@@ -20,10 +21,11 @@ interface Round {
 
 export class ReadQueue {
   readonly #limits: NodeLimits
-  readonly #begin: (id: ReadId) => void
+  readonly #begin: (id: ReadId, lease: boolean) => void
   readonly #open = new Map<ReadId, Round>()
   readonly #confirmed: { index: LogIndex; callbacks: readonly ReadCallback[] }[] = []
   #collecting: ReadCallback[] = []
+  #collectingLease: ReadCallback[] = []
   #nextId: number
   #waiting = 0
 
@@ -31,7 +33,7 @@ export class ReadQueue {
   constructor(options: {
     readonly limits: NodeLimits
     readonly firstId: number
-    readonly begin: (id: ReadId) => void
+    readonly begin: (id: ReadId, lease: boolean) => void
   }) {
     this.#limits = options.limits
     this.#begin = options.begin
@@ -42,20 +44,23 @@ export class ReadQueue {
     return this.#waiting === 0
   }
 
-  /** False when too many reads wait. */
-  add(callback: ReadCallback): boolean {
+  /** False when too many reads wait. With `lease` a leader that holds one need not ask. */
+  add(callback: ReadCallback, lease: boolean): boolean {
     if (this.#waiting >= this.#limits.queriesWaitingMax) return false
     this.#waiting++
-    this.#collecting.push(callback)
+    const collecting = lease ? this.#collectingLease : this.#collecting
+    collecting.push(callback)
     return true
   }
 
-  /** Once per turn: one round for everything that arrived. */
+  /** Once per turn: one round for everything that arrived, and one for what a lease is enough for. */
   beginRound(nowMs: Millis): void {
-    if (this.#collecting.length === 0) return
-    const callbacks = this.#collecting
-    this.#collecting = []
-    this.#ask({ callbacks, firstAskedMs: nowMs, askedMs: nowMs })
+    const { length } = this.#collecting
+    if (length > 0) this.#ask({ lease: false, callbacks: this.#collecting, firstAskedMs: nowMs, askedMs: nowMs })
+    if (length > 0) this.#collecting = []
+    const leased = this.#collectingLease
+    if (leased.length > 0) this.#ask({ lease: true, callbacks: leased, firstAskedMs: nowMs, askedMs: nowMs })
+    if (leased.length > 0) this.#collectingLease = []
   }
 
   ready(id: ReadId, index: LogIndex): void {
@@ -112,7 +117,7 @@ export class ReadQueue {
   #ask(round: Round): void {
     const id = readId(this.#nextId++)
     this.#open.set(id, round)
-    this.#begin(id)
+    this.#begin(id, round.lease)
   }
 
   #finish(callbacks: readonly ReadCallback[], refusal: Parameters<ReadCallback>[0]): void {

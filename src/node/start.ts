@@ -86,6 +86,8 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
         clients: transport.clients,
         log: storage.log,
         state: storage.state,
+        snapshots: storage.snapshots,
+        snapshotLinks: transport.snapshots,
         logger,
         sha256,
       }
@@ -169,6 +171,12 @@ function reportStorage(storage: NodeStorage, logger: Logger): void {
   if (report.cutTail !== null) {
     const { segment, offset, bytes } = report.cutTail
     logger.log('warn', 'cut a half-written frame off the log', { segment, offset, bytes })
+  }
+  for (const { name, code, message } of storage.snapshots.problems) {
+    logger.log('error', 'a snapshot file is unusable and was put aside', { file: name, code, message })
+  }
+  if (storage.loaded !== null) {
+    logger.log('info', 'the applied state was loaded from a snapshot', { index: storage.loaded.base.index })
   }
   if (storage.state.rebuilt !== null) {
     logger.log('warn', 'the applied state is rebuilt from the log', { reason: storage.state.rebuilt })

@@ -1,20 +1,26 @@
 /**
- * Runs seed after seed and adds up what they came to. The same seeds give the same report, but for the
- * time it took.
+ * Runs seed after seed, on several cores, and adds up what they came to. Results are taken in the order
+ * of the seeds, so the same seeds give the same report whatever the number of workers, but for the time
+ * it took.
  */
-import type { Sha256 } from '../consensus/entry.js'
 import { addFaults, type FaultCounts, noFaults } from './fault-counts.js'
-import { runSeed, type SeedResult } from './run-seed.js'
+import type { SeedReport } from './seed-report.js'
+import { runSeeds, type SeedSource } from './seed-workers.js'
 
 export interface CampaignOptions {
-  readonly nodes: number
+  /** Cluster sizes; a seed has the one at its place modulo their number. */
+  readonly nodes: readonly number[]
   readonly firstSeed: number
   readonly seeds: number
-  readonly sha256: Sha256
+  /** Threads; 1 runs in this one. */
+  readonly workers: number
+  /** Hands the trace of every seed to `onSeed`. */
+  readonly withTrace?: boolean
   /** Starts no further seed after so long. */
   readonly limitMs?: number
   readonly signal?: AbortSignal
-  readonly onSeed?: (result: SeedResult, done: number) => void
+  /** Called in the order of the seeds; the next one waits for it. */
+  readonly onSeed?: (report: SeedReport, soFar: CampaignReport) => void | Promise<void>
 }
 
 export interface Violation {
@@ -41,43 +47,86 @@ export interface CampaignReport {
   readonly elapsedSeconds: number
 }
 
-/** Rejects with the signal's reason when it fires between two seeds. */
+/** Rejects with the signal's reason when it fires; what `onSeed` was told of until then has happened. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { nodes, firstSeed, seeds, sha256, limitMs = Number.POSITIVE_INFINITY } = options
+  const { nodes, firstSeed, seeds, limitMs = Number.POSITIVE_INFINITY } = options
   const startedMs = performance.now()
-  const totals = { seeds: 0, counted: 0, commits: 0, leaderChanges: 0, simulatedMs: 0 }
-  const faults = noFaults()
-  const violations: Violation[] = []
-  for (let seed = firstSeed; seed < firstSeed + seeds && performance.now() - startedMs < limitMs; seed++) {
-    options.signal?.throwIfAborted()
-    const result = await runSeed({ seed, nodes, sha256 })
-    totals.seeds++
-    if (result.counted) totals.counted++
-    totals.commits += result.commits
-    totals.leaderChanges += result.leaderChanges
-    totals.simulatedMs += result.simulatedMs
-    addFaults(faults, result.faults)
-    if (result.violation !== null)
-      violations.push({ seed, invariant: result.violation.invariant, replay: replayLine(nodes, seed) })
-    options.onSeed?.(result, totals.seeds)
+  const elapsedMs = () => performance.now() - startedMs
+  let report = emptyReport()
+  let next = firstSeed
+  const source: SeedSource = () => {
+    if (next >= firstSeed + seeds || elapsedMs() >= limitMs) return null
+    const seed = next++
+    return { seed, nodes: nodesOf(nodes, seed) }
   }
-  const { simulatedMs, ...counts } = totals
+  const onSeed = async (one: SeedReport) => {
+    report = { ...addSeed(report, one), elapsedSeconds: Math.round(elapsedMs()) / 1000 }
+    await options.onSeed?.(one, report)
+  }
+  await runSeeds({ ...options, withTrace: options.withTrace === true, source, onSeed })
+  return { ...report, elapsedSeconds: Math.round(elapsedMs()) / 1000 }
+}
+
+/** The cluster size of a seed: evenly split, and the same wherever a campaign begins. */
+export function nodesOf(nodes: readonly number[], seed: number): number {
+  return nodes[seed % nodes.length] as number
+}
+
+export function emptyReport(): CampaignReport {
   return {
-    seeds: counts.seeds,
-    counted: counts.counted,
-    violations,
-    commits: counts.commits,
-    faults,
-    leaderChanges: counts.leaderChanges,
-    // Raft keeps its whole log for now: nobody needs a snapshot to catch up.
+    seeds: 0,
+    counted: 0,
+    violations: [],
+    commits: 0,
+    faults: noFaults(),
+    leaderChanges: 0,
     snapshotInstalls: 0,
     viewChanges: null,
     switches: null,
-    simulatedSeconds: Math.round(simulatedMs) / 1000,
-    elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
+    simulatedSeconds: 0,
+    elapsedSeconds: 0,
   }
 }
 
-function replayLine(nodes: number, seed: number): string {
-  return `knhk sim run --protocol raft --nodes ${nodes} --seed ${seed} --seeds 1`
+/** What two campaigns over different seeds came to together. */
+export function addReports(a: CampaignReport, b: CampaignReport): CampaignReport {
+  const faults = noFaults()
+  addFaults(faults, a.faults)
+  addFaults(faults, b.faults)
+  const sum = (one: number, other: number) => Math.round((one + other) * 1000) / 1000
+  return {
+    seeds: a.seeds + b.seeds,
+    counted: a.counted + b.counted,
+    violations: [...a.violations, ...b.violations],
+    commits: a.commits + b.commits,
+    faults,
+    leaderChanges: a.leaderChanges + b.leaderChanges,
+    snapshotInstalls: a.snapshotInstalls + b.snapshotInstalls,
+    viewChanges: null,
+    switches: null,
+    simulatedSeconds: sum(a.simulatedSeconds, b.simulatedSeconds),
+    elapsedSeconds: sum(a.elapsedSeconds, b.elapsedSeconds),
+  }
+}
+
+function addSeed(report: CampaignReport, one: SeedReport): CampaignReport {
+  const { seed, nodes, violation } = one
+  const violations =
+    violation === null ? [] : [{ seed, invariant: violation.invariant, replay: replayLine(nodes, seed) }]
+  const { commits, leaderChanges, snapshotInstalls } = one
+  return addReports(report, {
+    ...emptyReport(),
+    seeds: 1,
+    counted: one.counted ? 1 : 0,
+    violations,
+    commits,
+    faults: one.faults,
+    leaderChanges,
+    snapshotInstalls,
+    simulatedSeconds: Math.round(one.simulatedMs) / 1000,
+  })
+}
+
+export function replayLine(nodes: number, seed: number): string {
+  return `knhk sim replay --protocol raft --nodes ${nodes} --seed ${seed}`
 }

@@ -7,10 +7,12 @@ import type { RaftLimits } from '../consensus/raft/config.js'
 import { type NodeId, nodeId } from '../consensus/types.js'
 import type { NodeLimits } from '../node/limits.js'
 import type { Logger } from '../node/ports.js'
+import { SEGMENT_BYTES_MAX } from '../storage/segment-header.js'
 import { EventQueue } from './event-queue.js'
 import { SimulatedNetwork } from './network.js'
 import { SimulatedNode } from './node.js'
 import { SeededRandom } from './random.js'
+import { Trace, type TraceEvent } from './trace.js'
 
 export interface SimulatedClusterOptions {
   readonly seed: number
@@ -19,6 +21,10 @@ export interface SimulatedClusterOptions {
   readonly limits?: Partial<NodeLimits>
   readonly raftLimits?: Partial<RaftLimits>
   readonly logger?: Logger
+  /** Bytes of a log segment; 64 MiB if absent. */
+  readonly segmentBytesMax?: number
+  /** Gets every event. */
+  readonly onTrace?: (event: TraceEvent) => void
 }
 
 const SILENT: Logger = { log: () => {} }
@@ -31,11 +37,15 @@ export class SimulatedCluster {
   readonly network: SimulatedNetwork
   readonly nodes: readonly SimulatedNode[]
   readonly configuration: ClusterConfiguration
+  /** Null where nobody looks. */
+  readonly trace: Trace | null
 
   constructor(options: SimulatedClusterOptions) {
+    this.trace = options.onTrace === undefined ? null : new Trace(this.queue, options.onTrace)
     this.network = new SimulatedNetwork(this.queue, new SeededRandom(options.seed, 0))
+    this.network.trace = this.trace
     this.configuration = makeConfiguration(options.nodes)
-    const world = { queue: this.queue, network: this.network, sha256: options.sha256 }
+    const world = { queue: this.queue, network: this.network, sha256: options.sha256, trace: this.trace }
     this.nodes = this.configuration.members.map(
       ({ id }) =>
         new SimulatedNode(
@@ -46,6 +56,7 @@ export class SimulatedCluster {
             limits: options.limits ?? {},
             raftLimits: options.raftLimits ?? {},
             logger: options.logger ?? SILENT,
+            segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
           },
           world,
         ),
@@ -94,15 +105,17 @@ export class SimulatedCluster {
 }
 
 function makeConfiguration(nodes: number): ClusterConfiguration {
+  const members = Array.from({ length: nodes }, (_, i) => ({
+    id: nodeId(`n${i + 1}`),
+    publicKey: new Uint8Array(32).fill(i + 1),
+    address: `n${i + 1}:1`,
+    zone: 'z1',
+  }))
   return {
     clusterId: new Uint8Array(16).fill(0x5c),
     protocol: 'raft',
-    members: Array.from({ length: nodes }, (_, i) => ({
-      id: nodeId(`n${i + 1}`),
-      publicKey: new Uint8Array(32).fill(i + 1),
-      address: `n${i + 1}:1`,
-      zone: 'z1',
-    })),
+    genesis: members,
+    members,
     clients: [{ id: 'client', publicKey: SIMULATED_CLIENT_KEY, role: 'admin' }],
     settings: DEFAULT_SETTINGS,
   }

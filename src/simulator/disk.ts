@@ -4,6 +4,7 @@
  */
 import type { Millis } from '../consensus/types.js'
 import type { Fault, FileOperation } from '../storage/memory-files.js'
+import { SEGMENT_HEADER_BYTES } from '../storage/segment-header.js'
 import type { EventQueue } from './event-queue.js'
 import type { SeededRandom } from './random.js'
 
@@ -21,6 +22,9 @@ export class SimulatedDisk {
   #failure: { readonly operation: 'append' | 'datasync'; readonly code: DiskError } | null = null
   #hungUntilMs: Millis = 0
   #onSync: (() => void) | null = null
+  /** A sync has come back. */
+  onSynced: () => void = () => {}
+  #misdirected: { readonly shiftBytes: number; readonly strikes: () => boolean } | null = null
 
   constructor(queue: EventQueue, random: SeededRandom) {
     this.#queue = queue
@@ -43,21 +47,38 @@ export class SimulatedDisk {
     this.#onSync = callback
   }
 
+  /** The next append to the log lands so many bytes before its place, and is reported as done; unless `strikes` says no. */
+  misdirectNext(shiftBytes: number, strikes: () => boolean): void {
+    this.#misdirected = { shiftBytes, strikes }
+  }
+
+  /** Quick again. */
+  calm(): void {
+    this.sync = QUICK_SYNC
+  }
+
   /** Healthy again, and quick. */
   repair(): void {
-    this.sync = QUICK_SYNC
+    this.calm()
     this.#failure = null
     this.#hungUntilMs = 0
     this.#onSync = null
+    this.#misdirected = null
   }
 
   /** For `MemoryFiles`. */
-  readonly fault = (operation: FileOperation, _path: string, bytes: number): Fault | undefined => {
+  readonly fault = (operation: FileOperation, path: string, bytes: number): Fault | undefined => {
     if (this.#failure?.operation === operation) {
       const { code } = this.#failure
       this.#failure = null
       this.counts[code]++
       return { kind: 'error', code, keptBytes: Math.floor(this.#random.next() * bytes) }
+    }
+    const misdirected = this.#misdirected
+    // The header of a segment is written first: a write before it has nowhere to go.
+    if (operation === 'append' && misdirected !== null && bytes !== SEGMENT_HEADER_BYTES && path.startsWith('/log/')) {
+      this.#misdirected = null
+      if (misdirected.strikes()) return { kind: 'misdirectedWrite', shiftBytes: misdirected.shiftBytes }
     }
     return operation === 'datasync' ? { kind: 'wait', until: this.#syncTime() } : undefined
   }
@@ -72,6 +93,11 @@ export class SimulatedDisk {
     if (hungMs > usualMs) this.counts.hung++
     else if (this.sync !== QUICK_SYNC) this.counts.slow++
     const waitMs = Math.max(usualMs, hungMs)
-    return new Promise((resolve) => void this.#queue.after(waitMs, resolve))
+    return new Promise((resolve) => {
+      this.#queue.after(waitMs, () => {
+        resolve()
+        this.onSynced()
+      })
+    })
   }
 }

@@ -48,6 +48,8 @@ export class Exchange {
   #number = 0
   /** Names the attempt that a timer belongs to. */
   #attempt = 0
+  /** Whom every request goes to while it is up; null: to whoever is said to lead, or to anybody. */
+  prefers: () => SimulatedNode | null = () => null
   /** Answers that a breaking connection took. */
   answersLost = 0
 
@@ -68,6 +70,11 @@ export class Exchange {
     // Every node answers reads: half of them go to anybody.
     if (type === CLIENT_FRAME.query && this.#random.chance(0.5)) this.#hint = null
     this.#try()
+  }
+
+  /** Tries elsewhere at once. */
+  moveOn(): void {
+    if (this.#open !== null) this.#giveUpOnNode()
   }
 
   #try(): void {
@@ -113,6 +120,8 @@ export class Exchange {
   }
 
   #choose(): SimulatedNode | null {
+    const preferred = this.prefers()
+    if (preferred?.listener != null) return preferred
     const { nodes } = this.#cluster
     const hinted = this.#hint === null ? undefined : this.#cluster.node(nodeId(this.#hint))
     if (hinted?.listener != null) return hinted

@@ -1,88 +1,87 @@
 /**
- * What goes wrong in a simulation, and when: a seeded stream of faults against nodes, network and
- * disks, each of which ends by itself after a while. Every seed has a mix of its own, because a bug
- * that needs many faults of one kind drowns when all kinds come at once (Groce et al., "Swarm
- * testing", 2012). Nothing spares a majority: safety may depend on none.
+ * Carries out the faults of a plan against nodes, network and disks. Each ends by itself after a while.
+ * Nothing spares a majority, damage apart: safety may depend on none.
  */
 import { hasCode } from '../base/error.js'
 import type { Millis, NodeId } from '../consensus/types.js'
+import { AimedFaults } from './aimed-faults.js'
 import type { SimulatedCluster } from './cluster.js'
+import { Damage } from './damage.js'
+import { FAILPOINTS } from './failpoints.js'
 import { type FaultCounts, noFaults } from './fault-counts.js'
-import { InvariantViolation } from './invariants.js'
 import { CALM_NETWORK } from './network.js'
 import type { SimulatedNode } from './node.js'
-import type { SeededRandom } from './random.js'
+import type { PlannedFault, Strike } from './plan.js'
+import { SeededRandom } from './random.js'
+import { InvariantViolation } from './violation.js'
 
-const KINDS = [
-  'crashProcess',
-  'crashPower',
-  'crashWhileSyncing',
-  'powerCut',
-  'pause',
-  'clockJump',
-  'weather',
-  'clog',
-  'partition',
-  'partitionAsymmetric',
-  'partitionPartial',
-  'slowSync',
-  'hungSync',
-  'eio',
-  'enospc',
-] as const
-type Kind = (typeof KINDS)[number]
+type NetworkStrike = Extract<Strike, 'weather' | 'clog' | `partition${string}`>
 
-const EPISODES_TO_DOUBLE_GAP = 15
+/** Passes of a failpoint before it strikes, at most. */
+const PASSES_MAX = 30
 
 export class FaultDriver {
   /** Faults that were started, as opposed to messages that each had one. */
   episodes = 0
+  readonly aimed: AimedFaults
   readonly #cluster: SimulatedCluster
-  readonly #random: SeededRandom
+  readonly #planned: readonly PlannedFault[]
   readonly #counts = noFaults()
-  readonly #kinds: readonly Kind[]
-  readonly #gapMaxMs: Millis
+  readonly #damage: Damage
   /** Disk errors of each node when it was last started. */
   readonly #errorsBefore = new Map<NodeId, number>()
+  #random: SeededRandom
   #running = false
 
-  constructor(cluster: SimulatedCluster, random: SeededRandom) {
+  constructor(cluster: SimulatedCluster, planned: readonly PlannedFault[]) {
     this.#cluster = cluster
-    this.#random = random
-    const chosen = KINDS.filter(() => random.chance(0.6))
-    this.#kinds = chosen.length >= 3 ? chosen : KINDS
-    this.#gapMaxMs = random.between(100, 600)
+    this.#planned = planned
+    this.#random = new SeededRandom(0)
+    this.#damage = new Damage(cluster)
+    this.aimed = new AimedFaults(cluster, this)
+    for (const node of cluster.nodes) node.disk.onSynced = () => this.#synced(node)
+  }
+
+  get isRunning(): boolean {
+    return this.#running
   }
 
   start(): void {
     this.#running = true
-    this.#later()
+    this.#next(0, this.#cluster.queue.nowMs)
   }
 
   /** No more faults; the ones under way end by themselves or by `healNetwork` and `repair`. */
   stop(): void {
     this.#running = false
+    this.aimed.stop()
+    for (const node of this.#cluster.nodes) node.failpoints.disarm()
   }
 
-  /** Restarts nodes that a disk error stopped. Throws `InvariantViolation` where a node stopped for no such reason. */
+  /** After every event: restarts nodes that a disk error stopped. Throws `InvariantViolation` where one stopped for no such reason. */
   look(): void {
+    this.#damage.expectWipedAreOut()
+    this.aimed.look()
     for (const node of this.#cluster.nodes) {
+      if (node.broken !== null) throw node.broken
+      this.#damage.noteRepair(node)
       if (node.fatal === null) continue
       const error = node.fatal
       node.fatal = null
-      this.#expectDiskError(node, error, 'nodeStopped')
-      this.#restartLater(node)
+      this.#expectExcuse(node, error, 'nodeStopped')
+      if (!node.isWiped) this.restartLater(node)
     }
   }
 
-  /** Brings a node back as it was before any fault. */
+  /** Brings a node back as it was before any fault; one that lost its disk stays away. */
   repair(node: SimulatedNode): void {
     node.disk.repair()
     node.clockOffsetMs = 0
-    if (node.isDown) this.#start(node)
+    if (node.isDown && !node.isWiped) this.restart(node)
   }
 
   healNetwork(): void {
+    this.#cluster.trace?.emit('heal', null)
     this.#cluster.network.heal()
     this.#cluster.network.options = CALM_NETWORK
   }
@@ -94,6 +93,35 @@ export class FaultDriver {
     this.#counts.lostWrite += lostWrites
     this.#counts.tornWrite += tornWrites
     this.#counts.lostDirectoryEntry += lostEntries
+    // Its damage could pass for a torn tail, which no node could tell: the operator throws the disk away.
+    if (this.#damage.isUncovered(node)) this.#wipe(node)
+  }
+
+  crashAndRestart(node: SimulatedNode, kind: 'power' | 'process'): void {
+    if (node.isDown) return
+    this.crash(node, kind)
+    this.restartLater(node)
+  }
+
+  restartLater(node: SimulatedNode): void {
+    this.#after(20, 1000, () => {
+      if (node.isDown && this.#running) this.restart(node)
+    })
+  }
+
+  restart(node: SimulatedNode): void {
+    this.#counts.restart++
+    this.#errorsBefore.set(node.id, diskErrors(node))
+    // A node that cannot start says so where `look` finds it.
+    node.start().catch((error: unknown) => {
+      node.crash('process')
+      node.fatal = error
+    })
+  }
+
+  /** One of the fault ids struck outside this driver. */
+  count(id: keyof FaultCounts): void {
+    this.#counts[id]++
   }
 
   /** What struck so far, what the network and the disks did included. */
@@ -104,6 +132,7 @@ export class FaultDriver {
     counts.delay += network.delayed
     counts.duplicate += network.duplicated
     counts.reorder += network.reordered
+    Object.assign(counts, this.#damage.counts)
     for (const { disk } of nodes) {
       counts.eio += disk.counts.EIO
       counts.enospc += disk.counts.ENOSPC
@@ -113,29 +142,43 @@ export class FaultDriver {
     return counts
   }
 
-  #later(): void {
-    // A mix under which hardly anything commits gets rarer by and by, so that every run comes to something.
-    const gapMaxMs = this.#gapMaxMs * (1 + (this.episodes / EPISODES_TO_DOUBLE_GAP) ** 2)
-    this.#cluster.queue.after(20 + this.#random.next() * gapMaxMs, () => {
+  #next(at: number, startedMs: Millis): void {
+    const fault = this.#planned[at]
+    if (fault === undefined) return
+    const { queue, nodes, trace } = this.#cluster
+    queue.after(startedMs + fault.atMs - queue.nowMs, () => {
       if (!this.#running) return
       this.episodes++
-      this.#strike(this.#random.pick(this.#kinds))
-      this.#later()
+      this.#random = new SeededRandom(fault.detail)
+      const named = fault.target === 'leader' ? this.#cluster.leader() : nodes[fault.target]
+      const node = named ?? (nodes[0] as SimulatedNode)
+      trace?.emit('fault', node.id, { strike: fault.strike })
+      this.#strike(fault.strike, node)
+      this.#next(at + 1, startedMs)
     })
   }
 
-  #strike(kind: Kind): void {
-    const node = this.#victim()
-    switch (kind) {
+  #strike(strike: Strike, node: SimulatedNode): void {
+    switch (strike) {
       case 'crashProcess':
-        return this.#crashAndRestart(node, 'process')
+        return this.crashAndRestart(node, 'process')
       case 'crashPower':
-        return this.#crashAndRestart(node, 'power')
+        return this.crashAndRestart(node, 'power')
       case 'crashWhileSyncing':
-        return node.disk.atNextSync(() => this.#crashAndRestart(node, 'power'))
+        return node.disk.atNextSync(() => this.crashAndRestart(node, 'power'))
+      case 'crashAtStep':
+        return this.#crashAtStep(node)
+      case 'crashAtStart':
+        this.crash(node, 'power')
+        if (node.isDown && !node.isWiped) this.restart(node)
+        return this.#crashAtStep(node)
       case 'powerCut':
-        if (this.#random.chance(0.5)) for (const each of this.#cluster.nodes) this.#crashAndRestart(each, 'power')
+        if (this.#random.chance(0.5)) for (const each of this.#cluster.nodes) this.crashAndRestart(each, 'power')
         return
+      case 'powerCutAtAck':
+      case 'leaderTail':
+      case 'deposedReads':
+        return this.aimed.strike(strike, node, this.#random)
       case 'pause':
         this.#counts.pause++
         return node.pause(this.#random.between(100, 1500))
@@ -143,21 +186,73 @@ export class FaultDriver {
         this.#counts.clockJump++
         node.clockOffsetMs = this.#random.between(-5000, 5000)
         return
+      case 'bitRot':
+      case 'misdirectedWrite':
+      case 'wipe':
+        return this.#damageDisk(strike, node)
+      case 'slowSync':
+      case 'hungSync':
+      case 'eio':
+      case 'enospc':
+        return this.#strikeDisk(strike, node)
+      default:
+        this.#strikeNetwork(strike)
+    }
+  }
+
+  /** The process, or the power, goes at a step of the node's own work. */
+  #crashAtStep(node: SimulatedNode): void {
+    const point = this.#random.pick(FAILPOINTS)
+    const kind = this.#random.pick(['power', 'process'] as const)
+    node.failpoints.arm(point, this.#random.between(1, PASSES_MAX), () => {
+      this.#cluster.trace?.emit('fault', node.id, { strike: 'crashAtStep', point })
+      this.crashAndRestart(node, kind)
+    })
+  }
+
+  #strikeDisk(strike: 'slowSync' | 'hungSync' | 'eio' | 'enospc', node: SimulatedNode): void {
+    switch (strike) {
       case 'slowSync':
         node.disk.sync = { minMs: 2, maxMs: this.#random.between(5, 60) }
-        return this.#after(500, 2000, () => node.disk.repair())
+        return this.#after(500, 2000, () => node.disk.calm())
       case 'hungSync':
         return node.disk.hang(this.#random.between(200, 2000))
       case 'eio':
         return node.disk.failNext('EIO')
       case 'enospc':
         return node.disk.failNext('ENOSPC')
-      default:
-        this.#strikeNetwork(kind)
     }
   }
 
-  #strikeNetwork(kind: Extract<Kind, 'weather' | 'clog' | `partition${string}`>): void {
+  #damageDisk(strike: 'bitRot' | 'misdirectedWrite' | 'wipe', node: SimulatedNode): void {
+    if (node.isDamaged || !this.#damage.isBearable(node)) return
+    if (strike === 'misdirectedWrite') {
+      if (node.running !== null) this.#damage.misdirect(node, this.#random)
+      return
+    }
+    this.crash(node, this.#random.pick(['power', 'process'] as const))
+    // One that was just being started, or is being rotted, has to be down for good.
+    if (!node.isDown || node.isWiped) return
+    if (strike === 'wipe') return this.#wipe(node)
+    const random = this.#random
+    void this.#damage.rot(node, random)
+    this.restartLater(node)
+  }
+
+  #wipe(node: SimulatedNode): void {
+    void this.#damage.wipe(node).then(() => {
+      // It must be refused: `look` sees what it says.
+      this.restartLater(node)
+    })
+  }
+
+  /** Damage that is certain to show: the node is started again, so that it does. */
+  #synced(node: SimulatedNode): void {
+    if (!this.#damage.synced(node)) return
+    this.#cluster.queue.after(1, () => this.crashAndRestart(node, 'process'))
+  }
+
+  #strikeNetwork(kind: NetworkStrike): void {
     const { network } = this.#cluster
     const [left, right] = this.#split()
     switch (kind) {
@@ -193,42 +288,15 @@ export class FaultDriver {
     this.#after(100, 1500, () => network.heal())
   }
 
-  #crashAndRestart(node: SimulatedNode, kind: 'power' | 'process'): void {
-    if (node.isDown) return
-    this.crash(node, kind)
-    this.#restartLater(node)
-  }
-
-  #restartLater(node: SimulatedNode): void {
-    this.#after(20, 1000, () => {
-      if (node.isDown && this.#running) this.#start(node)
-    })
-  }
-
-  #start(node: SimulatedNode): void {
-    this.#counts.restart++
-    this.#errorsBefore.set(node.id, diskErrors(node))
-    // A node that cannot start says so where `look` finds it.
-    node.start().catch((error: unknown) => {
-      node.crash('process')
-      node.fatal = error
-    })
-  }
-
-  #expectDiskError(node: SimulatedNode, error: unknown, invariant: string): void {
+  #expectExcuse(node: SimulatedNode, error: unknown, invariant: string): void {
+    if (this.#damage.excuses(node, error)) return
     const happened = diskErrors(node) > (this.#errorsBefore.get(node.id) ?? 0)
-    if (happened && (hasCode(error, 'StorageFailed') || hasCode(error, 'DiskFull'))) return
+    if (!node.isWiped && happened && (hasCode(error, 'StorageFailed') || hasCode(error, 'DiskFull'))) return
     const detail =
       error instanceof Error
         ? `${error.message}${error.cause === undefined ? '' : `: ${String(error.cause)}`}`
         : String(error)
     throw new InvariantViolation(invariant, `${node.id} stopped: ${detail}`)
-  }
-
-  /** Leaders have more to lose. */
-  #victim(): SimulatedNode {
-    const leader = this.#random.chance(0.4) ? this.#cluster.leader() : null
-    return leader ?? this.#random.pick(this.#cluster.nodes)
   }
 
   /** Two groups; often one is the leader alone, which then does not know that another is elected. */

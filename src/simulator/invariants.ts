@@ -8,17 +8,10 @@
  */
 import { toHex } from '../base/bytes.js'
 import type { Entry } from '../consensus/entry.js'
+import { quorumOf } from '../consensus/membership.js'
 import type { LogIndex } from '../consensus/types.js'
 import type { SimulatedNode } from './node.js'
-
-export class InvariantViolation extends Error {
-  readonly invariant: string
-
-  constructor(invariant: string, detail: string) {
-    super(detail)
-    this.invariant = invariant
-  }
-}
+import { InvariantViolation } from './violation.js'
 
 interface Committed {
   readonly chain: string
@@ -48,7 +41,8 @@ export class Invariants {
   readonly #chains = new Map<string, string>()
   readonly #digests = new Map<number, { readonly digest: string; readonly node: string }>()
   /** Comparisons made, so that a run can tell whether it checked anything. */
-  readonly checks = { commits: 0, logs: 0, leaders: 0, digests: 0 }
+  readonly checks = { commits: 0, logs: 0, leaders: 0, digests: 0, quorums: 0 }
+  #acknowledged = 0
 
   constructor(nodes: readonly SimulatedNode[]) {
     this.#nodes = nodes
@@ -78,8 +72,20 @@ export class Invariants {
     }
   }
 
+  /** Highest index that a client was told its write is at: what it reads from now on is not older. */
+  get acknowledgedMax(): number {
+    return this.#acknowledged
+  }
+
+  /** A linearizable read was answered from the state at `index`; `floor` was acknowledged when it was asked. */
+  read(index: number, floor: number): void {
+    if (index < floor)
+      throw new InvariantViolation('readsAreFresh', `a read saw index ${index} after ${floor} was acknowledged`)
+  }
+
   /** A client was told that its write is at this index. */
   acknowledged(index: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, index)
     if (index > this.commits) {
       throw new InvariantViolation(
         'nothingAcknowledgedEarly',
@@ -102,16 +108,24 @@ export class Invariants {
   #checkNode(node: SimulatedNode, seen: Seen): void {
     const running = node.running as NonNullable<SimulatedNode['running']>
     const { term, role, commitIndex, lastIndex } = running.core.status()
-    const applied = running.machine.appliedIndex
+    const applied = running.loop.machine.appliedIndex
     grows(node, 'monotoneTerm', seen.term, term)
     grows(node, 'monotoneCommit', seen.commit, commitIndex)
     grows(node, 'monotoneApplied', seen.applied, applied)
-    if (applied > commitIndex || commitIndex > lastIndex) {
+    // A damaged node may have applied more than it can still show.
+    if (!node.isDamaged && (applied > commitIndex || commitIndex > lastIndex)) {
       const detail = `${node.id} has applied ${applied}, committed ${commitIndex}, last ${lastIndex}`
       throw new InvariantViolation('appliedWithinCommitted', detail)
     }
     const entry = (index: number) => running.core.entry(index as LogIndex)
     if (lastIndex !== seen.last || term !== seen.lastTerm) this.#checkLast(node, entry(lastIndex))
+    // Entries of earlier terms are committed with one of the leader's own term, never by themselves (figure 8).
+    const committedAs = entry(commitIndex)?.term
+    if (seen.leaderOfTerm === term && commitIndex > seen.commit && committedAs !== undefined && committedAs !== term)
+      throw new InvariantViolation(
+        'leaderCommitsOwnTerm',
+        `${node.id}, leader of term ${term}, committed entry ${commitIndex} of term ${committedAs} by itself`,
+      )
     for (let index = seen.commit + 1; index <= commitIndex; index++)
       this.#checkCommitted(node, term, index, entry(index))
     if (role === 'leader' && seen.leaderOfTerm !== term) this.#checkLeader(node, term, lastIndex, entry)
@@ -150,11 +164,28 @@ export class Invariants {
     const chain = toHex(entry.chain)
     if (known === undefined) {
       this.#committed[index - 1] = { chain, term: entry.term, seenInTerm }
+      this.#checkQuorum(node, index, entry)
       return
     }
     this.checks.commits++
     if (known.chain !== chain || known.term !== entry.term)
       throw new InvariantViolation('committedImmutable', `${node.id} committed another entry ${index}`)
+  }
+
+  /** What is committed is on the disks of a quorum, of both halves where the configuration is joint. */
+  #checkQuorum(node: SimulatedNode, index: number, entry: Entry): void {
+    const membership = node.running?.core.status().membership
+    if (membership === undefined) return
+    this.checks.quorums++
+    const { voters, outgoing } = quorumOf(membership.membership)
+    const holders = this.#nodes.filter(({ durable }) => durable.hasHeld(index, entry.chain)).map(({ id }) => id)
+    const isQuorum = (group: readonly string[]) =>
+      group.length === 0 || 2 * group.filter((id) => holders.some((holder) => holder === id)).length > group.length
+    if (!isQuorum(voters) || !isQuorum(outgoing))
+      throw new InvariantViolation(
+        'committedOnQuorum',
+        `${node.id} committed entry ${index}, which only ${holders.join(', ') || 'nobody'} has on disk`,
+      )
   }
 
   /** Election safety, and leader completeness: a leader holds all that earlier terms committed. */

@@ -6,10 +6,15 @@
 import { concatBytes } from '../base/bytes.js'
 import type { ProtocolMessage } from '../consensus/core.js'
 import type { Millis, NodeId } from '../consensus/types.js'
-import type { PeerLinks } from '../node/ports.js'
+import type { PeerLinks, SnapshotFrame, SnapshotLinks } from '../node/ports.js'
 import { decodeMessage, encodeMessage } from '../transport/raft-codec.js'
 import type { EventQueue } from './event-queue.js'
+import type { Failpoints } from './failpoints.js'
 import type { SeededRandom } from './random.js'
+import type { Trace, TraceFields } from './trace.js'
+
+/** Frames of snapshots that one node has on their way. */
+const FRAMES_MAX = 64
 
 export interface NetworkOptions {
   readonly latencyMinMs: Millis
@@ -28,10 +33,15 @@ export class SimulatedNetwork {
   readonly #queue: EventQueue
   readonly #random: SeededRandom
   readonly #ends = new Map<NodeId, SimulatedLinks>()
+  readonly #snapshotEnds = new Map<NodeId, SimulatedSnapshotLinks>()
   /** Directed pairs that are cut: `from>to`. */
   readonly #cut = new Set<string>()
   /** Directed pairs whose messages are held up, and until when. */
   readonly #clogged = new Map<string, Millis>()
+  /** When the latest frame of a snapshot of a directed pair will arrive. */
+  readonly #latestFrameMs = new Map<string, Millis>()
+  /** Directed pairs whose messages all take so much longer. */
+  readonly #slowed = new Map<string, Millis>()
   /** When the latest message of a directed pair was, or will be, delivered. */
   readonly #latestMs = new Map<string, Millis>()
   delivered = 0
@@ -39,6 +49,12 @@ export class SimulatedNetwork {
   delayed = 0
   duplicated = 0
   reordered = 0
+  /** Snapshots that a node took over from another. */
+  snapshotInstalls = 0
+  /** Sees every message before it leaves. */
+  onSend: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
+  trace: Trace | null = null
+  #messages = 0
 
   constructor(queue: EventQueue, random: SeededRandom, options: NetworkOptions = CALM_NETWORK) {
     this.#queue = queue
@@ -47,14 +63,32 @@ export class SimulatedNetwork {
   }
 
   /** The links of one run of one node; replaces those of its earlier run. `guard` runs what arrives. */
-  attach(self: NodeId, guard: (callback: () => void) => void): SimulatedLinks {
-    const links = new SimulatedLinks((to, message) => this.#send(self, links, to, message), guard)
+  attach(self: NodeId, guard: (callback: () => void) => void, failpoints: Failpoints): SimulatedLinks {
+    const links = new SimulatedLinks((to, message) => {
+      failpoints.pass('beforeSend')
+      // The node may have ended at this very point.
+      if (this.#ends.get(self) !== links) return
+      this.onSend(self, to, message)
+      this.#send(self, links, to, message)
+      failpoints.pass('afterSend')
+    }, guard)
     this.#ends.set(self, links)
+    return links
+  }
+
+  /** The links for snapshots of the same run: they share every fault with the others, and are bounded. */
+  attachSnapshots(self: NodeId, guard: (callback: () => void) => void): SimulatedSnapshotLinks {
+    const links: SimulatedSnapshotLinks = new SimulatedSnapshotLinks(
+      (to, frame) => this.#sendFrame(self, links, to, frame),
+      guard,
+    )
+    this.#snapshotEnds.set(self, links)
     return links
   }
 
   detach(self: NodeId): void {
     this.#ends.delete(self)
+    this.#snapshotEnds.delete(self)
   }
 
   /** Cuts the direction from → to. */
@@ -67,8 +101,14 @@ export class SimulatedNetwork {
     this.#clogged.set(`${from}>${to}`, this.#queue.nowMs + durationMs)
   }
 
+  /** Everything that is sent from → to takes so much longer, in order. */
+  slow(from: NodeId, to: NodeId, byMs: Millis): void {
+    this.#slowed.set(`${from}>${to}`, byMs)
+  }
+
   heal(): void {
     this.#cut.clear()
+    this.#slowed.clear()
     this.#clogged.clear()
   }
 
@@ -84,9 +124,15 @@ export class SimulatedNetwork {
 
   #send(from: NodeId, sender: SimulatedLinks, to: NodeId, message: ProtocolMessage): void {
     const pair = `${from}>${to}`
-    if (this.#cut.has(pair)) return
+    const id = ++this.#messages
+    this.trace?.emit('send', from, { to, id, ...describeMessage(message) })
+    if (this.#cut.has(pair)) {
+      this.trace?.emit('drop', to, { from, id, why: 'cut' })
+      return
+    }
     if (this.#random.chance(this.options.loss)) {
       this.lost++
+      this.trace?.emit('drop', to, { from, id, why: 'lost' })
       return
     }
     const { type, parts } = encodeMessage(message)
@@ -97,13 +143,41 @@ export class SimulatedNetwork {
     for (let copy = 0; copy < copies; copy++) {
       this.#queue.after(this.#latencyMs(pair), () => {
         // A crash of either side ends the connection and what was on its way.
-        if (receiver === undefined || this.#ends.get(to) !== receiver || this.#ends.get(from) !== sender) return
+        if (receiver === undefined || this.#ends.get(to) !== receiver || this.#ends.get(from) !== sender) {
+          this.trace?.emit('drop', to, { from, id, why: 'disconnected' })
+          return
+        }
         const decoded = decodeMessage(type, payload)
         if (decoded === null) return
         this.delivered++
+        this.trace?.emit('deliver', to, { from, id })
         receiver.guard(() => receiver.onMessage(from, decoded))
       })
     }
+  }
+
+  /** One stream: nothing is lost in it but with the connection, and nothing overtakes. */
+  #sendFrame(from: NodeId, sender: SimulatedSnapshotLinks, to: NodeId, frame: SnapshotFrame): boolean {
+    const pair = `${from}>${to}`
+    if (this.#cut.has(pair) || !this.#snapshotEnds.has(to) || sender.onTheWay >= FRAMES_MAX) return false
+    sender.onTheWay++
+    const receiver = this.#snapshotEnds.get(to)
+    const id = ++this.#messages
+    this.trace?.emit('send', from, { to, id, message: frame.type, offset: 'offset' in frame ? frame.offset : null })
+    const latestMs = this.#latestFrameMs.get(pair) ?? 0
+    const atMs = Math.max(this.#queue.nowMs + this.#latencyMs(pair), latestMs)
+    this.#latestFrameMs.set(pair, atMs)
+    this.#queue.after(atMs - this.#queue.nowMs, () => {
+      sender.onTheWay--
+      const isCut = this.#cut.has(pair) || this.#random.chance(this.options.loss)
+      if (receiver === undefined || isCut || this.#snapshotEnds.get(to) !== receiver) {
+        this.trace?.emit('drop', to, { from, id, why: 'disconnected' })
+        return
+      }
+      this.trace?.emit('deliver', to, { from, id })
+      receiver.guard(() => receiver.onFrame(from, frame))
+    })
+    return true
   }
 
   #latencyMs(pair: string): Millis {
@@ -113,6 +187,9 @@ export class SimulatedNetwork {
       this.delayed++
       latencyMs *= 1 + 9 * this.#random.next()
     }
+    const slowedMs = this.#slowed.get(pair) ?? 0
+    if (slowedMs > 0) this.delayed++
+    latencyMs += slowedMs
     const { nowMs } = this.#queue
     latencyMs = Math.max(latencyMs, (this.#clogged.get(pair) ?? 0) - nowMs)
     const atMs = nowMs + latencyMs
@@ -120,6 +197,42 @@ export class SimulatedNetwork {
     if (atMs < latestMs) this.reordered++
     else this.#latestMs.set(pair, atMs)
     return latencyMs
+  }
+}
+
+export class SimulatedSnapshotLinks implements SnapshotLinks {
+  readonly guard: (callback: () => void) => void
+  /** Frames sent and not yet arrived. */
+  onTheWay = 0
+  onFrame: SnapshotLinks['onFrame'] = () => {}
+  readonly #transmit: (to: NodeId, frame: SnapshotFrame) => boolean
+
+  constructor(transmit: (to: NodeId, frame: SnapshotFrame) => boolean, guard: (callback: () => void) => void) {
+    this.#transmit = transmit
+    this.guard = guard
+  }
+
+  send(to: NodeId, frame: SnapshotFrame): boolean {
+    // Bytes of a read buffer are the sender's again after the call.
+    return this.#transmit(to, frame.type === 'snapshotChunk' ? { ...frame, bytes: frame.bytes.slice() } : frame)
+  }
+}
+
+/** What a message says, in short. */
+function describeMessage(message: ProtocolMessage): TraceFields {
+  const fields = { message: message.type, term: message.term }
+  switch (message.type) {
+    case 'appendEntries':
+      return { ...fields, prev: message.prevIndex, entries: message.entries.length, commit: message.commitIndex }
+    case 'appendEntriesReply':
+      return { ...fields, success: message.success, match: message.matchIndex }
+    case 'preVoteReply':
+    case 'requestVoteReply':
+      return { ...fields, granted: message.granted }
+    case 'heartbeat':
+      return { ...fields, commit: message.commitIndex }
+    default:
+      return fields
   }
 }
 
@@ -145,6 +258,9 @@ export class SimulatedLinks implements PeerLinks {
     this.#queued = []
     for (const { to, message } of queued) this.#transmit(to, message)
   }
+
+  /** Everybody can reach everybody. */
+  setMembers(): void {}
 
   isConnected(): boolean {
     return true

@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
+import type { RestoredLog } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
 import type { RaftLimits } from '../consensus/raft/config.js'
 import type { NodeId } from '../consensus/types.js'
@@ -11,17 +12,24 @@ import { type ComposedNode, composeNode } from '../node/compose.js'
 import type { NodeLimits } from '../node/limits.js'
 import type { Logger, Scheduler } from '../node/ports.js'
 import { type CrashLosses, MemoryFiles } from '../storage/memory-files.js'
-import { createLog, openLog } from '../storage/open-log.js'
-import { openStateStore } from '../storage/state-store.js'
+import { openStores } from '../storage/node-storage.js'
+import { createLog } from '../storage/open-log.js'
 import { VolatileSource } from '../storage/volatile-database.js'
 import { SimulatedListener } from './clients.js'
 import { SimulatedDisk } from './disk.js'
+import { DurableModel } from './durable-model.js'
 import type { EventQueue } from './event-queue.js'
+import { Failpoints } from './failpoints.js'
 import { openMemoryLevel } from './memory-level.js'
 import type { SimulatedNetwork } from './network.js'
+import { watchLog, watchState } from './ports-watch.js'
 import { SeededRandom } from './random.js'
+import type { Trace } from './trace.js'
+import { InvariantViolation } from './violation.js'
+import { WatchedFiles } from './watched-files.js'
 
-const LOG_DIRECTORY = '/log'
+export const LOG_DIRECTORY = '/log'
+const SNAPSHOT_DIRECTORY = '/snapshots'
 const START_OF_TIME_MS = 1_750_000_000_000
 const NOTHING_LOST: CrashLosses = { lostWrites: 0, tornWrites: 0, lostEntries: 0 }
 
@@ -32,12 +40,16 @@ export interface SimulatedNodeOptions {
   readonly limits: Partial<NodeLimits>
   readonly raftLimits: Partial<RaftLimits>
   readonly logger: Logger
+  /** Small, so that the log changes segments within a run. */
+  readonly segmentBytesMax: number
 }
 
 export interface SimulatedWorld {
   readonly queue: EventQueue
   readonly network: SimulatedNetwork
   readonly sha256: Sha256
+  /** Null where nobody looks. */
+  readonly trace: Trace | null
 }
 
 export class SimulatedNode {
@@ -48,6 +60,19 @@ export class SimulatedNode {
   clockOffsetMs = 0
   /** Counts turns and timers: what is equal to last time has not moved since. */
   activity = 0
+  /** Steps at which the node can be ended. */
+  readonly failpoints = new Failpoints()
+  /** What is on its disk for certain. */
+  readonly durable: DurableModel
+  readonly watchedFiles: WatchedFiles
+  /** The disk holds something else than what was written: the node may find that out, and say so. */
+  isDamaged = false
+  /** It was started since, and found that out. */
+  knowsDamage = false
+  /** Everything on its disk is gone: it must not come back. */
+  isWiped = false
+  /** A promise that was broken inside the node, for who looks next; null while there is none. */
+  broken: InvariantViolation | null = null
   readonly #options: SimulatedNodeOptions
   readonly #world: SimulatedWorld
   readonly #random: SeededRandom
@@ -74,6 +99,8 @@ export class SimulatedNode {
     this.#incarnation = new Uint8Array(16).map(() => this.#random.between(0, 255))
     this.disk = new SimulatedDisk(world.queue, this.#random)
     this.files = new MemoryFiles({ random: this.#random.next, fault: this.disk.fault })
+    this.watchedFiles = new WatchedFiles(this.files, this.failpoints, SNAPSHOT_DIRECTORY)
+    this.durable = new DurableModel(options.id)
   }
 
   get running(): ComposedNode | null {
@@ -98,6 +125,7 @@ export class SimulatedNode {
   /** The process stands still for so long, as under SIGSTOP: what arrives and falls due meanwhile waits. */
   pause(durationMs: number): void {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#world.queue.nowMs + durationMs)
+    this.#world.trace?.emit('pause', this.id, { forMs: durationMs })
   }
 
   /** Rejects when the node cannot start; where a crash came in between, nothing is running afterwards. */
@@ -130,21 +158,21 @@ export class SimulatedNode {
       await createLog(this.files, LOG_DIRECTORY, identity)
       this.#formatted = true
     }
+    this.#world.trace?.emit('start', this.id)
     const fail = (error: unknown) => this.#fail(run, error)
-    const state = await openStateStore({
-      source: this.#database,
+    const { log, state, snapshots } = await openStores({
+      files: this.watchedFiles,
       identity,
+      logDirectory: LOG_DIRECTORY,
+      snapshotDirectory: SNAPSHOT_DIRECTORY,
+      source: this.#database,
       nextTurn: scheduler.nextTurn,
       onFailed: fail,
       onFlushed: () => this.#node?.loop.wake(),
-    })
-    const log = await openLog({
-      files: this.files,
-      directory: LOG_DIRECTORY,
-      identity,
-      provenIndex: state.appliedIndex,
+      segmentBytesMax: this.#options.segmentBytesMax,
     })
     if (run !== this.#run) return
+    this.#check(() => this.#checkRestored(log.restored))
     const listener = new SimulatedListener(queue, guard)
     const clock = {
       monotonicMs: () => queue.nowMs,
@@ -154,10 +182,12 @@ export class SimulatedNode {
       clock,
       scheduler,
       random: this.#random.next,
-      peers: network.attach(id, guard),
+      peers: network.attach(id, guard, this.failpoints),
       clients: listener,
-      log,
-      state,
+      log: watchLog(log, this, network, (check) => this.#check(check)),
+      state: watchState(state, this.failpoints),
+      snapshots,
+      snapshotLinks: network.attachSnapshots(id, guard),
       logger,
       sha256,
     }
@@ -171,6 +201,7 @@ export class SimulatedNode {
 
   /** `power`: unsynced writes may be lost, and it is told which. `process`: only what was in memory is. */
   crash(kind: 'power' | 'process'): CrashLosses {
+    this.#world.trace?.emit('crash', this.id, { loss: kind })
     this.#end()
     if (kind === 'power') {
       this.#database.crash(this.#random.next)
@@ -179,6 +210,17 @@ export class SimulatedNode {
     this.files.kill()
     this.#database.kill()
     return NOTHING_LOST
+  }
+
+  /** The disk of a node that is down is emptied, the database behind the state included. */
+  async wipe(): Promise<void> {
+    assert(this.isDown, 'only the disk of a node that is down is wiped')
+    this.isWiped = true
+    this.isDamaged = true
+    this.durable.damaged()
+    this.files.wipe(LOG_DIRECTORY)
+    this.files.wipe(SNAPSHOT_DIRECTORY)
+    await this.#database.destroy()
   }
 
   /** A clean stop. It takes simulated time. */
@@ -190,6 +232,7 @@ export class SimulatedNode {
   #fail(run: number, error: unknown): void {
     if (run !== this.#run) return
     this.fatal = error
+    this.#world.trace?.emit('stop', this.id, { reason: error instanceof Error ? error.message : String(error) })
     this.#end()
     this.files.kill()
     this.#database.kill()
@@ -199,10 +242,29 @@ export class SimulatedNode {
     this.#run++
     this.#node = null
     this.#starting = false
+    this.failpoints.disarm()
+    this.watchedFiles.forgetUnsynced()
     this.#pausedUntilMs = 0
     this.#world.network.detach(this.id)
     void this.#listener?.close()
     this.#listener = null
+  }
+
+  /** Damage is always placed so that checksums must show it. */
+  #checkRestored(restored: RestoredLog): void {
+    this.durable.restored(restored, this.isDamaged)
+    if (!this.isDamaged) return
+    if (restored.mayVote) throw new InvariantViolation('damageIsNoticed', `${this.id} takes its damaged disk for sound`)
+    this.knowsDamage = true
+  }
+
+  #check(check: () => void): void {
+    try {
+      check()
+    } catch (error) {
+      if (!(error instanceof InvariantViolation)) throw error
+      this.broken ??= error
+    }
   }
 
   /** Runs what is due, unless the run is over; a pause puts it off, in order. */

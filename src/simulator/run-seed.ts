@@ -1,5 +1,5 @@
 /**
- * One seed of a simulation, from the first start of a cluster to its verdict, in phases as TigerBeetle's
+ * One run of a simulation, from the first start of a cluster to its verdict, in phases as TigerBeetle's
  * VOPR has them: safety under faults that spare nobody; then a random majority is healed while the
  * others stay broken, and it must serve; then all are healed, and must come to one state. What the
  * clients saw is judged at the end.
@@ -11,44 +11,65 @@ import type { FaultCounts } from './fault-counts.js'
 import { FaultDriver } from './faults.js'
 import { formatHistory, type HistoryOperation } from './history.js'
 import { HistoryRecorder } from './history-recorder.js'
-import { Invariants, InvariantViolation } from './invariants.js'
+import { Invariants } from './invariants.js'
 import { checkLinearizability } from './linearizability.js'
+import { checkMessage } from './message-rules.js'
 import type { SimulatedNode } from './node.js'
+import { Observer } from './observer.js'
+import { Operator } from './operator.js'
+import { FAULTS_MAX_MS, planRun, type RunPlan } from './plan.js'
 import { SeededRandom } from './random.js'
+import type { TraceEvent } from './trace.js'
+import { InvariantViolation } from './violation.js'
 import { WorkloadClient } from './workload-client.js'
 
 export interface SeedOptions {
   readonly seed: number
   readonly nodes: number
   readonly sha256: Sha256
+  readonly onTrace?: (event: TraceEvent) => void
 }
 
 export interface SeedResult {
   readonly seed: number
+  readonly nodes: number
   /** At least 200 commits, 5 faults, the liveness phases and a verdict on the history: less shows too little. */
   readonly counted: boolean
   readonly violation: { readonly invariant: string; readonly detail: string } | null
   readonly commits: number
   readonly faults: FaultCounts
   readonly leaderChanges: number
+  readonly snapshotInstalls: number
   readonly simulatedMs: number
   readonly history: readonly HistoryOperation[]
 }
 
-const COMMITS_MIN = 200
+const COMMITS_TO_COUNT = 200
 const EPISODES_MIN = 5
-const FAULTS_MAX_MS = 60_000
 const SERVE_WITHIN_MS = 30_000
 const CONVERGE_WITHIN_MS = 30_000
 const OPERATIONS_TO_SERVE = 3
 /** A history of one seed is short: what takes longer than this is not going to be decided. */
 const STATES_MAX = 200_000
 
-/** Streams of chance beside those of the network (0) and the nodes (1 …). */
-const STREAM = { plan: 1000, faults: 1001, reader: 1002, clients: 1100 } as const
+/** Streams of chance beside those of the network (0), the nodes (1 …) and the plan. */
+const STREAM = { reader: 1002, stubborn: 1003, operator: 1004, clients: 1100 } as const
+const STUBBORN_THINK_MS = 10
 
-export async function runSeed(options: SeedOptions): Promise<SeedResult> {
-  const run = new SeedRun(options)
+export function runSeed({ seed, nodes, ...rest }: SeedOptions): Promise<SeedResult> {
+  return runPlan({ plan: planRun(seed, nodes), ...rest })
+}
+
+export interface RunOptions {
+  readonly plan: RunPlan
+  readonly sha256: Sha256
+  /** Gets every event of the run. */
+  readonly onTrace?: (event: TraceEvent) => void
+}
+
+/** Runs a plan; the same plan comes to the same result. */
+export async function runPlan(options: RunOptions): Promise<SeedResult> {
+  const run = new SimulationRun(options)
   let violation: SeedResult['violation'] = null
   try {
     await run.run()
@@ -61,46 +82,77 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   return run.result(violation)
 }
 
-class SeedRun {
-  readonly #options: SeedOptions
-  readonly #plan: SeededRandom
+class SimulationRun {
+  readonly #plan: RunPlan
   readonly #cluster: SimulatedCluster
   readonly #invariants: Invariants
   readonly #recorder: HistoryRecorder
   readonly #driver: FaultDriver
   readonly #auditor: Auditor
+  readonly #observer: Observer | null
   readonly #keys: readonly string[]
   readonly #clients: readonly WorkloadClient[]
+  /** Reads where an aimed fault wants it to. */
+  readonly #stubborn: WorkloadClient
+  readonly #operator: Operator
   #isComplete = false
 
-  constructor(options: SeedOptions) {
-    const { seed, nodes, sha256 } = options
-    this.#options = options
-    this.#plan = new SeededRandom(seed, STREAM.plan)
-    const plan = this.#plan
+  constructor({ plan, sha256, onTrace }: RunOptions) {
+    this.#plan = plan
+    const { seed, nodes, flushIntervalMs, tailEntriesMax, messageEntriesMax, segmentBytesMax } = plan
+    const { snapshotEntries, trailingEntries, snapshotPieceBytes } = plan
     this.#cluster = new SimulatedCluster({
       seed,
       nodes,
       sha256,
-      // Small, so that what happens once an hour in production happens in every run.
-      limits: { digestInterval: 50, flushIntervalMs: plan.pick([200, 1000, 5000]), idleMs: 400 },
-      raftLimits: plan.chance(0.5) ? { tailEntriesMax: 16 } : {},
+      limits: {
+        digestInterval: 50,
+        flushIntervalMs,
+        idleMs: 400,
+        snapshotEntries,
+        trailingEntries,
+        snapshotPieceBytes,
+        snapshotRetryMs: 200,
+      },
+      raftLimits: { tailEntriesMax, messageEntriesMax },
+      segmentBytesMax,
+      ...(onTrace === undefined ? {} : { onTrace }),
     })
-    this.#invariants = new Invariants(this.#cluster.nodes)
-    this.#recorder = new HistoryRecorder(this.#cluster.queue)
-    this.#driver = new FaultDriver(this.#cluster, new SeededRandom(seed, STREAM.faults))
-    this.#auditor = new Auditor(this.#cluster, this.#invariants)
-    this.#keys = Array.from({ length: plan.between(2, 6) }, (_, at) => `k${at}`)
-    const thinkMaxMs = plan.pick([10, 20, 40])
-    this.#clients = Array.from({ length: plan.between(3, 6) }, (_, at) =>
-      this.#client(`c${at}`, STREAM.clients + at, thinkMaxMs),
+    const cluster = this.#cluster
+    this.#invariants = new Invariants(cluster.nodes)
+    this.#recorder = new HistoryRecorder(cluster.queue)
+    this.#driver = new FaultDriver(cluster, plan.faults)
+    this.#auditor = new Auditor(cluster, this.#invariants)
+    this.#observer = cluster.trace === null ? null : new Observer(cluster, cluster.trace)
+    const { aimed } = this.#driver
+    this.#keys = Array.from({ length: plan.keys }, (_, at) => `k${at}`)
+    this.#clients = Array.from({ length: plan.clients }, (_, at) =>
+      this.#client(`c${at}`, STREAM.clients + at, plan.thinkMaxMs, () => aimed.writesAt),
     )
+    this.#operator = new Operator(cluster, new SeededRandom(seed, STREAM.operator))
+    this.#stubborn = this.#client('stubborn', STREAM.stubborn, STUBBORN_THINK_MS, () => aimed.readsAt)
+    aimed.onMoved = () => {
+      for (const { exchange } of this.#clients) exchange.moveOn()
+    }
+    cluster.network.onSend = (from, to, message) => {
+      const sender = cluster.node(from)
+      try {
+        checkMessage(sender, to, message)
+      } catch (error) {
+        // Thrown inside the node it would be the node's own failure.
+        if (!(error instanceof InvariantViolation)) throw error
+        sender.broken ??= error
+      }
+    }
   }
 
   async run(): Promise<void> {
+    const { seed, nodes } = this.#plan
+    this.#cluster.trace?.emit('run', null, { seed, nodes })
     await this.#cluster.start()
     await this.#until('aLeaderAtFirst', SERVE_WITHIN_MS, () => this.#cluster.leader() !== null)
     for (const client of this.#clients) client.start()
+    this.#stubborn.start()
     this.#auditor.start()
     await this.#misbehave()
     await this.#serveWithMajority()
@@ -109,16 +161,20 @@ class SeedRun {
   }
 
   result(violation: SeedResult['violation']): SeedResult {
+    if (violation !== null) this.#cluster.trace?.emit('violation', null, violation)
     const { commits, leaderChanges } = this.#invariants
     const faults = this.#driver.counts()
     for (const { exchange } of this.#clients) faults.drop += exchange.answersLost
     return {
-      seed: this.#options.seed,
-      counted: this.#isComplete && commits >= COMMITS_MIN && this.#driver.episodes >= EPISODES_MIN,
+      seed: this.#plan.seed,
+      nodes: this.#plan.nodes,
+      counted: this.#isComplete && commits >= COMMITS_TO_COUNT && this.#driver.episodes >= EPISODES_MIN,
       violation,
       commits,
       faults,
       leaderChanges,
+      // Counted where snapshots are received.
+      snapshotInstalls: this.#cluster.network.snapshotInstalls,
       simulatedMs: this.#cluster.queue.nowMs,
       history: this.#recorder.history(),
     }
@@ -126,58 +182,61 @@ class SeedRun {
 
   /** Faults for a while, and until enough has been committed under them. */
   async #misbehave(): Promise<void> {
-    const { queue } = this.#cluster
+    const { queue, trace } = this.#cluster
+    const { faultsForMs, commitsMin, faults } = this.#plan
+    trace?.emit('phase', null, { phase: 'faults' })
     this.#driver.start()
-    const untilMs = queue.nowMs + this.#plan.between(1500, 3500)
-    const isEnough = () => this.#invariants.commits >= COMMITS_MIN && this.#driver.episodes >= EPISODES_MIN
+    this.#operator.start()
+    const untilMs = queue.nowMs + faultsForMs
+    const episodesMin = Math.min(EPISODES_MIN, faults.length)
+    const isEnough = () => this.#invariants.commits >= commitsMin && this.#driver.episodes >= episodesMin
     await this.#pass(FAULTS_MAX_MS, () => queue.nowMs >= untilMs && isEnough())
     this.#driver.stop()
+    this.#stubborn.stop()
+    this.#operator.stop()
   }
 
   /** A random majority is healed, the rest is left as broken as can be: every client must be served. */
   async #serveWithMajority(): Promise<void> {
-    const { nodes } = this.#cluster
-    const shuffled = [...nodes]
-    for (let at = shuffled.length - 1; at > 0; at--) {
-      const other = this.#plan.between(0, at)
-      ;[shuffled[at], shuffled[other]] = [shuffled[other] as SimulatedNode, shuffled[at] as SimulatedNode]
-    }
-    const core = shuffled.slice(0, Math.floor(nodes.length / 2) + 1)
+    const { nodes, trace } = this.#cluster
+    trace?.emit('phase', null, { phase: 'majority' })
+    const ordered = this.#plan.healing.map((at) => nodes[at] as SimulatedNode)
+    // What a disk has lost no healing brings back: such a node counts among the broken ones.
+    const whole = ordered.filter((node) => !node.isDamaged)
+    const core = whole.slice(0, Math.floor(nodes.length / 2) + 1)
     this.#driver.healNetwork()
     for (const node of core) this.#driver.repair(node)
-    for (const node of shuffled.slice(core.length)) this.#leaveBroken(node, core)
+    const broken = ordered.filter((node) => !core.includes(node))
+    broken.forEach((node, at) => this.#leaveBroken(node, this.#plan.left[at] ?? 0, core))
     const before = this.#clients.map((client) => client.completed)
     const isServed = (client: WorkloadClient, at: number) =>
       client.completed >= (before[at] as number) + OPERATIONS_TO_SERVE
     await this.#until('aMajorityServes', SERVE_WITHIN_MS, () => this.#clients.every(isServed))
   }
 
-  #leaveBroken(node: SimulatedNode, core: readonly SimulatedNode[]): void {
+  #leaveBroken(node: SimulatedNode, how: number, core: readonly SimulatedNode[]): void {
     const { network } = this.#cluster
-    const choice = this.#plan.between(0, 3)
-    if (choice === 0) this.#driver.crash(node, this.#plan.pick(['power', 'process']))
+    if (how === 0) this.#driver.crash(node, 'power')
     for (const { id } of core) {
       // Cut off, deaf or mute.
-      if (choice !== 2) network.cut(id, node.id)
-      if (choice !== 3) network.cut(node.id, id)
+      if (how !== 2) network.cut(id, node.id)
+      if (how !== 3) network.cut(node.id, id)
     }
   }
 
-  /** Everything is healed: all nodes reach the same index and digest, and every key can be read. */
+  /** Everything is healed: all nodes that have a disk reach the same index and digest, and every key can be read. */
   async #converge(): Promise<void> {
-    const { nodes } = this.#cluster
+    const { nodes, trace } = this.#cluster
+    trace?.emit('phase', null, { phase: 'converge' })
     for (const client of this.#clients) client.stop()
     this.#driver.healNetwork()
     for (const node of nodes) this.#driver.repair(node)
-    const isCaughtUp = (node: SimulatedNode) => node.running?.machine.appliedIndex === this.#invariants.commits
-    await this.#until('allConverge', CONVERGE_WITHIN_MS, () => {
-      const { commits } = this.#invariants
-      return (
-        this.#clients.every((client) => client.isIdle) &&
-        nodes.every((node) => isCaughtUp(node) && this.#auditor.digestIndexes.get(node) === commits)
-      )
-    })
-    const reader = this.#client('reader', STREAM.reader, 0)
+    const isCaughtUp = (node: SimulatedNode) => node.running?.loop.machine.appliedIndex === this.#invariants.commits
+    const isAtEnd = (node: SimulatedNode) =>
+      node.isWiped || (isCaughtUp(node) && this.#auditor.digestIndexes.get(node) === this.#invariants.commits)
+    const areIdle = () => this.#stubborn.isIdle && this.#clients.every((client) => client.isIdle)
+    await this.#until('allConverge', CONVERGE_WITHIN_MS, () => areIdle() && nodes.every(isAtEnd))
+    const reader = this.#client('reader', STREAM.reader, 0, () => null)
     for (const key of this.#keys) {
       let isRead = false
       reader.readOnce(key, () => {
@@ -200,6 +259,7 @@ class SeedRun {
   /** Lets time pass and looks after every event. True as soon as `done`. */
   #pass(limitMs: number, done: () => boolean): Promise<boolean> {
     return this.#cluster.run(limitMs, () => {
+      this.#observer?.look()
       this.#invariants.check()
       this.#driver.look()
       return done()
@@ -217,15 +277,25 @@ class SeedRun {
     throw new InvariantViolation(invariant, `not within ${limitMs} simulated milliseconds: ${nodes.join('; ')}`)
   }
 
-  #client(name: string, stream: number, thinkMaxMs: number): WorkloadClient {
+  #client(name: string, stream: number, thinkMaxMs: number, prefers: () => SimulatedNode | null): WorkloadClient {
     return new WorkloadClient({
       cluster: this.#cluster,
       recorder: this.#recorder,
-      random: new SeededRandom(this.#options.seed, stream),
+      random: new SeededRandom(this.#plan.seed, stream),
       name,
       keys: this.#keys,
       thinkMaxMs,
-      onAcknowledged: (index) => this.#invariants.acknowledged(index),
+      onlyReads: name === 'stubborn',
+      prefers,
+      trace: this.#cluster.trace,
+      onRead: () => {
+        const floor = this.#invariants.acknowledgedMax
+        return (index) => this.#invariants.read(index, floor)
+      },
+      onAcknowledged: (index) => {
+        this.#invariants.acknowledged(index)
+        this.#driver.aimed.acknowledged()
+      },
       onNonsense: (detail) => {
         throw new InvariantViolation('answersMakeSense', detail)
       },

@@ -20,7 +20,9 @@ import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
 import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
 import { Exchange, type Exchanged } from './exchange.js'
 import type { Call, HistoryRecorder, OpenCall } from './history-recorder.js'
+import type { SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
+import type { Trace } from './trace.js'
 
 export interface WorkloadOptions {
   readonly cluster: SimulatedCluster
@@ -30,6 +32,14 @@ export interface WorkloadOptions {
   readonly keys: readonly string[]
   /** Longest pause between two operations. */
   readonly thinkMaxMs: number
+  /** Does gets and nothing else. */
+  readonly onlyReads: boolean
+  /** Whom its requests go to while that node is up; null: whoever leads. */
+  readonly prefers: () => SimulatedNode | null
+  /** Called as a read begins; gets the index of the state that answered it. */
+  readonly onRead: () => (index: number) => void
+  /** Sees every operation begin and end. */
+  readonly trace: Trace | null
   /** A write was acknowledged at this log index. */
   readonly onAcknowledged: (index: number) => void
   /** The cluster answered what it must never answer. */
@@ -51,6 +61,7 @@ export class WorkloadClient {
   constructor(options: WorkloadOptions) {
     this.#options = options
     this.exchange = new Exchange(options.cluster, options.random)
+    this.exchange.prefers = options.prefers
   }
 
   get isIdle(): boolean {
@@ -89,6 +100,7 @@ export class WorkloadClient {
       return
     }
     const open = this.#options.recorder.call(this.#options.name, call)
+    this.#options.trace?.emit('call', this.#options.name, { ...call })
     if (call.op === 'get') this.#get(open, done)
     else this.#write(open, done)
   }
@@ -96,7 +108,7 @@ export class WorkloadClient {
   #invent(): Call {
     const { random, keys, name } = this.#options
     const key = random.pick(keys)
-    const choice = random.next()
+    const choice = this.#options.onlyReads ? 0 : random.next()
     if (choice < 0.35) return { op: 'get', key, value: null, expected: null }
     if (choice < 0.45) return { op: 'delete', key, value: null, expected: null }
     const value = `${name}-${++this.#values}`
@@ -136,10 +148,13 @@ export class WorkloadClient {
 
   #get(open: OpenCall, done: () => void): void {
     const args = { key: Buffer.from(open.key) }
+    const answered = this.#options.onRead()
     const encode = (requestNumber: number) => encodeQuery({ requestNumber, read: 'linearizable', name: 'kv.get', args })
     this.exchange.request(CLIENT_FRAME.query, encode, this.#patienceMs(), (outcome) => {
       if (outcome.kind === 'answered' && outcome.type === CLIENT_FRAME.answer) {
-        const { value } = decodeQueryAnswer(outcome.payload).value as { value: Uint8Array | null }
+        const answer = decodeQueryAnswer(outcome.payload)
+        answered(answer.index)
+        const { value } = answer.value as { value: Uint8Array | null }
         const text = value === null ? null : Buffer.from(value).toString()
         this.#known.set(open.key, text)
         this.#completed(open, text)
@@ -150,13 +165,18 @@ export class WorkloadClient {
 
   #completed(open: OpenCall, result: string | boolean | null): void {
     this.completed++
-    this.#options.recorder.return(open, 'ok', result)
+    this.#returned(open, 'ok', result)
   }
 
   #unanswered(open: OpenCall, outcome: Exchanged): void {
     const isOver = outcome.kind === 'gaveUp' && !outcome.possible
-    this.#options.recorder.return(open, isOver ? 'failed' : 'unknown', null)
+    this.#returned(open, isOver ? 'failed' : 'unknown', null)
     if (outcome.kind === 'refused') this.#options.onNonsense(`${open.op} was refused with ${outcome.code}`)
+  }
+
+  #returned(open: OpenCall, outcome: 'ok' | 'failed' | 'unknown', result: string | boolean | null): void {
+    this.#options.recorder.return(open, outcome, result)
+    this.#options.trace?.emit('return', this.#options.name, { op: open.op, key: open.key, outcome, result })
   }
 
   /** The result of a write; null when there is none. Reports what no write of ours can come to. */

@@ -29,6 +29,8 @@ export type OpenMode = 'read' | 'append' | 'create'
 export interface FileStatus {
   readonly kind: 'file' | 'directory'
   readonly size: number
+  /** When the content last changed; 0 where that is unknown. */
+  readonly modifiedMs: number
 }
 
 /** Paths use `/`. Errors are the operating system's, with its `code` (ENOENT, EIO, ENOSPC, …). */

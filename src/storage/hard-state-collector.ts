@@ -21,6 +21,10 @@ export class HardStateCollector implements FrameVisitor {
     // Gaps do not matter here: the highest of what is left is what counts.
   }
 
+  onResumption(): void {
+    // Nor does where the journal goes on.
+  }
+
   visit(frame: FrameView): void {
     const { bytes, payloadStart, payloadEnd, header } = frame
     forEachRecord(bytes, payloadStart, payloadEnd, header.recordCount, (kind, start, end) => {

@@ -4,16 +4,21 @@
  * `log verify`, which hooks in through `onEntry`.
  */
 import { readU32, readU64 } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
 import type { HardState } from '../consensus/core.js'
 import { ENTRY_HEADER_BYTES, GENESIS_CHAIN, HASH_BYTES } from '../consensus/entry.js'
-import type { Epoch, Term } from '../consensus/types.js'
+import { decodeMembership, type Membership, type MembershipRecord } from '../consensus/membership.js'
+import type { Epoch, LogIndex, Term } from '../consensus/types.js'
 import { FRAME_HEADER_BYTES } from './frame.js'
+import type { StoredBase } from './log-start.js'
 import { type EntryPosition, GAP_ENTRIES_MAX, PositionMap } from './position-map.js'
 import { decodeHardState, decodeSeal, decodeTruncate, forEachRecord, isReserved, recordKindName } from './records.js'
-import type { FrameView, FrameVisitor, ReportProblem } from './scan-types.js'
+import type { FrameView, FrameVisitor, ProblemKind, ReportProblem } from './scan-types.js'
 import type { JournalIdentity } from './segment-header.js'
 import { TermRuns } from './term-runs.js'
 
+const KIND_AT = 1
+const MEMBERSHIP_KIND = 2
 const CLUSTER_ID_AT = 32
 const PREVIOUS_CHAIN_AT = 112
 const CHAIN_AT = 144
@@ -22,6 +27,8 @@ const CLUSTER_ID_BYTES = 16
 export const NO_HARD_STATE: HardState = { epoch: 0 as Epoch, term: 0 as Term, votedFor: null }
 
 export interface ReplayOptions {
+  /** Where the journal begins. */
+  readonly start: Pick<StoredBase, 'base' | 'firstNext'>
   /** Reads an entry's header; null where it cannot be read. */
   readonly readHeader: (position: EntryPosition) => Promise<Uint8Array | null>
   /** Take in what a frame with problems says (the tools do), or leave it out as a whole. */
@@ -38,6 +45,8 @@ type Change =
       readonly epoch: number
       readonly term: number
       readonly position: EntryPosition
+      /** The configuration that it brings; null for all other entries. */
+      readonly membership: Membership | null
     }
   | { readonly kind: 'truncate'; readonly from: number }
   | { readonly kind: 'hardState'; readonly hardState: HardState }
@@ -50,17 +59,21 @@ interface ChainDebt {
 }
 
 export class JournalReplay implements FrameVisitor {
-  readonly positions = new PositionMap(1)
+  /** Entries after the base. */
+  readonly positions: PositionMap
   readonly terms = new TermRuns()
+  /** For each segment, oldest first, the index that came next when it began. */
+  readonly segmentStarts = new Map<number, number>()
   hardState: HardState = NO_HARD_STATE
   /** The last frame was the seal of a clean stop. */
   cleanStop = false
   readonly #options: ReplayOptions
-  readonly #chain = Buffer.from(GENESIS_CHAIN)
+  readonly #chain: Buffer
   /** `behind`: not in memory, but of an entry on disk. `lost`: damage lies before. */
-  #chainState: 'known' | 'behind' | 'lost' = 'known'
+  #chainState: 'known' | 'behind' | 'lost'
   #clusterId: Uint8Array | null = null
-  #next = 1
+  #next: number
+  #memberships: MembershipRecord[] = []
   #indexLost = false
   #changes: Change[] = []
   #debts: ChainDebt[] = []
@@ -68,10 +81,21 @@ export class JournalReplay implements FrameVisitor {
 
   constructor(options: ReplayOptions) {
     this.#options = options
+    const { base, firstNext } = options.start
+    this.positions = new PositionMap(base.index + 1)
+    this.#next = firstNext
+    this.#chain = Buffer.from(base.chain)
+    // The first kept segment may follow an entry that is gone, or one that was truncated later.
+    this.#chainState = base.index === 0 ? 'known' : 'lost'
   }
 
   get nextIndex(): number {
     return this.#next
+  }
+
+  /** Configurations that entries after the base brought, in index order. */
+  get memberships(): readonly MembershipRecord[] {
+    return this.#memberships
   }
 
   onIdentity(identity: JournalIdentity): void {
@@ -83,10 +107,43 @@ export class JournalReplay implements FrameVisitor {
     this.#indexLost = true
   }
 
+  /** A log whose sound part ends below its base goes on at the base: a snapshot covers what is between. */
+  onResumption(): void {
+    const { base } = this.#options.start
+    if (this.#next > base.index) return
+    this.#next = base.index + 1
+    this.#chain.set(base.chain)
+    this.#chainState = 'known'
+  }
+
+  /** After the last frame: whether the log reaches its base and follows from it. */
+  async closingProblem(): Promise<ProblemKind | null> {
+    const { base } = this.#options.start
+    if (this.#next <= base.index) return 'provenLost'
+    const first = this.positions.get(base.index + 1)
+    if (first === undefined) {
+      const atBase = this.#next === base.index + 1 && this.#chainState === 'known'
+      return atBase && Buffer.compare(this.#chain, base.chain) !== 0 ? 'chainBroken' : null
+    }
+    const header = await this.#options.readHeader(first)
+    const follows =
+      header !== null &&
+      Buffer.compare(header.subarray(PREVIOUS_CHAIN_AT, PREVIOUS_CHAIN_AT + HASH_BYTES), base.chain) === 0
+    return follows ? null : 'chainBroken'
+  }
+
+  /** Leaves out all entries: they do not follow the base. */
+  forgetEntries(): void {
+    this.positions.restart(this.#options.start.base.index + 1)
+    this.terms.truncate(0)
+    this.#memberships = []
+  }
+
   visit(frame: FrameView, report: ReportProblem): void | Promise<void> {
     this.#changes = []
     this.#sound = true
     this.cleanStop = false
+    if (!this.segmentStarts.has(frame.segment)) this.segmentStarts.set(frame.segment, this.#next)
     const note: ReportProblem = (kind, index) => {
       this.#sound = false
       report(kind, index)
@@ -115,8 +172,7 @@ export class JournalReplay implements FrameVisitor {
   }
 
   #truncate(from: number, report: ReportProblem): void {
-    if (from < this.positions.firstIndex || (from > this.#next && !this.#indexLost))
-      return report('entryOrder', this.#next)
+    if (from < 1 || (from > this.#next && !this.#indexLost)) return report('entryOrder', this.#next)
     if (from < this.#next && this.#chainState !== 'lost') this.#chainState = 'behind'
     this.#next = from
     this.#changes.push({ kind: 'truncate', from })
@@ -158,8 +214,21 @@ export class JournalReplay implements FrameVisitor {
       epoch: readU32(bytes, start + 4),
       term: readU64(bytes, start + 8),
       position,
+      membership: this.#membership(bytes, start, end, index, report),
     })
     this.#options.onEntry?.(bytes, start, end, report)
+  }
+
+  #membership(bytes: Buffer, start: number, end: number, index: number, report: ReportProblem): Membership | null {
+    if (bytes[start + KIND_AT] !== MEMBERSHIP_KIND) return null
+    try {
+      // A copy: the window is used again.
+      return decodeMembership(new Uint8Array(bytes.subarray(start + ENTRY_HEADER_BYTES, end)))
+    } catch (error) {
+      if (!(error instanceof KnhkError)) throw error
+      report('membershipWrong', index)
+      return null
+    }
   }
 
   #joinChain(bytes: Buffer, start: number, index: number, report: ReportProblem): void {
@@ -205,12 +274,18 @@ export class JournalReplay implements FrameVisitor {
         case 'truncate':
           this.positions.truncate(change.from)
           this.terms.truncate(change.from)
+          this.#memberships = this.#memberships.filter((record) => record.index < change.from)
           break
         case 'entry':
           this.positions.truncate(change.index)
+          // The snapshot at the base covers it.
+          if (change.index < this.positions.firstIndex) break
           this.positions.skipTo(change.index)
           this.positions.push(change.position.segment, change.position.offset, change.position.length)
           this.terms.add(change.index, change.epoch, change.term)
+          if (change.membership !== null) {
+            this.#memberships.push({ index: change.index as LogIndex, membership: change.membership })
+          }
           break
       }
     }

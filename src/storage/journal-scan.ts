@@ -5,14 +5,14 @@
  * segment is corruption. Opening stops at the first problem; `log verify` goes on behind it.
  * Files of a running node may grow meanwhile: with `pause` nothing half-written is reported.
  */
-import { bytesEqual } from '../base/bytes.js'
 import { FileWindow, WINDOW_BYTES } from './file-window.js'
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FRAME_MAGIC_TEXT, FrameHeader, verifyFrame } from './frame.js'
 import { listSegments, planPieces, type SegmentFile, type SegmentPiece } from './journal-segments.js'
-import { RECORD_HEADER_BYTES, RECORD_KINDS, SEGMENT_SEAL_BYTE } from './records.js'
-import type { FrameView, JournalEnd, LogProblem, ProblemKind, ScanOptions, ScanResult } from './scan-types.js'
+import { BASE_DAMAGED, hasPlace } from './log-start.js'
+import { isSegmentSeal } from './records.js'
+import type { JournalEnd, LogProblem, ProblemKind, ScanOptions, ScanResult } from './scan-types.js'
 import { type MarkerReading, readSealMarker } from './seal-marker.js'
-import { FIRST_SEGMENT, type JournalIdentity, type Place, SEGMENT_HEADER_BYTES } from './segment-header.js'
+import { type JournalIdentity, type Place, SEGMENT_HEADER_BYTES, sameIdentity } from './segment-header.js'
 
 /** Pauses for one frame to become whole. */
 const PAUSES_MAX = 5
@@ -47,13 +47,20 @@ class JournalScan {
   async run(): Promise<ScanResult> {
     const { files, directory } = this.#options
     this.#marker = await readSealMarker(files, directory)
-    const segments = await listSegments(files, directory)
-    const { pieces, resumptions } = planPieces(segments)
+    const { start } = this.#options
+    const listed = await listSegments(files, directory)
+    const segments = listed.filter((file) => file.segment >= start.firstSegment)
+    const { pieces, resumptions: found } = planPieces(segments)
+    const resumptions = [...start.damage.filter((place) => !hasPlace(found, place)), ...found]
+    this.#checkBase(found)
     await this.#pieces(pieces)
-    for (const place of resumptions) this.#problem('damageResumed', place)
+    for (const place of resumptions) if (!hasPlace(start.repaired, place)) this.#problem('damageResumed', place)
     if (!this.#stopped()) await this.#checkMarker()
     return {
       segments,
+      leftovers: listed.filter((file) => file.segment < start.firstSegment),
+      resumptions,
+      repaired: resumptions.filter((place) => hasPlace(start.repaired, place)),
       problems: this.#problems,
       tornTail: this.#tornTail,
       end: this.#end,
@@ -63,17 +70,32 @@ class JournalScan {
     }
   }
 
+  /** Without its base a log has no sound part at all, unless it was begun anew behind that damage. */
+  #checkBase(resumptions: readonly Place[]): void {
+    if (this.#options.start.baseState !== 'damaged' || hasPlace(resumptions, BASE_DAMAGED)) return
+    this.#problem('baseFile', BASE_DAMAGED)
+    this.#end = { ...this.#end, ...BASE_DAMAGED }
+    this.#gap()
+  }
+
   async #pieces(pieces: readonly SegmentPiece[]): Promise<void> {
-    let expected = FIRST_SEGMENT
+    let expected = this.#options.start.firstSegment
+    let before = 0
     for (let i = 0; i < pieces.length && !this.#stopped(); i++) {
       const piece = pieces[i] as SegmentPiece
       const next = pieces[i + 1]
-      if (piece.file.segment !== expected && piece.file.header?.resumesFrom == null) {
+      const resumed = piece.file.header?.resumesFrom ?? null
+      const follows = resumed !== null && (resumed.segment === 0 || resumed.segment === before)
+      if (piece.file.segment !== expected && !follows) {
         this.#problem('segmentMissing', { segment: expected, offset: 0 })
         this.#gap()
         if (this.#stopped()) return
       }
-      expected = piece.file.segment + 1
+      // Where the first segment begins is known from the base.
+      if (resumed !== null && piece.file.segment !== this.#options.start.firstSegment)
+        this.#options.visitor.onResumption()
+      before = piece.file.segment
+      expected = before + 1
       // A header and nothing behind it: made ready while the segment before was still being written.
       const nextUnused = next !== undefined && i + 2 === pieces.length && next.file.size <= SEGMENT_HEADER_BYTES
       await this.#piece(piece, next === undefined, nextUnused)
@@ -199,7 +221,7 @@ class JournalScan {
       payloadEnd: at + length,
     }
     const next = { segment, offset: offset + length, sequence: header.sequence + 1, previousCrc: header.crc }
-    const sealed = isSegmentSeal(view)
+    const sealed = isSegmentSeal(view.bytes, view.payloadStart, view.payloadEnd, header.recordCount)
     const finish = (): void => {
       if (this.#problems.length > problems && this.#stopped()) return
       this.#end = next
@@ -273,15 +295,4 @@ class JournalScan {
   #stopped(): boolean {
     return !this.#options.resync && this.#problems.length > 0
   }
-}
-
-function sameIdentity(a: JournalIdentity, b: JournalIdentity): boolean {
-  return a.nodeId === b.nodeId && bytesEqual(a.clusterId, b.clusterId) && bytesEqual(a.incarnation, b.incarnation)
-}
-
-/** A segment's seal is a frame of its own. */
-function isSegmentSeal(view: FrameView): boolean {
-  if (view.header.recordCount !== 1 || view.bytes[view.payloadStart] !== RECORD_KINDS.seal) return false
-  const start = view.payloadStart + RECORD_HEADER_BYTES
-  return view.payloadEnd > start && view.bytes[start - 4] === 1 && view.bytes[start] === SEGMENT_SEAL_BYTE
 }

@@ -2,26 +2,16 @@
  * `log inspect` on a data directory: read-only, on a stopped or a running node, and on a damaged log
  * as much as can still be decoded.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { countOperations } from './count-operations.js'
 import type { FileSystem } from './files.js'
-import { JournalReplay } from './journal-replay.js'
-import { scanJournal } from './journal-scan.js'
+import { type LookOptions, lookAtLog, type TornTail } from './look-at-log.js'
 import type { PositionMap } from './position-map.js'
-import { SEAL_MARKER_NAME } from './seal-marker.js'
-import { segmentName } from './segment-header.js'
-import { SegmentReader } from './segment-reader.js'
+import type { SegmentReader } from './segment-reader.js'
 
 const LIMIT_DEFAULT = 100
 const READ_BYTES = 1024 * 1024
-const PAUSE_MS = 20
-
-export interface LookOptions {
-  /** Gives a running node the time to finish a frame; 20 ms. */
-  readonly pause?: () => Promise<void>
-}
 
 export interface InspectOptions extends LookOptions {
   /** First index wanted; the first in the log when absent. */
@@ -52,7 +42,7 @@ export interface InspectedLog {
   readonly firstIndex: number | null
   readonly lastIndex: number | null
   /** A half-written last frame; opening the log cuts it off. */
-  readonly tornTail: { readonly segment: string; readonly offset: number; readonly bytes: number } | null
+  readonly tornTail: TornTail | null
 }
 
 /**
@@ -64,40 +54,12 @@ export async function inspectLog(
   directory: string,
   options: InspectOptions = {},
 ): Promise<InspectedLog> {
-  await requireLog(files, directory)
-  const reader = new SegmentReader(files, directory)
-  try {
-    const visitor = new JournalReplay({ readHeader: (position) => reader.readHeader(position), keepDamaged: true })
-    const { tornTail } = await scanJournal({
-      files,
-      directory,
-      visitor,
-      identity: null,
-      resync: true,
-      pause: options.pause ?? pauseBriefly,
-    })
-    const { positions } = visitor
-    const empty = positions.nextIndex === positions.firstIndex
-    return {
-      entries: await readRange(reader, positions, options),
-      firstIndex: empty ? null : positions.firstIndex,
-      lastIndex: empty ? null : positions.nextIndex - 1,
-      tornTail: tornTail === null ? null : { ...tornTail, segment: segmentName(tornTail.segment) },
-    }
-  } finally {
-    await reader.close()
-  }
-}
-
-export async function pauseBriefly(): Promise<void> {
-  await delay(PAUSE_MS)
-}
-
-/** Throws `NotFound` where `directory` holds neither a segment nor the seal of a log whose segments are gone. */
-export async function requireLog(files: FileSystem, directory: string): Promise<void> {
-  const names = (await files.stat(directory))?.kind === 'directory' ? await files.readdir(directory) : []
-  if (!names.some((name) => name.endsWith('.seg') || name === SEAL_MARKER_NAME))
-    throw new KnhkError('NotFound', `there is no log in ${directory}`)
+  return lookAtLog(files, directory, options, async ({ reader, replay, firstIndex, lastIndex, tornTail }) => ({
+    entries: await readRange(reader, replay.positions, options),
+    firstIndex,
+    lastIndex,
+    tornTail,
+  }))
 }
 
 async function readRange(

@@ -9,12 +9,9 @@ import { KnhkError } from '../base/error.js'
 import { computeBatchDigest } from '../consensus/batch-digest.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, verifyChain } from '../consensus/entry.js'
 import type { FileSystem } from './files.js'
-import { JournalReplay } from './journal-replay.js'
-import { scanJournal } from './journal-scan.js'
-import { type LookOptions, pauseBriefly, requireLog } from './log-inspect.js'
+import { type LookOptions, lookAtLog, type TornTail } from './look-at-log.js'
 import type { LogProblem, ProblemKind, ReportProblem } from './scan-types.js'
 import { segmentName } from './segment-header.js'
-import { SegmentReader } from './segment-reader.js'
 
 /** Problems that are listed; a log with more is no better for it. */
 const PROBLEMS_MAX = 10_000
@@ -32,8 +29,10 @@ export interface VerifiedLog {
     readonly offset: number
     readonly kind: ProblemKind
   }[]
-  /** A half-written last frame of an unsealed log; no problem: opening the log cuts it off. */
-  readonly tornTail: { readonly segment: string; readonly offset: number; readonly bytes: number } | null
+  /** Earlier damage that counts no more: where the log goes on in a later segment. */
+  readonly repaired: readonly { readonly segment: string; readonly offset: number }[]
+  /** No problem in a log that was not stopped cleanly. */
+  readonly tornTail: TornTail | null
 }
 
 /**
@@ -41,36 +40,16 @@ export interface VerifiedLog {
  * log, `UnsupportedFormat` for a newer format.
  */
 export async function verifyLog(files: FileSystem, directory: string, options: LookOptions = {}): Promise<VerifiedLog> {
-  await requireLog(files, directory)
-  const reader = new SegmentReader(files, directory)
-  try {
-    const visitor = new JournalReplay({
-      readHeader: (position) => reader.readHeader(position),
-      keepDamaged: true,
-      onEntry: verifyEntry,
-    })
-    const { problems, tornTail } = await scanJournal({
-      files,
-      directory,
-      visitor,
-      identity: null,
-      resync: true,
-      pause: options.pause ?? pauseBriefly,
-    })
-    const { positions } = visitor
-    const empty = positions.nextIndex === positions.firstIndex
-    return {
-      ok: problems.length === 0,
-      firstIndex: empty ? null : positions.firstIndex,
-      lastIndex: empty ? null : positions.nextIndex - 1,
-      entries: positions.count,
-      certificates: 0,
-      problems: problems.slice(0, PROBLEMS_MAX).map(presentProblem),
-      tornTail: tornTail === null ? null : { ...tornTail, segment: segmentName(tornTail.segment) },
-    }
-  } finally {
-    await reader.close()
-  }
+  return lookAtLog(files, directory, { ...options, onEntry: verifyEntry }, (view) => ({
+    ok: view.problems.length === 0,
+    firstIndex: view.firstIndex,
+    lastIndex: view.lastIndex,
+    entries: view.replay.positions.count,
+    certificates: 0,
+    problems: view.problems.slice(0, PROBLEMS_MAX).map(presentProblem),
+    repaired: view.scan.repaired.map(({ segment, offset }) => ({ segment: segmentName(segment), offset })),
+    tornTail: view.tornTail,
+  }))
 }
 
 function presentProblem({ index, segment, offset, kind }: LogProblem): VerifiedLog['problems'][number] {

@@ -163,9 +163,9 @@ export class MemoryFiles implements FileSystem {
 
   async stat(path: string): Promise<FileStatus | null> {
     await this.enter('stat', path, 0, this.#run)
-    if (this.#directories.has(path)) return { kind: 'directory', size: 0 }
+    if (this.#directories.has(path)) return { kind: 'directory', size: 0, modifiedMs: 0 }
     const inode = this.#entries.get(path)
-    return inode === undefined ? null : { kind: 'file', size: inode.size }
+    return inode === undefined ? null : { kind: 'file', size: inode.size, modifiedMs: 0 }
   }
 
   /** What stands before every operation: the injected fault, and death after a crash. For `MemoryFile`. */

@@ -5,12 +5,14 @@
  */
 import { KnhkError } from '../base/error.js'
 import type { HardState, RestoredLog } from '../consensus/core.js'
-import { type Entry, GENESIS_CHAIN } from '../consensus/entry.js'
-import type { Epoch, LogIndex, Term } from '../consensus/types.js'
+import type { Entry } from '../consensus/entry.js'
+import type { SnapshotOffer } from '../consensus/snapshot.js'
+import type { LogIndex } from '../consensus/types.js'
 import { type FileHandle, type FileSystem, storageFailed } from './files.js'
 import { HardStateCollector } from './hard-state-collector.js'
 import { JournalReplay } from './journal-replay.js'
 import { scanJournal } from './journal-scan.js'
+import { hasPlace, type LogStart, readLogStart, writeRepaired } from './log-start.js'
 import type { LogProblem, ScanResult } from './scan-types.js'
 import { removeSealMarker } from './seal-marker.js'
 import { FIRST_SEGMENT, type JournalIdentity, type Place, SEGMENT_BYTES_MAX, segmentName } from './segment-header.js'
@@ -27,6 +29,8 @@ export interface OpenLogOptions {
   readonly identity: JournalIdentity
   /** Applied before, hence certainly durable and committed; 0 if unknown. */
   readonly provenIndex?: number
+  /** The snapshots on disk; the newest that lies inside the log is the one to start from. */
+  readonly snapshots?: readonly SnapshotOffer[]
   /** 64 MiB. */
   readonly segmentBytesMax?: number
   /** Entries handed to the core at start; 16 MiB. */
@@ -46,11 +50,16 @@ export async function createLog(files: FileSystem, directory: string, identity: 
  * and `report`.
  */
 export async function openLog(options: OpenLogOptions): Promise<SegmentedLog> {
-  const opening = new LogOpening(options)
   try {
-    return await opening.run()
+    if ((await options.files.stat(options.directory)) === null) throw noLog(options.directory)
+    const opening = new LogOpening(options, await readLogStart(options.files, options.directory))
+    try {
+      return await opening.run()
+    } catch (error) {
+      await opening.abandon()
+      throw error
+    }
   } catch (error) {
-    await opening.abandon()
     throw storageFailed(`opening the log in ${options.directory}`, error)
   }
 }
@@ -59,13 +68,16 @@ class LogOpening {
   readonly #options: OpenLogOptions
   readonly #reader: SegmentReader
   readonly #replay: JournalReplay
+  readonly #start: LogStart
 
-  constructor(options: OpenLogOptions) {
+  constructor(options: OpenLogOptions, start: LogStart) {
     this.#options = options
+    this.#start = start
     this.#reader = new SegmentReader(options.files, options.directory)
     this.#replay = new JournalReplay({
       readHeader: (position) => this.#reader.readHeader(position),
       keepDamaged: false,
+      start,
     })
   }
 
@@ -76,30 +88,43 @@ class LogOpening {
     const problems = [...scan.problems, ...this.#provenLost(scan, provenIndex)]
     const damaged = problems.length > 0
     const resumeAs = needsNewSegment(problems, scan) ? nextSegmentNumber(scan) : null
+    const { end } = scan
+    await this.#dropLeftovers(scan)
     if (resumeAs === null) await this.#tidy(scan)
-    const hardState = damaged ? await this.#highestHardState() : this.#replay.hardState
+    else await this.#forgetRepair(end)
+    const { base, damage } = this.#start
+    const { positions, memberships, segmentStarts } = this.#replay
+    const lastIndex = (positions.nextIndex - 1) as LogIndex
     const tail = await this.#tail()
+    const snapshot = this.#options.snapshots?.findLast(isInside(base.index, lastIndex)) ?? null
+    // A snapshot holds only what is committed, whether or not the applied state has come that far again.
+    const known = Math.max(base.index, Math.min(provenIndex, lastIndex), snapshot?.base.index ?? 0)
     const restored: RestoredLog = {
-      hardState,
-      base: { index: 0 as LogIndex, term: 0 as Term, epoch: 0 as Epoch, chain: GENESIS_CHAIN },
-      lastIndex: (this.#replay.positions.nextIndex - 1) as LogIndex,
+      hardState: damaged ? await this.#highestHardState() : this.#replay.hardState,
+      base,
+      lastIndex,
       termRuns: [...this.#replay.terms.all],
+      memberships: [...memberships],
+      snapshot,
       tail,
       // After damage the sound part may hold entries again that were truncated later: nothing of it is certain.
-      commitIndex: (damaged ? 0 : Math.min(provenIndex, this.#replay.positions.nextIndex - 1)) as LogIndex,
+      commitIndex: (damaged ? 0 : known) as LogIndex,
       mayVote: !damaged,
     }
+    const unrepaired = [...damage, ...scan.resumptions].filter((place) => !hasPlace(scan.repaired, place))
+    if (resumeAs !== null) unrepaired.push({ segment: end.segment, offset: end.offset })
     const bytesOnDisk = scan.segments.reduce((sum, segment) => sum + segment.size, 0)
-    const { end } = scan
     return new SegmentedLog({
       files,
       directory,
       restored,
-      report: { problems, cutTail: resumeAs === null ? scan.tornTail : null },
-      positions: this.#replay.positions,
+      report: { problems, cutTail: resumeAs === null ? scan.tornTail : null, repaired: scan.repaired },
+      positions,
+      segmentStarts,
+      damage: unrepaired,
       reader: this.#reader,
       writer: new SegmentWriter({ files, directory, identity, end, segmentBytesMax, bytesOnDisk, resumeAs }),
-      lastChain: tail.at(-1)?.chain ?? GENESIS_CHAIN,
+      lastChain: tail.at(-1)?.chain ?? base.chain,
     })
   }
 
@@ -110,21 +135,30 @@ class LogOpening {
 
   async #scan(): Promise<ScanResult> {
     const { files, directory, identity } = this.#options
-    const missing = (await files.stat(directory)) === null
-    const scan = missing
-      ? null
-      : await scanJournal({
-          files,
-          directory,
-          visitor: this.#replay,
-          identity,
-          resync: false,
-          pause: null,
-        })
-    if (scan === null || scan.segments.length === 0) {
-      throw new KnhkError('DataDirectoryLost', `there is no log in ${directory}`)
-    }
-    return scan
+    const scan = await scanJournal({
+      files,
+      directory,
+      start: this.#start,
+      visitor: this.#replay,
+      identity,
+      resync: false,
+      pause: null,
+    })
+    if (scan.segments.length === 0 && scan.leftovers.length === 0) throw noLog(directory)
+    return this.#joinBase(scan)
+  }
+
+  /** Looks whether what the journal holds reaches its base and follows from it. */
+  async #joinBase(scan: ScanResult): Promise<ScanResult> {
+    const kind = scan.problems.every((problem) => problem.kind === 'damageResumed')
+      ? await this.#replay.closingProblem()
+      : null
+    if (kind === null) return scan
+    const { segment, offset } = scan.end
+    const problems = [...scan.problems, { index: this.#start.base.index + 1, segment, offset, kind }]
+    if (kind === 'provenLost') return { ...scan, problems }
+    this.#replay.forgetEntries()
+    return { ...scan, problems, end: { ...scan.end, segment: 0, offset: 0 } }
   }
 
   /** The applied state is written behind the log, so a log that ends before it has lost something. */
@@ -132,6 +166,25 @@ class LogOpening {
     const index = this.#replay.positions.nextIndex
     if (index > provenIndex) return []
     return [{ index, segment: scan.end.segment, offset: scan.end.offset, kind: 'provenLost' }]
+  }
+
+  /** A crash came between a new base and the end of what it makes superfluous. */
+  async #dropLeftovers(scan: ScanResult): Promise<void> {
+    const { files, directory } = this.#options
+    if (this.#start.baseState !== 'sound') return
+    // The base may have been seen before it was durable; what it replaces goes only after it is.
+    await files.syncDirectory(directory)
+    for (const { path } of scan.leftovers) await files.unlink(path)
+    if (scan.leftovers.length > 0) await files.syncDirectory(directory)
+  }
+
+  /** New damage where an older one was repaired counts again. */
+  async #forgetRepair(end: Place): Promise<void> {
+    const { files, directory } = this.#options
+    const { repaired } = this.#start
+    if (!hasPlace(repaired, end)) return
+    const kept = repaired.filter((place) => !hasPlace([end], place))
+    await writeRepaired(files, directory, kept)
   }
 
   /** Cuts the torn tail, drops a segment that was never used, takes the seal marker away. */
@@ -179,7 +232,7 @@ class LogOpening {
   async #highestHardState(): Promise<HardState> {
     const { files, directory } = this.#options
     const visitor = new HardStateCollector(this.#replay.hardState)
-    await scanJournal({ files, directory, visitor, identity: null, resync: true, pause: null })
+    await scanJournal({ files, directory, start: this.#start, visitor, identity: null, resync: true, pause: null })
     return visitor.highest
   }
 
@@ -195,6 +248,14 @@ class LogOpening {
     }
     return first === positions.nextIndex ? [] : this.#reader.readEntries(positions, first, bytesMax)
   }
+}
+
+function noLog(directory: string): KnhkError {
+  return new KnhkError('DataDirectoryLost', `there is no log in ${directory}`)
+}
+
+function isInside(first: LogIndex, last: LogIndex): (snapshot: SnapshotOffer) => boolean {
+  return ({ base }) => base.index >= first && base.index <= last && base.index > 0
 }
 
 function refuseForeign(scan: ScanResult): void {

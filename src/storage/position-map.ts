@@ -2,6 +2,7 @@
  * Where each log entry lies: index → segment, offset, length. Twelve bytes an entry in typed arrays
  * that grow by doubling, so a million entries cost 12 MB and no garbage.
  */
+import { assert } from '../base/assert.js'
 
 const INITIAL_CAPACITY = 1024
 /** A jump between neighbouring entries beyond this is no gap but nonsense. */
@@ -16,7 +17,7 @@ export interface EntryPosition {
 }
 
 export class PositionMap {
-  readonly firstIndex: number
+  #firstIndex: number
   #length = 0
   #missing = 0
   #segments = new Uint32Array(INITIAL_CAPACITY)
@@ -24,12 +25,16 @@ export class PositionMap {
   #lengths = new Uint32Array(INITIAL_CAPACITY)
 
   constructor(firstIndex: number) {
-    this.firstIndex = firstIndex
+    this.#firstIndex = firstIndex
+  }
+
+  get firstIndex(): number {
+    return this.#firstIndex
   }
 
   /** The index after the last one. */
   get nextIndex(): number {
-    return this.firstIndex + this.#length
+    return this.#firstIndex + this.#length
   }
 
   /** Entries whose position is known. */
@@ -53,14 +58,34 @@ export class PositionMap {
 
   /** Forgets entries with an index of `from` and above. */
   truncate(from: number): void {
-    const length = Math.max(0, from - this.firstIndex)
+    const length = Math.max(0, from - this.#firstIndex)
     for (let i = length; i < this.#length; i++) if (this.#segments[i] === 0) this.#missing--
     this.#length = Math.min(this.#length, length)
   }
 
+  /** Forgets entries below `from`, which is at most `nextIndex`, and gives their memory back. */
+  dropBefore(from: number): void {
+    const dropped = from - this.#firstIndex
+    assert(dropped >= 0 && dropped <= this.#length, 'what is dropped is in the map')
+    for (let i = 0; i < dropped; i++) if (this.#segments[i] === 0) this.#missing--
+    this.#firstIndex = from
+    const end = this.#length
+    this.#length -= dropped
+    const capacity = Math.max(INITIAL_CAPACITY, this.#length * 2)
+    this.#segments = moved(this.#segments, dropped, end, capacity)
+    this.#offsets = moved(this.#offsets, dropped, end, capacity)
+    this.#lengths = moved(this.#lengths, dropped, end, capacity)
+  }
+
+  /** Forgets everything: the next entry is `firstIndex`. */
+  restart(firstIndex: number): void {
+    this.truncate(this.#firstIndex)
+    this.#firstIndex = firstIndex
+  }
+
   /** Undefined outside the log and in its gaps. */
   get(index: number): EntryPosition | undefined {
-    const i = index - this.firstIndex
+    const i = index - this.#firstIndex
     if (i < 0 || i >= this.#length || this.#segments[i] === 0) return undefined
     return {
       segment: this.#segments[i] as number,
@@ -74,6 +99,17 @@ export class PositionMap {
     this.#offsets = doubled(this.#offsets)
     this.#lengths = doubled(this.#lengths)
   }
+}
+
+function moved(
+  array: Uint32Array<ArrayBuffer>,
+  start: number,
+  end: number,
+  capacity: number,
+): Uint32Array<ArrayBuffer> {
+  const copy = new Uint32Array(capacity)
+  copy.set(array.subarray(start, end))
+  return copy
 }
 
 function doubled(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {

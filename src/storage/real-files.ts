@@ -170,7 +170,11 @@ class RealFiles implements FileSystem {
   async stat(filePath: string): Promise<FileStatus | null> {
     try {
       const stats = await fs.promises.stat(filePath)
-      return { kind: stats.isDirectory() ? 'directory' : 'file', size: stats.size }
+      return {
+        kind: stats.isDirectory() ? 'directory' : 'file',
+        size: stats.size,
+        modifiedMs: Math.floor(stats.mtimeMs),
+      }
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return null
       throw error

@@ -41,7 +41,7 @@ const KIND_NAMES: readonly (RecordKind | undefined)[] = [
 ]
 
 /** The content of a segment's seal; 1 is that of a clean stop. */
-export const SEGMENT_SEAL_BYTE = 0
+const SEGMENT_SEAL_BYTE = 0
 
 /** `segment`: the last record of a full segment; the next segment exists. `stop`: the last record of a clean stop. */
 export type SealReason = 'segment' | 'stop'
@@ -147,4 +147,11 @@ export function forEachRecord(
   if (payloadEnd - at > 7) return false
   for (; at < payloadEnd; at++) if (bytes[at] !== 0) return false
   return true
+}
+
+/** A segment's seal is a frame of its own. */
+export function isSegmentSeal(bytes: Uint8Array, payloadStart: number, payloadEnd: number, count: number): boolean {
+  if (count !== 1 || bytes[payloadStart] !== RECORD_KINDS.seal) return false
+  const start = payloadStart + RECORD_HEADER_BYTES
+  return payloadEnd > start && bytes[start - 4] === 1 && bytes[start] === SEGMENT_SEAL_BYTE
 }

@@ -5,6 +5,7 @@
 import type { FileSystem } from './files.js'
 import type { FrameHeader } from './frame.js'
 import type { SegmentFile } from './journal-segments.js'
+import type { LogStart } from './log-start.js'
 import type { MarkerReading } from './seal-marker.js'
 import type { JournalIdentity, Place } from './segment-header.js'
 
@@ -27,6 +28,8 @@ export type ProblemKind =
   | 'chainBroken'
   | 'chainWrong'
   | 'batchDigestWrong'
+  | 'membershipWrong'
+  | 'baseFile'
   | 'provenLost'
 
 export interface LogProblem {
@@ -61,11 +64,15 @@ export interface FrameVisitor {
   visit(frame: FrameView, report: ReportProblem): void | Promise<void>
   /** Frames between the last one and the next are lost. */
   onGap(): void
+  /** What follows goes on behind damage, from where the sound part before it ended. */
+  onResumption(): void
 }
 
 export interface ScanOptions {
   readonly files: FileSystem
   readonly directory: string
+  /** Where the log begins, as `readLogStart` gives it. */
+  readonly start: LogStart
   readonly visitor: FrameVisitor
   /** Whose journal it must be; null takes the first header's word. */
   readonly identity: JournalIdentity | null
@@ -84,8 +91,14 @@ export interface JournalEnd extends Place {
 }
 
 export interface ScanResult {
+  /** The segments of the log, evidence of damage included. */
   readonly segments: readonly SegmentFile[]
+  /** Segments below the first of the log: a crash left them behind. */
+  readonly leftovers: readonly SegmentFile[]
   readonly problems: readonly LogProblem[]
+  /** All places behind which the journal goes on in a later segment, and those of them that are repaired. */
+  readonly resumptions: readonly Place[]
+  readonly repaired: readonly Place[]
   readonly tornTail: (Place & { readonly bytes: number }) | null
   readonly end: JournalEnd
   /** The last sound frame; null where there is none. */

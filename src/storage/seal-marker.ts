@@ -56,3 +56,11 @@ export async function removeSealMarker(files: FileSystem, directory: string): Pr
   await files.unlink(`${directory}/${SEAL_MARKER_NAME}`)
   await files.syncDirectory(directory)
 }
+
+/** Keeps a marker that no longer says where the log ends, as evidence. */
+export async function setSealMarkerAside(files: FileSystem, directory: string): Promise<void> {
+  const path = `${directory}/${SEAL_MARKER_NAME}`
+  if ((await files.stat(path)) === null) return
+  await files.rename(path, `${path}.damaged`)
+  await files.syncDirectory(directory)
+}

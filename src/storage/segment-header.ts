@@ -5,7 +5,7 @@
  * docs/data-directory.md has the layout.
  */
 import { crc32 } from 'node:zlib'
-import { readU32, readU64, toUtf8, writeU32, writeU64 } from '../base/bytes.js'
+import { bytesEqual, readU32, readU64, toUtf8, writeU32, writeU64 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 
 export const SEGMENT_HEADER_BYTES = 192
@@ -43,6 +43,10 @@ export interface SegmentHeader extends JournalIdentity {
   readonly previousCrc: number
   /** Set where damage lies before this segment: the journal goes on here from the end of its sound part. */
   readonly resumesFrom: Place | null
+}
+
+export function sameIdentity(a: JournalIdentity, b: JournalIdentity): boolean {
+  return a.nodeId === b.nodeId && bytesEqual(a.clusterId, b.clusterId) && bytesEqual(a.incarnation, b.incarnation)
 }
 
 export function segmentName(segment: number): string {

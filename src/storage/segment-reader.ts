@@ -18,6 +18,8 @@ export const READ_BYTES_MAX = 16 * 1024 * 1024
 interface OpenSegment {
   readonly handle: Promise<FileHandle>
   users: number
+  /** Out of the log: closed by its last user. */
+  released: boolean
 }
 
 export class SegmentReader {
@@ -57,10 +59,20 @@ export class SegmentReader {
     return bytes.length === ENTRY_HEADER_BYTES ? bytes : null
   }
 
+  /** Lets go of segments below `first`, so that the system can free their space. */
+  async release(first: number): Promise<void> {
+    for (const [segment, open] of [...this.#open]) {
+      if (segment >= first) continue
+      this.#open.delete(segment)
+      open.released = true
+      if (open.users === 0) await closeOpened(open)
+    }
+  }
+
   async close(): Promise<void> {
     const open = [...this.#open.values()]
     this.#open.clear()
-    for (const segment of open) await (await segment.handle).close()
+    for (const segment of open) await closeOpened(segment)
   }
 
   async #readRun(run: readonly EntryPosition[], firstIndex: number, into: Entry[]): Promise<void> {
@@ -85,6 +97,7 @@ export class SegmentReader {
       return bytes.subarray(0, count)
     } finally {
       open.users--
+      if (open.released && open.users === 0) await closeOpened(open)
       await this.#evict()
     }
   }
@@ -92,7 +105,11 @@ export class SegmentReader {
   #segment(segment: number): OpenSegment {
     let open = this.#open.get(segment)
     if (open === undefined)
-      open = { handle: this.#files.open(`${this.#directory}/${segmentName(segment)}`, 'read'), users: 0 }
+      open = {
+        handle: this.#files.open(`${this.#directory}/${segmentName(segment)}`, 'read'),
+        users: 0,
+        released: false,
+      }
     this.#open.delete(segment)
     this.#open.set(segment, open)
     return open
@@ -103,9 +120,15 @@ export class SegmentReader {
     for (const [segment, open] of this.#open) {
       if (open.users > 0) continue
       this.#open.delete(segment)
-      return (await open.handle).close()
+      return closeOpened(open)
     }
   }
+}
+
+/** A file that could not be opened needs no closing. */
+async function closeOpened(open: OpenSegment): Promise<void> {
+  const handle = await open.handle.catch(() => null)
+  await handle?.close()
 }
 
 /** How many positions from `first` on lie together in one segment. */

@@ -61,6 +61,18 @@ export class SegmentWriter {
     return this.#resumeAs !== null || this.#end.offset === SEGMENT_HEADER_BYTES
   }
 
+  /** Segments with so many bytes are gone from the disk. */
+  released(bytes: number): void {
+    this.#bytesOnDisk -= bytes
+  }
+
+  /** Makes sure that the next frame is the first of its segment. */
+  async beginSegment(): Promise<void> {
+    if (this.atSegmentStart) return
+    await this.#open()
+    await this.#nextSegment()
+  }
+
   /** Makes room for a frame of `bytes`: opens the segment, changes to the next one where this is full. */
   async reserve(bytes: number): Promise<void> {
     if (this.#resumeAs !== null) {

@@ -8,43 +8,26 @@ import { bytesEqual } from '../base/bytes.js'
 import type { KnhkError } from '../base/error.js'
 import type { HardState, RestoredLog, StoreRecord } from '../consensus/core.js'
 import type { Entry, EntryHeader } from '../consensus/entry.js'
+import type { LogBase } from '../consensus/snapshot.js'
 import type { LogIndex } from '../consensus/types.js'
 import type { LogStore } from '../node/ports.js'
-import { countOperations } from './count-operations.js'
-import { type FileSystem, storageFailed } from './files.js'
-import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, frameBytes } from './frame.js'
-import type { PositionMap } from './position-map.js'
+import { chainInRun, HARD_STATE_RECORD_BYTES_MAX, planAppend, splitFrames } from './append-plan.js'
+import { storageFailed } from './files.js'
+import { FRAME_HEADER_BYTES, frameBytes } from './frame.js'
+import type { LogReport, SegmentedLogParts } from './log-parts.js'
+import { writeLogBase, writeRepaired } from './log-start.js'
+import { dropSegments, firstKept } from './log-trim.js'
+import { readHeaders } from './read-headers.js'
 import { type JournalRecord, recordBytes } from './records.js'
-import type { LogProblem } from './scan-types.js'
-import { writeSealMarker } from './seal-marker.js'
+import { setSealMarkerAside, writeSealMarker } from './seal-marker.js'
 import type { Place } from './segment-header.js'
 import type { SegmentReader } from './segment-reader.js'
-import type { SegmentWriter } from './segment-writer.js'
 
-/** A frame is cut at about this size; a longer append becomes several frames, synced one after the other. */
-const FRAME_TARGET_BYTES = 8 * 1024 * 1024
-/** Room for the repeated hard state at the start of a segment. */
-const HARD_STATE_RECORD_BYTES_MAX = 96
-const HEADERS_READ_BYTES = 1024 * 1024
-
-/** What opening found besides the log itself. */
-export interface LogReport {
-  /** Empty for a healthy log. */
-  readonly problems: readonly LogProblem[]
-  /** The last, half-written frame, which was cut off. */
-  readonly cutTail: (Place & { readonly bytes: number }) | null
-}
-
-export interface SegmentedLogParts {
-  readonly files: FileSystem
-  readonly directory: string
-  readonly restored: RestoredLog
-  readonly report: LogReport
-  readonly positions: PositionMap
-  readonly reader: SegmentReader
-  readonly writer: SegmentWriter
-  /** Chain value of the last entry. */
-  readonly lastChain: Uint8Array
+/** A read under way, and what happened to its entries meanwhile. */
+interface Reading {
+  readonly from: number
+  truncatedFrom: number
+  dropped: boolean
 }
 
 export class SegmentedLog implements LogStore {
@@ -53,8 +36,13 @@ export class SegmentedLog implements LogStore {
   readonly #parts: SegmentedLogParts
   #hardState: HardState
   #lastChain: Uint8Array
-  readonly #readings = new Set<{ truncatedFrom: number }>()
+  #base: LogBase
+  #damage: readonly Place[]
+  #mayVote: boolean
+  readonly #readings = new Set<Reading>()
   #appending = false
+  /** Settles when nothing writes any more: an append and `markRepaired` take turns. */
+  #writing: Promise<void> = Promise.resolve()
   #closed = false
   #failure: KnhkError | null = null
 
@@ -64,6 +52,14 @@ export class SegmentedLog implements LogStore {
     this.report = parts.report
     this.#hardState = parts.restored.hardState
     this.#lastChain = parts.lastChain
+    this.#base = parts.restored.base
+    this.#damage = parts.damage
+    this.#mayVote = parts.restored.mayVote
+  }
+
+  /** What the log follows now. */
+  get base(): LogBase {
+    return this.#base
   }
 
   get firstIndex(): LogIndex {
@@ -74,6 +70,19 @@ export class SegmentedLog implements LogStore {
     return (this.#parts.positions.nextIndex - 1) as LogIndex
   }
 
+  countBack(index: LogIndex, maxEntries: number, maxBytes: number): number {
+    const { positions } = this.#parts
+    let bytes = 0
+    let count = 0
+    for (; count < maxEntries; count++) {
+      const position = positions.get(index - count)
+      if (position === undefined) break
+      bytes += position.length
+      if (bytes > maxBytes) break
+    }
+    return count
+  }
+
   /** Bytes of all segment files, for the disk quota. */
   get bytesOnDisk(): number {
     return this.#parts.writer.bytesOnDisk
@@ -82,59 +91,69 @@ export class SegmentedLog implements LogStore {
   async append(records: readonly StoreRecord[]): Promise<void> {
     assert(!this.#appending, 'the log has one append at a time')
     assert(!this.#closed, 'a closed log takes no appends')
-    if (this.#failure !== null) throw this.#failure
     this.#appending = true
     try {
-      const journal = flatten(records)
-      await this.#check(journal)
-      for (const frame of splitFrames(journal)) await this.#writeFrame(frame)
-    } catch (error) {
-      this.#failure = storageFailed('writing to the log', error)
-      throw this.#failure
+      await this.#exclusively('writing to the log', async () => {
+        for (const step of planAppend(records)) {
+          if (step.kind === 'base') await this.#changeBase(step.base)
+          else {
+            await this.#check(step.records)
+            for (const frame of splitFrames(step.records)) await this.#writeFrame(frame)
+          }
+        }
+      })
     } finally {
       this.#appending = false
     }
   }
 
+  /** The evidence stays where it is, until compaction drops its segments. */
+  async markRepaired(): Promise<void> {
+    assert(!this.#closed, 'a closed log is not repaired')
+    await this.#exclusively('marking the log as repaired', async () => {
+      if (this.#mayVote) return
+      const { files, directory, writer, report } = this.#parts
+      // The segment that goes on behind the damage must exist before the damage stops counting.
+      if (writer.atSegmentStart) await this.#writeFrame([])
+      await setSealMarkerAside(files, directory)
+      await writeRepaired(files, directory, [...report.repaired, ...this.#damage])
+      this.#damage = []
+      this.#mayVote = true
+    })
+  }
+
   async read(from: LogIndex, maxBytes: number): Promise<Entry[]> {
     const { positions, reader } = this.#parts
     // A truncation may come in between: what was read from its places is then stale.
-    const reading = { truncatedFrom: Number.POSITIVE_INFINITY }
+    const reading = { from, truncatedFrom: Number.POSITIVE_INFINITY, dropped: false }
     this.#readings.add(reading)
     try {
       const entries = await reader.readEntries(positions, from, maxBytes)
-      return entries.filter((entry) => entry.index < reading.truncatedFrom)
+      return reading.dropped ? [] : entries.filter((entry) => entry.index < reading.truncatedFrom)
+    } catch (error) {
+      if (reading.dropped) return []
+      throw error
     } finally {
       this.#readings.delete(reading)
     }
   }
 
-  async headers(
+  headers(
     from: LogIndex,
     to: LogIndex,
     limit: number,
   ): Promise<{ header: EntryHeader; bytes: number; operations: number }[]> {
-    const found: { header: EntryHeader; bytes: number; operations: number }[] = []
-    let next = Math.max(from, this.firstIndex) as LogIndex
-    while (next <= to && found.length < limit) {
-      const entries = await this.read(next, HEADERS_READ_BYTES)
-      if (entries.length === 0) break
-      for (const entry of entries.slice(0, Math.min(limit - found.length, to - next + 1))) {
-        const { header, body, ...fields } = entry
-        found.push({ header: fields, bytes: header.length + body.length, operations: countOperations(body) })
-      }
-      next = (next + entries.length) as LogIndex
-    }
-    return found
+    return readHeaders(this, from, to, limit)
   }
 
   async close(): Promise<void> {
     assert(!this.#appending, 'the log is not closed during an append')
     if (this.#closed) return
     this.#closed = true
+    await this.#writing
     const { files, directory, writer, reader } = this.#parts
     try {
-      if (this.#failure === null && this.restored.mayVote) {
+      if (this.#failure === null && this.#mayVote) {
         await writer.reserve(FRAME_HEADER_BYTES)
         await writer.write([{ kind: 'seal', reason: 'stop' }])
         const { segment, offset, sequence, previousCrc } = writer.end
@@ -145,6 +164,25 @@ export class SegmentedLog implements LogStore {
     } finally {
       await writer.close()
       await reader.close()
+    }
+  }
+
+  /** Runs `work` when no other write is under way. Its failure is final. */
+  async #exclusively(what: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#writing
+    let done = (): void => undefined
+    this.#writing = new Promise((resolve) => {
+      done = resolve
+    })
+    try {
+      await before
+      if (this.#failure !== null) throw this.#failure
+      await work()
+    } catch (error) {
+      this.#failure ??= storageFailed(what, error)
+      throw this.#failure
+    } finally {
+      done()
     }
   }
 
@@ -163,7 +201,7 @@ export class SegmentedLog implements LogStore {
       } else if (record.kind === 'truncate') {
         assert(record.from >= positions.firstIndex && record.from <= next, 'a truncation begins inside the log')
         if (record.from === next) continue
-        chain = chainInBatch(records, i, record.from - 1) ?? (await this.#chainOnDisk(reader, record.from - 1))
+        chain = chainInRun(records, i, record.from - 1) ?? (await this.#chainOnDisk(reader, record.from - 1))
         next = record.from
       }
     }
@@ -171,7 +209,7 @@ export class SegmentedLog implements LogStore {
   }
 
   async #chainOnDisk(reader: SegmentReader, index: number): Promise<Uint8Array> {
-    if (index === this.restored.base.index) return this.restored.base.chain
+    if (index === this.#base.index) return this.#base.chain
     const [entry] = await reader.readEntries(this.#parts.positions, index, 1)
     assert(entry !== undefined, 'the entry before a truncation is in the log')
     return entry.chain
@@ -185,6 +223,7 @@ export class SegmentedLog implements LogStore {
     const repeated: JournalRecord[] = writer.atSegmentStart ? [{ kind: 'hardState', hardState: this.#hardState }] : []
     const records = [...repeated, ...batch]
     const { segment } = writer.end
+    if (writer.atSegmentStart) this.#parts.segmentStarts.set(segment, positions.nextIndex)
     const { contentOffsets } = await writer.write(records)
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as JournalRecord
@@ -201,43 +240,62 @@ export class SegmentedLog implements LogStore {
     this.#parts.positions.truncate(from)
     for (const reading of this.#readings) reading.truncatedFrom = Math.min(reading.truncatedFrom, from)
   }
-}
 
-function flatten(records: readonly StoreRecord[]): JournalRecord[] {
-  const flat: JournalRecord[] = []
-  for (const record of records) {
-    if (record.kind === 'entries') for (const entry of record.entries) flat.push({ kind: 'entry', entry })
-    else flat.push(record)
+  async #changeBase(base: LogBase): Promise<void> {
+    assert(base.index >= this.#base.index, 'the base of a log only goes up')
+    if (await this.#holds(base)) await this.#compact(base)
+    else await this.#reset(base)
   }
-  return flat
-}
 
-/** Cuts a long append into frames. A crash between two of them leaves a prefix, as between two appends. */
-function splitFrames(records: readonly JournalRecord[]): JournalRecord[][] {
-  const frames: JournalRecord[][] = []
-  let frame: JournalRecord[] = []
-  let bytes = 0
-  for (const record of records) {
-    const length = recordBytes(record)
-    assert(frameBytes(length + HARD_STATE_RECORD_BYTES_MAX) <= FRAME_BYTES_MAX, 'a record fits into a frame')
-    if (frame.length > 0 && bytes + length > FRAME_TARGET_BYTES) {
-      frames.push(frame)
-      frame = []
-      bytes = 0
-    }
-    frame.push(record)
-    bytes += length
+  async #holds(base: LogBase): Promise<boolean> {
+    if (base.index > this.lastIndex) return false
+    const chain =
+      base.index === this.lastIndex ? this.#lastChain : await this.#chainOnDisk(this.#parts.reader, base.index)
+    return bytesEqual(chain, base.chain)
   }
-  if (frame.length > 0) frames.push(frame)
-  return frames
-}
 
-/** The chain value of `index` if it was appended earlier in the same batch. */
-function chainInBatch(records: readonly JournalRecord[], before: number, index: number): Uint8Array | undefined {
-  for (let i = before - 1; i >= 0; i--) {
-    const record = records[i] as JournalRecord
-    if (record.kind === 'entry' && record.entry.index === index) return record.entry.chain
-    if (record.kind === 'truncate' && record.from <= index) return undefined
+  /** The log begins later; whole segments that hold nothing of it go. */
+  async #compact(base: LogBase): Promise<void> {
+    if (base.index === this.#base.index) return
+    const { positions, writer, segmentStarts } = this.#parts
+    // The first frame of every segment repeats the hard state, so what is kept has one.
+    if (writer.atSegmentStart) await this.#writeFrame([])
+    const next = base.index + 1
+    const wanted = positions.get(next)?.segment ?? writer.end.segment
+    const { firstSegment, firstNext } = firstKept(segmentStarts, wanted, next)
+    await this.#moveBase(base, firstSegment, firstNext)
+    positions.dropBefore(next)
+    for (const reading of this.#readings) if (reading.from <= base.index) reading.dropped = true
+    await this.#dropSegments(firstSegment)
   }
-  return undefined
+
+  /** The log is another one from here on: empty, behind `base`. */
+  async #reset(base: LogBase): Promise<void> {
+    const { positions, writer, segmentStarts } = this.#parts
+    await writer.beginSegment()
+    await this.#writeFrame([])
+    const firstSegment = writer.end.segment
+    const next = base.index + 1
+    await this.#moveBase(base, firstSegment, next)
+    positions.restart(next)
+    segmentStarts.clear()
+    segmentStarts.set(firstSegment, next)
+    this.#lastChain = base.chain
+    for (const reading of this.#readings) reading.dropped = true
+    await this.#dropSegments(firstSegment)
+  }
+
+  async #moveBase(base: LogBase, firstSegment: number, firstNext: number): Promise<void> {
+    const { files, directory } = this.#parts
+    await writeLogBase(files, directory, { base, firstSegment, firstNext, damage: this.#damage })
+    this.#base = base
+  }
+
+  /** Removes segments below `first`. The base that names `first` is durable. */
+  async #dropSegments(first: number): Promise<void> {
+    const { files, directory, reader, writer, segmentStarts } = this.#parts
+    await reader.release(first)
+    for (const segment of [...segmentStarts.keys()]) if (segment < first) segmentStarts.delete(segment)
+    writer.released(await dropSegments(files, directory, first))
+  }
 }

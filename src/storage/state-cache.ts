@@ -41,4 +41,10 @@ export class StateCache {
     this.#young.delete(key)
     this.#old.delete(key)
   }
+
+  clear(): void {
+    this.#young.clear()
+    this.#old.clear()
+    this.#youngBytes = 0
+  }
 }

@@ -31,6 +31,8 @@ const FLUSH_OVERHEAD_BYTES = 128
 export interface Generation {
   readonly changes: ReadonlyMap<string, Uint8Array | null>
   readonly bytes: number
+  /** Where the generation before it ended. */
+  readonly previousIndex: number
   readonly appliedIndex: number
 }
 
@@ -64,9 +66,9 @@ export class StateFlusher {
 
   /**
    * Writes generations (oldest first) as one: of each key only the newest value. Resolves when that is
-   * done. The cache knows the values from then on.
+   * done. The cache knows the values from then on. `finish` adds to the batch.
    */
-  async flush(generations: readonly Generation[]): Promise<void> {
+  async flush(generations: readonly Generation[], finish?: (batch: StateBatch) => void): Promise<void> {
     const batch = this.#options.database.batch()
     const newest = generations.at(-1)
     assert(newest !== undefined, 'a flush has something to write')
@@ -87,6 +89,7 @@ export class StateFlusher {
       hiding.push(generation.changes)
     }
     const position = this.#mark(batch, newest.appliedIndex, total + bytes)
+    finish?.(batch)
     await batch.write()
     this.#position = position
   }

@@ -16,6 +16,9 @@ const MARKER_KEYS_END = Buffer.from('\x00h', 'latin1')
 export const POSITION_KEY = Buffer.from('\x00p', 'latin1')
 export const DAMAGE_KEY = Buffer.from('\x00d', 'latin1')
 
+/** There, synced, while the content is being replaced: what is in the store is neither old nor new. */
+export const REPLACING_KEY = Buffer.from('\x00r', 'latin1')
+
 /** Whose state it is: 16 and 16 bytes. */
 export interface StateIdentity {
   readonly clusterId: Uint8Array

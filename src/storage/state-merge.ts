@@ -12,24 +12,38 @@ export interface Pair {
   readonly value: Uint8Array
 }
 
-/** Changes with `from` ≤ key < `to`, the last one of each key, in the order asked for. `newest` comes last in `generations`. */
-export function changesInRange(
-  generations: readonly ReadonlyMap<string, Uint8Array | null>[],
-  from: string,
-  to: string | null,
-  reverse: boolean,
-): Change[] {
+/** Keys looked at before other work gets a turn. */
+const SLICE_KEYS = 4096
+
+/**
+ * Changes with `from` ≤ key < `to`, the last one of each key, in the order asked for, as of the call.
+ * `frozen` does not change any more, oldest first; `open` may change as soon as this returns.
+ */
+export async function changesInRange(
+  frozen: readonly ReadonlyMap<string, Uint8Array | null>[],
+  open: ReadonlyMap<string, Uint8Array | null>,
+  range: { readonly from: string; readonly to: string | null; readonly reverse: boolean },
+  nextTurn: (callback: () => void) => void,
+): Promise<Change[]> {
+  const { from, to, reverse } = range
+  const newest = new Map<string, Uint8Array | null>()
+  for (const [key, value] of open) if (key >= from && (to === null || key < to)) newest.set(key, value)
   const last = new Map<string, Uint8Array | null>()
-  for (const generation of generations) {
-    for (const [key, value] of generation) if (key >= from && (to === null || key < to)) last.set(key, value)
+  let keys = 0
+  for (const generation of frozen) {
+    for (const [key, value] of generation) {
+      if (key >= from && (to === null || key < to)) last.set(key, value)
+      if (++keys % SLICE_KEYS === 0) await new Promise<void>((resolve) => nextTurn(resolve))
+    }
   }
+  for (const [key, value] of newest) last.set(key, value)
   const sign = reverse ? -1 : 1
   return [...last].sort(([a], [b]) => (a < b ? -sign : sign))
 }
 
 /** Yields the merged pairs; closes the cursor when done or abandoned. `chunk` pairs are read at a time. */
 export async function* mergePairs(
-  changes: readonly Change[],
+  collecting: Promise<readonly Change[]>,
   cursor: StateCursor,
   options: {
     readonly reverse: boolean
@@ -40,6 +54,7 @@ export async function* mergePairs(
   const precedes = (a: string, b: string): boolean => (options.reverse ? a > b : a < b)
   let next = 0
   try {
+    const changes = await collecting
     for (;;) {
       const stored = await cursor.next(options.chunk)
       if (stored.length === 0) break

@@ -12,6 +12,7 @@ import {
   decodePosition,
   MARKER_KEYS,
   POSITION_KEY,
+  REPLACING_KEY,
   type StateIdentity,
   type StateMarker,
   type StatePosition,
@@ -56,6 +57,7 @@ async function check(
   identity: StateIdentity,
 ): Promise<Checked | Exclude<RebuildReason, null>> {
   if (database.getSync(DAMAGE_KEY) !== undefined) return 'damaged'
+  if (database.getSync(REPLACING_KEY) !== undefined) return 'hole'
   const stored = database.getSync(POSITION_KEY)
   if (stored === undefined) return (await isEmpty(database)) ? { position: EMPTY, markers: [] } : 'hole'
   const value = checkedValue(POSITION_KEY, stored)

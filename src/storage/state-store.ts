@@ -7,10 +7,10 @@
 import { assert } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
 import type { LogIndex } from '../consensus/types.js'
-import type { StateStore } from '../node/ports.js'
+import type { StatePair, StateStore } from '../node/ports.js'
 import { storageFailed } from './files.js'
 import { StateCache } from './state-cache.js'
-import type { StateDatabase, StateDatabaseSource } from './state-database.js'
+import type { StateCursor, StateDatabase, StateDatabaseSource } from './state-database.js'
 import { type Generation, StateFlusher } from './state-flusher.js'
 import {
   checkedValue,
@@ -21,11 +21,14 @@ import {
   protectValue,
   type StateIdentity,
 } from './state-format.js'
-import { changesInRange, mergePairs, type Pair } from './state-merge.js'
+import { type Change, changesInRange, mergePairs, type Pair } from './state-merge.js'
 import { type RebuildReason, type RecoveredState, recoverState } from './state-recovery.js'
+import { replaceState } from './state-replacement.js'
 
 const CACHE_BYTES = 64 * 1024 * 1024
 const CURSOR_CHUNK = 500
+/** A walk shares the loop with everything else. */
+const WALK_CHUNK = 256
 
 export interface StateStoreOptions {
   readonly source: StateDatabaseSource
@@ -65,6 +68,11 @@ export class OverlayStateStore implements StateStore {
   readonly #frozen: Generation[] = []
   #frozenBytes = 0
   #rotatedIndex: number
+  /** Where the next generation begins: behind this entry. */
+  #frozenIndex: number
+  /** While a walk is prepared: nothing newer is written. */
+  #flushLimit = Number.POSITIVE_INFINITY
+  #walking = false
   #flushing: Promise<void> | null = null
   #failure: KnhkError | null = null
 
@@ -77,6 +85,7 @@ export class OverlayStateStore implements StateStore {
     this.#cache = new StateCache(options.cacheBytes ?? CACHE_BYTES)
     this.#flusher = new StateFlusher({ database, identity, position, markers, nextTurn, cache: this.#cache })
     this.#rotatedIndex = position.appliedIndex
+    this.#frozenIndex = position.appliedIndex
   }
 
   get appliedIndex(): LogIndex {
@@ -117,8 +126,13 @@ export class OverlayStateStore implements StateStore {
     assert(appliedIndex >= this.#rotatedIndex, 'generations end in the order of the log')
     this.#rotatedIndex = appliedIndex
     const changes = this.#open
-    if (changes.size === 0) return changes
-    this.#frozen.push({ changes, bytes: this.#openBytes, appliedIndex })
+    if (changes.size === 0) {
+      // Nothing changed up to here either: whatever comes begins behind it.
+      this.#frozenIndex = appliedIndex
+      return changes
+    }
+    this.#frozen.push({ changes, bytes: this.#openBytes, previousIndex: this.#frozenIndex, appliedIndex })
+    this.#frozenIndex = appliedIndex
     this.#frozenBytes += this.#openBytes
     this.#open = new Map()
     this.#openBytes = 0
@@ -126,7 +140,8 @@ export class OverlayStateStore implements StateStore {
   }
 
   flush(): void {
-    if (this.#frozen.length > 0) this.#flushing ??= this.#flushAll()
+    const oldest = this.#frozen[0]
+    if (oldest !== undefined && oldest.appliedIndex <= this.#flushLimit) this.#flushing ??= this.#flushAll()
   }
 
   async range(
@@ -137,8 +152,8 @@ export class OverlayStateStore implements StateStore {
     const { limit = Number.POSITIVE_INFINITY, reverse = false } = options
     const found: Pair[] = []
     if (limit <= 0 || from >= to) return found
-    const changes = changesInRange(this.#generations(), from, to, reverse)
     const cursor = this.#database.cursor(dataKey(from), dataKey(to), reverse)
+    const changes = this.#changes({ from, to, reverse })
     // One more chunk than needed is cheap; a chunk per pair is not.
     const chunk = Math.max(1, Math.min(limit, CURSOR_CHUNK))
     for await (const pair of mergePairs(changes, cursor, { reverse, chunk, decode: this.#decode })) {
@@ -148,11 +163,58 @@ export class OverlayStateStore implements StateStore {
     return found
   }
 
+  async condemn(): Promise<void> {
+    await this.#database.putDurably(DAMAGE_KEY, protectValue(DAMAGE_KEY, new Uint8Array(0)))
+  }
+
   scan(): AsyncIterable<{ key: string; value: Uint8Array }> {
     // Both are taken now, before the first pair is asked for.
-    const changes = changesInRange(this.#generations(), '', null, false)
     const cursor = this.#database.cursor(dataKey(''), DATA_KEYS_END, false)
+    const changes = this.#changes({ from: '', to: null, reverse: false })
     return mergePairs(changes, cursor, { reverse: false, chunk: CURSOR_CHUNK, decode: this.#decode })
+  }
+
+  async walk(index: LogIndex): Promise<AsyncIterable<StatePair>> {
+    assert(!this.#walking, 'there is one walk at a time')
+    assert(index <= this.#rotatedIndex, 'a walk shows what was rotated')
+    this.#walking = true
+    this.#flushLimit = index
+    try {
+      // A write under way may still carry newer generations.
+      await this.#flushing
+      this.flush()
+      await this.#flushing
+      if (this.#failure !== null) throw this.#failure
+      if (this.#flusher.appliedIndex > index || (this.#frozen[0]?.previousIndex ?? index) < index) {
+        throw new KnhkError('Refused', `the state as of index ${index} is gone: a newer one was written`)
+      }
+      return this.#walkCursor(this.#database.cursor(dataKey(''), DATA_KEYS_END, false))
+    } catch (error) {
+      this.#walking = false
+      throw error
+    } finally {
+      this.#flushLimit = Number.POSITIVE_INFINITY
+      this.flush()
+    }
+  }
+
+  async replace(appliedIndex: LogIndex, pairs: AsyncIterable<StatePair>): Promise<void> {
+    assert(!this.#walking, 'a state that is replaced is not walked over')
+    await this.#flushing
+    if (this.#failure !== null) throw this.#failure
+    this.#open.clear()
+    this.#openBytes = 0
+    this.#frozen.length = 0
+    this.#frozenBytes = 0
+    this.#cache.clear()
+    try {
+      await replaceState(this.#database, this.#flusher, appliedIndex, pairs)
+    } catch (error) {
+      this.#failure = storageFailed('replacing the applied state', error)
+      throw this.#failure
+    }
+    this.#rotatedIndex = appliedIndex
+    this.#frozenIndex = appliedIndex
   }
 
   /** Writes what is frozen, and the last applied index, and closes. The open generation is dropped: it ends inside the log. */
@@ -160,21 +222,31 @@ export class OverlayStateStore implements StateStore {
     this.flush()
     await this.#flushing
     if (this.#failure === null && this.#rotatedIndex > this.#flusher.appliedIndex && this.#open.size === 0) {
-      this.#frozen.push({ changes: new Map(), bytes: 0, appliedIndex: this.#rotatedIndex })
+      const previousIndex = this.#frozenIndex
+      this.#frozen.push({ changes: new Map(), bytes: 0, previousIndex, appliedIndex: this.#rotatedIndex })
       await this.#flushAll()
     }
     await this.#database.close()
   }
 
-  /** Oldest first, the open one last. */
-  #generations(): ReadonlyMap<string, Uint8Array | null>[] {
-    return [...this.#frozen.map((generation) => generation.changes), this.#open]
+  #changes(range: Parameters<typeof changesInRange>[2]): Promise<Change[]> {
+    const frozen = this.#frozen.map((generation) => generation.changes)
+    return changesInRange(frozen, this.#open, range, this.#options.nextTurn)
+  }
+
+  async *#walkCursor(cursor: StateCursor): AsyncGenerator<StatePair> {
+    try {
+      yield* mergePairs(Promise.resolve([]), cursor, { reverse: false, chunk: WALK_CHUNK, decode: this.#decode })
+    } finally {
+      this.#walking = false
+    }
   }
 
   async #flushAll(): Promise<void> {
     try {
-      while (this.#frozen.length > 0) {
-        const writing = [...this.#frozen]
+      for (;;) {
+        const writing = this.#frozen.filter((generation) => generation.appliedIndex <= this.#flushLimit)
+        if (writing.length === 0) break
         await this.#flusher.flush(writing)
         this.#frozen.splice(0, writing.length)
         for (const generation of writing) this.#frozenBytes -= generation.bytes

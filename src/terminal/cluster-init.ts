@@ -12,7 +12,7 @@ import {
   localMembers,
   type MemberPlan,
 } from '../cluster/init.js'
-import type { ClusterSettings } from '../consensus/configuration.js'
+import { type ClusterSettings, DEFAULT_SETTINGS } from '../consensus/configuration.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { loadPublicKey } from '../crypto/key-files.js'
@@ -31,6 +31,7 @@ export interface InitFlags {
   readonly zone?: readonly string[] | undefined
   readonly protocol: ProtocolName
   readonly 'election-timeout'?: string | undefined
+  readonly 'lease-drift'?: string | undefined
 }
 
 /** Throws `Usage` or `InvalidArgument` that names the flag. */
@@ -41,7 +42,7 @@ export async function initOptions(flags: InitFlags): Promise<InitOptions> {
     flags.member === undefined ? localMembers(flags.nodes ?? DEFAULT_NODES) : flags.member.map(parseMember)
   const keys = pairs(flags['member-key'] ?? [], '--member-key', members)
   const zones = pairs(flags.zone ?? [], '--zone', members)
-  const timeout = flags['election-timeout']
+  const settings = settingsOf(flags['election-timeout'], flags['lease-drift'])
   return {
     dir: flags.dir,
     protocol: flags.protocol,
@@ -52,7 +53,7 @@ export async function initOptions(flags: InitFlags): Promise<InitOptions> {
         publicKey: await readKey(keys.get(member.id)),
       })),
     ),
-    ...(timeout === undefined ? {} : { settings: settingsOf(parseDuration(timeout)) }),
+    ...(settings === null ? {} : { settings }),
   }
 }
 
@@ -126,14 +127,16 @@ function pairs(texts: readonly string[], flag: string, members: readonly MemberP
   return found
 }
 
-function splitPair(text: string, flag: string): [string, string] {
+/** `ID=VALUE`. Throws `InvalidArgument` that names the flag. */
+export function splitPair(text: string, flag: string): [string, string] {
   const at = text.indexOf('=')
   if (at < 1 || at === text.length - 1)
     throw new KnhkError('InvalidArgument', `${flag}: ${JSON.stringify(text)} is not of the form ID=VALUE`)
   return [text.slice(0, at), text.slice(at + 1)]
 }
 
-async function readKey(text: string | undefined): Promise<Uint8Array | null> {
+/** A key as base64 or as the file that holds it; null for nothing. Throws `InvalidArgument`, `InvalidKeyFile`. */
+export async function readKey(text: string | undefined): Promise<Uint8Array | null> {
   if (text === undefined) return null
   const isFile = await access(text).then(
     () => true,
@@ -142,7 +145,18 @@ async function readKey(text: string | undefined): Promise<Uint8Array | null> {
   return isFile ? loadPublicKey(resolve(text)) : parsePublicKey(text)
 }
 
-function settingsOf(electionTimeoutMinMs: number): ClusterSettings {
+/** Null where all is left at its default. */
+function settingsOf(timeout: string | undefined, drift: string | undefined): ClusterSettings | null {
+  if (timeout === undefined && drift === undefined) return null
+  const timing = timeout === undefined ? DEFAULT_SETTINGS : timingOf(parseDuration(timeout))
+  const leaseDriftMs = drift === undefined ? null : parseDuration(drift)
+  if (leaseDriftMs !== null && leaseDriftMs >= timing.electionTimeoutMinMs) {
+    throw new KnhkError('InvalidArgument', '--lease-drift must be below the election time-out: a lease is what is left')
+  }
+  return { ...timing, leaseDriftMs }
+}
+
+function timingOf(electionTimeoutMinMs: number): Omit<ClusterSettings, 'leaseDriftMs'> {
   return {
     electionTimeoutMinMs,
     electionTimeoutMaxMs: 2 * electionTimeoutMinMs,

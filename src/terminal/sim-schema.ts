@@ -15,3 +15,35 @@ export const SIM_SCHEMA = schema.record({
   simulatedSeconds: schema.number,
   elapsedSeconds: schema.number,
 })
+
+export const REPLAY_SCHEMA = schema.record({
+  seed: schema.integer,
+  nodes: schema.integer,
+  violation: schema.nullable(schema.record({ invariant: schema.text, detail: schema.text })),
+  counted: schema.flag,
+  commits: schema.integer,
+  faults: schema.record(Object.fromEntries(FAULT_IDS.map((id) => [id, schema.integer]))),
+  leaderChanges: schema.integer,
+  snapshotInstalls: schema.integer,
+  simulatedSeconds: schema.number,
+  story: schema.list(schema.text),
+})
+
+export const SHRINK_SCHEMA = schema.record({
+  seed: schema.integer,
+  nodes: schema.integer,
+  invariant: schema.nullable(schema.text),
+  faults: schema.integer,
+  faultsForMs: schema.integer,
+  clients: schema.integer,
+  runs: schema.integer,
+  file: schema.nullable(schema.text),
+  replay: schema.nullable(schema.text),
+})
+
+const DESCRIBED = schema.list(schema.record({ id: schema.text, summary: schema.text }))
+export const LIST_SCHEMA = schema.record({
+  faults: DESCRIBED,
+  invariants: DESCRIBED,
+  scenarios: schema.list(schema.text),
+})

@@ -1,22 +1,24 @@
 /**
- * The frames between a client and a node, after the handshake. Every request carries a number chosen
+ * The frames between a client and a node, after the handshake; orders are in client-orders.ts. Every request carries a number chosen
  * by the client; its answer echoes it, so answers may come in any order.
  *
  * Operations travel as the request bytes of `consensus/request.ts`. Queries and their answers are
  * msgpack: nothing of them is ever hashed, signed or stored.
  */
-import { Packr, Unpackr } from 'msgpackr'
 import { ByteReader, ByteWriter, readU32, readU64, writeU32, writeU64 } from '../base/bytes.js'
 import { type ErrorDetails, KnhkError } from '../base/error.js'
 import { type ErrorCode, isErrorCode } from '../base/error-codes.js'
 import type { Assurance, Mode } from '../consensus/types.js'
+import { packValue, unpackRecord, unpackValue } from './msgpack.js'
 
 export const CLIENT_FRAME = {
   propose: 0x10,
   query: 0x11,
+  order: 0x12,
   applied: 0x20,
   refused: 0x21,
   answer: 0x22,
+  ordered: 0x23,
   leader: 0x24,
 } as const
 
@@ -25,9 +27,6 @@ const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
 const ASSURANCES: readonly Assurance[] = ['quorum', 'fast', 'certified']
 const READ_LEVELS = ['linearizable', 'lease', 'local'] as const
 export type WireReadLevel = (typeof READ_LEVELS)[number]
-
-const packr = new Packr({ useRecords: false, moreTypes: false })
-const unpackr = new Unpackr({ useRecords: false, moreTypes: false, mapsAsObjects: true })
 
 /** Header of a propose frame: the request's bytes follow it. */
 export const PROPOSE_HEADER_BYTES = 5
@@ -56,6 +55,15 @@ export interface AnswerContext {
   readonly mode: Mode
   readonly assurance: Assurance
   readonly epoch: number
+}
+
+/** u8 mode, u8 assurance, u32 epoch. */
+export function writeContext(out: ByteWriter, { mode, assurance, epoch }: AnswerContext): ByteWriter {
+  return out.u8(MODES.indexOf(mode)).u8(ASSURANCES.indexOf(assurance)).u32(epoch)
+}
+
+export function readContext(reader: ByteReader): AnswerContext {
+  return { mode: pick(MODES, reader.u8()), assurance: pick(ASSURANCES, reader.u8()), epoch: reader.u32() }
 }
 
 const APPLIED_HEADER_BYTES = 22
@@ -123,7 +131,7 @@ export function encodeRefused(frame: RefusedFrame): Uint8Array {
     .text(frame.code)
     .text(frame.message)
     .text(frame.leader ?? '')
-    .bytes(packr.pack(frame.details))
+    .bytes(packValue(frame.details))
     .finish()
 }
 
@@ -134,7 +142,7 @@ export function decodeRefused(payload: Uint8Array): RefusedFrame {
   const code = reader.text()
   const message = reader.text()
   const leader = reader.text()
-  const details = unpack(reader.bytes()) as ErrorDetails
+  const details = unpackValue(reader.bytes()) as ErrorDetails
   reader.end()
   // A newer node may know codes that this client does not: keep its text, report the nearest code.
   return {
@@ -159,7 +167,7 @@ export function encodeQuery(frame: QueryFrame): Uint8Array {
     .u32(frame.requestNumber)
     .u8(READ_LEVELS.indexOf(frame.read))
     .text(frame.name)
-    .raw(packr.pack(frame.args))
+    .raw(packValue(frame.args))
     .finish()
 }
 
@@ -168,11 +176,7 @@ export function decodeQuery(payload: Uint8Array): QueryFrame {
   const requestNumber = reader.u32()
   const read = pick(READ_LEVELS, reader.u8())
   const name = reader.text()
-  const args = unpack(reader.raw(reader.remaining))
-  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
-    throw new KnhkError('ProtocolViolation', 'query arguments are not a record')
-  }
-  return { requestNumber, read, name, args: args as Record<string, unknown> }
+  return { requestNumber, read, name, args: unpackRecord(reader.raw(reader.remaining), 'query arguments') }
 }
 
 export interface QueryAnswerFrame extends AnswerContext {
@@ -185,7 +189,7 @@ export interface QueryAnswerFrame extends AnswerContext {
 const NOT_STALE = 0xffff_ffff
 
 export function encodeQueryAnswer(frame: QueryAnswerFrame): Uint8Array {
-  const value = packr.pack(frame.value)
+  const value = packValue(frame.value)
   const out = new Uint8Array(APPLIED_HEADER_BYTES + value.length)
   writeU32(out, 0, frame.requestNumber)
   out[4] = MODES.indexOf(frame.mode)
@@ -207,7 +211,7 @@ export function decodeQueryAnswer(payload: Uint8Array): QueryAnswerFrame {
     epoch: readU32(payload, 6),
     index: readU64(payload, 10),
     staleMs: stale === NOT_STALE ? null : stale,
-    value: unpack(payload.subarray(APPLIED_HEADER_BYTES)),
+    value: unpackValue(payload.subarray(APPLIED_HEADER_BYTES)),
   }
 }
 
@@ -227,16 +231,8 @@ export function decodeLeaderNotice(payload: Uint8Array): { term: number; leader:
   return { term, leader: leader === '' ? null : leader }
 }
 
-function pick<T>(names: readonly T[], code: number): T {
+export function pick<T>(names: readonly T[], code: number): T {
   const name = names[code]
   if (name === undefined) throw new KnhkError('ProtocolViolation', `no frame of ours: code ${code} is unknown`)
   return name
-}
-
-function unpack(bytes: Uint8Array): unknown {
-  try {
-    return unpackr.unpack(bytes)
-  } catch (cause) {
-    throw new KnhkError('ProtocolViolation', 'a value is not valid msgpack', { cause })
-  }
 }

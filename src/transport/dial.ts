@@ -12,16 +12,17 @@ import { FrameConnection, type FrameLink } from './frame-connection.js'
 import { FRAME } from './frames.js'
 import {
   type Alpn,
+  CLIENT_ALPN,
   decodeAccepted,
   decodeRefused,
   decodeWelcome,
   encodeHello,
   type Hello,
-  PEER_ALPN,
   PROTOCOL_MINOR,
   type Welcome,
 } from './handshake.js'
 import { TRANSPORT_LIMITS } from './limits.js'
+import { DIALLING_LIMITS } from './link-limits.js'
 import { Liveness } from './liveness.js'
 import { provenKey, secureContext, type TlsKey } from './tls.js'
 
@@ -123,12 +124,10 @@ class Dial {
       this.#fail(new KnhkError('ProtocolViolation', `${address} does not speak ${alpn}`))
       return
     }
-    const peer = alpn === PEER_ALPN
+    const peer = alpn !== CLIENT_ALPN
     const connection = new FrameConnection(this.#socket, {
+      ...DIALLING_LIMITS[alpn],
       maxFrameBytes: TRANSPORT_LIMITS.handshakeFrameBytes,
-      sendFrameBytesMax: peer ? TRANSPORT_LIMITS.peerFrameBytes : TRANSPORT_LIMITS.clientFrameBytes,
-      queueBytesMax: TRANSPORT_LIMITS.peerQueueBytes,
-      queueFramesMax: TRANSPORT_LIMITS.peerQueueMessages,
       autoFlush: this.#options.explicitFlush !== true,
     })
     this.#connection = connection
@@ -169,7 +168,7 @@ class Dial {
 
   #established(connection: FrameConnection): void {
     this.#finish()
-    connection.maxFrameBytes = TRANSPORT_LIMITS.peerFrameBytes
+    connection.maxFrameBytes = DIALLING_LIMITS[this.#options.alpn].acceptFrameBytesMax
     const liveness = new Liveness(connection, { sendsPings: true })
     connection.intercept = (type, payload) => liveness.handle(type, payload)
     connection.whenEnded(() => liveness.stop())

@@ -14,8 +14,11 @@ export const PROTOCOL_MAJOR = 1
 export const PROTOCOL_MINOR = 0
 
 export const PEER_ALPN = 'knhk-peer/1'
+/** Between members as well, for the bytes of snapshots. */
+export const SNAPSHOT_ALPN = 'knhk-snapshot/1'
 export const CLIENT_ALPN = 'knhk-client/1'
-export type Alpn = typeof PEER_ALPN | typeof CLIENT_ALPN
+export const ALPNS = [PEER_ALPN, SNAPSHOT_ALPN, CLIENT_ALPN] as const
+export type Alpn = (typeof ALPNS)[number]
 
 const CLUSTER_ID_BYTES = 16
 const CONFIG_HASH_BYTES = 32

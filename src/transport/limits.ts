@@ -20,6 +20,15 @@ export const TRANSPORT_LIMITS = {
   peerQueueMessages: 65_536,
   /** A client that does not read its answers is disconnected. */
   clientQueueBytes: 64 * MIB,
+  /** One piece of a snapshot. */
+  snapshotChunkBytes: 512 * KIB,
+  /** A piece and what names it. */
+  snapshotFrameBytes: 512 * KIB + 64,
+  /** Two pieces and some requests, per peer: beyond, the sender is told to try again later. */
+  snapshotQueueBytes: MIB + 64 * KIB,
+  snapshotQueueFrames: 1_024,
+  /** A link for snapshots on which nothing moves is ended after one to two of these. */
+  snapshotIdleMs: 30_000,
   pingIntervalMs: 500,
   /** Pings without any sign of life in between until a link counts as dead: 3 s. */
   unansweredPings: 6,

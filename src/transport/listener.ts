@@ -5,6 +5,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
+import { assert } from '../base/assert.js'
 import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
@@ -14,19 +15,22 @@ import { splitAddress } from './address.js'
 import { FrameConnection } from './frame-connection.js'
 import { FRAME } from './frames.js'
 import {
+  ALPNS,
+  type Alpn,
   CLIENT_ALPN,
   decodeHello,
   encodeAccepted,
   encodeRefused,
   encodeWelcome,
   type Hello,
-  PEER_ALPN,
   PROTOCOL_MAJOR,
   PROTOCOL_MINOR,
+  SNAPSHOT_ALPN,
   type Welcome,
 } from './handshake.js'
 import type { LimitedLog } from './limited-log.js'
 import { TRANSPORT_LIMITS } from './limits.js'
+import { LISTENING_LIMITS } from './link-limits.js'
 import { Liveness } from './liveness.js'
 import { provenKey, secureContext, type TlsKey } from './tls.js'
 
@@ -34,12 +38,14 @@ export interface ListenerOptions {
   readonly key: TlsKey
   /** What WELCOME says. */
   readonly welcome: Welcome
-  /** The member that holds this key; null for a stranger. */
+  /** The member that holds this key at the moment; null for a stranger. */
   readonly memberOf: (publicKey: Uint8Array) => NodeId | null
   /** Null admits the peer; otherwise the code of its refusal. */
   readonly admitPeer: (hello: Hello) => ErrorCode | null
   readonly admitClient: (publicKey: Uint8Array) => ErrorCode | null
   readonly onPeer: (peer: NodeId, connection: FrameConnection) => void
+  /** A member connected to exchange snapshots. */
+  readonly onSnapshotPeer: (peer: NodeId, connection: FrameConnection) => void
   readonly onClient: (publicKey: Uint8Array, connection: FrameConnection) => void
   readonly log: LimitedLog
 }
@@ -49,7 +55,7 @@ interface Candidate {
   readonly socket: TLSSocket
   readonly remote: string
   readonly timer: NodeJS.Timeout
-  alpn: string | null
+  alpn: Alpn | null
   key: Uint8Array | null
 }
 
@@ -112,7 +118,7 @@ export class Listener {
       secureContext: this.#context,
       requestCert: true,
       rejectUnauthorized: false,
-      ALPNProtocols: [PEER_ALPN, CLIENT_ALPN],
+      ALPNProtocols: [...ALPNS],
     })
     const timer = setTimeout(() => {
       this.#logRefusal('DeadlineExceeded', 'the handshake took too long', candidate)
@@ -138,35 +144,47 @@ export class Listener {
   /** True when a FrameConnection has taken the socket over. */
   #secured(candidate: Candidate): boolean {
     const { socket } = candidate
-    if (socket.alpnProtocol !== PEER_ALPN && socket.alpnProtocol !== CLIENT_ALPN) {
+    const alpn = ALPNS.find((name) => name === socket.alpnProtocol)
+    if (alpn === undefined) {
       // Whoever names no protocol of ours would not understand a REFUSED either.
       this.#logRefusal('ProtocolViolation', 'no ALPN protocol was offered', candidate)
       socket.destroy()
       return false
     }
-    candidate.alpn = socket.alpnProtocol
-    const peer = socket.alpnProtocol === PEER_ALPN
+    candidate.alpn = alpn
     const connection = new FrameConnection(socket, {
+      ...LISTENING_LIMITS[alpn],
       maxFrameBytes: TRANSPORT_LIMITS.handshakeFrameBytes,
-      // The dialling side accepts the large size in both roles: an answer may hold more than a request.
-      sendFrameBytesMax: TRANSPORT_LIMITS.peerFrameBytes,
-      queueBytesMax: peer ? TRANSPORT_LIMITS.peerQueueBytes : TRANSPORT_LIMITS.clientQueueBytes,
-      queueFramesMax: Number.POSITIVE_INFINITY,
-      autoFlush: false,
+      // The node flushes once a turn; snapshots move beside its loop.
+      autoFlush: alpn === SNAPSHOT_ALPN,
     })
     this.#track(candidate, connection)
     const key = provenKey(socket)
     candidate.key = key
     if (key === null) this.#refuse(candidate, connection, 'UnknownKey', 'no Ed25519 certificate was presented')
-    else if (peer) this.#authenticatePeer(candidate, connection, key)
-    else this.#authenticateClient(candidate, connection, key)
+    else if (alpn === CLIENT_ALPN) this.#authenticateClient(candidate, connection, key)
+    else this.#authenticatePeer(candidate, connection, alpn, key)
     return true
   }
 
-  #authenticatePeer(candidate: Candidate, connection: FrameConnection, key: Uint8Array): void {
+  #authenticatePeer(candidate: Candidate, connection: FrameConnection, alpn: Alpn, key: Uint8Array): void {
     const member = this.#options.memberOf(key)
-    if (member === null) this.#refuse(candidate, connection, 'UnknownKey', 'this key belongs to no member')
-    else this.#awaitHello(candidate, connection, member)
+    if (member === null) {
+      this.#refuse(candidate, connection, 'UnknownKey', NO_MEMBER)
+      return
+    }
+    connection.intercept = (type, payload) => {
+      if (type !== FRAME.hello) throw new KnhkError('ProtocolViolation', `frame type ${type} instead of HELLO`)
+      const hello = decodeHello(payload)
+      // It may have left since the WELCOME.
+      const isMember = this.#options.memberOf(key) === member
+      const refusal = isMember ? this.#refusal(member, hello) : (['UnknownKey', NO_MEMBER] as const)
+      if (refusal === null) this.#admit(candidate, connection, alpn, hello)
+      else this.#refuse(candidate, connection, ...refusal)
+      return true
+    }
+    connection.send(FRAME.welcome, encodeWelcome(this.#options.welcome))
+    connection.flush()
   }
 
   #authenticateClient(candidate: Candidate, connection: FrameConnection, key: Uint8Array): void {
@@ -178,7 +196,7 @@ export class Listener {
     }
     connection.send(FRAME.welcome, encodeWelcome(welcome))
     connection.flush()
-    this.#establish(candidate, connection, TRANSPORT_LIMITS.clientFrameBytes, { expectsPings: false })
+    this.#establish(candidate, connection, { expectsPings: false })
     this.#clients += 1
     connection.whenEnded(() => {
       this.#clients -= 1
@@ -186,46 +204,34 @@ export class Listener {
     this.#options.onClient(key, connection)
   }
 
-  #awaitHello(candidate: Candidate, connection: FrameConnection, member: NodeId): void {
-    connection.intercept = (type, payload) => {
-      if (type !== FRAME.hello) throw new KnhkError('ProtocolViolation', `frame type ${type} instead of HELLO`)
-      this.#introduced(candidate, connection, member, decodeHello(payload))
-      return true
-    }
-    connection.send(FRAME.welcome, encodeWelcome(this.#options.welcome))
-    connection.flush()
-  }
-
-  #introduced(candidate: Candidate, connection: FrameConnection, member: NodeId, hello: Hello): void {
+  /** What speaks against a member with this introduction; null where nothing does. */
+  #refusal(member: NodeId, hello: Hello): readonly [ErrorCode, string] | null {
     const { welcome } = this.#options
-    if (hello.nodeId !== member) {
-      this.#refuse(candidate, connection, 'WrongNode', `the key of ${member} introduces itself as ${hello.nodeId}`)
-    } else if (!bytesEqual(hello.clusterId, welcome.clusterId)) {
-      this.#refuse(candidate, connection, 'ForeignCluster', `${member} belongs to another cluster`)
-    } else if (!bytesEqual(hello.configHash, welcome.configHash)) {
-      this.#refuse(candidate, connection, 'ConfigurationMismatch', `${member} runs another configuration`)
-    } else {
-      const refusal = this.#options.admitPeer(hello)
-      if (refusal !== null) {
-        this.#refuse(candidate, connection, refusal, `${member} is not admitted`)
-        return
-      }
-      const minor = Math.min(hello.version.minor, PROTOCOL_MINOR)
-      connection.send(FRAME.accepted, encodeAccepted({ major: PROTOCOL_MAJOR, minor }))
-      connection.flush()
-      this.#establish(candidate, connection, TRANSPORT_LIMITS.peerFrameBytes, { expectsPings: true })
-      this.#options.onPeer(member, connection)
+    if (hello.nodeId !== member) return ['WrongNode', `the key of ${member} introduces itself as ${hello.nodeId}`]
+    if (!bytesEqual(hello.clusterId, welcome.clusterId)) {
+      return ['ForeignCluster', `${member} belongs to another cluster`]
     }
+    if (!bytesEqual(hello.configHash, welcome.configHash)) {
+      return ['ConfigurationMismatch', `${member} runs another configuration`]
+    }
+    const code = this.#options.admitPeer(hello)
+    return code === null ? null : [code, `${member} is not admitted`]
   }
 
-  #establish(
-    candidate: Candidate,
-    connection: FrameConnection,
-    maxFrameBytes: number,
-    liveness: { readonly expectsPings: boolean },
-  ): void {
+  #admit(candidate: Candidate, connection: FrameConnection, alpn: Alpn, hello: Hello): void {
+    const { onPeer, onSnapshotPeer } = this.#options
+    const minor = Math.min(hello.version.minor, PROTOCOL_MINOR)
+    connection.send(FRAME.accepted, encodeAccepted({ major: PROTOCOL_MAJOR, minor }))
+    connection.flush()
+    this.#establish(candidate, connection, { expectsPings: true })
+    const take = alpn === SNAPSHOT_ALPN ? onSnapshotPeer : onPeer
+    take(hello.nodeId, connection)
+  }
+
+  #establish(candidate: Candidate, connection: FrameConnection, liveness: { readonly expectsPings: boolean }): void {
     this.#settle(candidate)
-    connection.maxFrameBytes = maxFrameBytes
+    assert(candidate.alpn !== null, 'only a connection that said what it is for is established')
+    connection.maxFrameBytes = LISTENING_LIMITS[candidate.alpn].acceptFrameBytesMax
     const monitor = new Liveness(connection, { sendsPings: false })
     connection.intercept = (type, payload) => monitor.handle(type, payload)
     if (!liveness.expectsPings) return
@@ -266,6 +272,8 @@ export class Listener {
     this.#options.log.log('warn', 'refused a connection', fields, code)
   }
 }
+
+const NO_MEMBER = 'this key belongs to no member of the cluster, or to one that was removed'
 
 function clientRefusal(code: ErrorCode): string {
   if (code === 'UnknownKey') return 'the node does not know this client key'

@@ -3,9 +3,10 @@
  * when it falls. Each node sends only on connections that it dialled itself and receives on those
  * that it accepted, so two nodes never argue about which of two connections counts.
  */
+import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import type { MemberConfiguration } from '../consensus/configuration.js'
 import type { ProtocolMessage } from '../consensus/core.js'
+import type { Member } from '../consensus/membership.js'
 import type { Random } from '../node/ports.js'
 import { dialNode, type FrameLink } from './dial.js'
 import { type Hello, PEER_ALPN } from './handshake.js'
@@ -14,8 +15,11 @@ import { TRANSPORT_LIMITS } from './limits.js'
 import { encodeMessage } from './raft-codec.js'
 import type { TlsKey } from './tls.js'
 
+/** What it takes to find a member and to know it. */
+export type Peer = Pick<Member, 'id' | 'publicKey' | 'address'>
+
 export interface PeerLinkOptions {
-  readonly member: MemberConfiguration
+  readonly member: Peer
   readonly key: TlsKey
   readonly clusterId: Uint8Array
   readonly configHash: Uint8Array
@@ -23,6 +27,18 @@ export interface PeerLinkOptions {
   readonly random: Random
   readonly log: LimitedLog
   readonly onConnectionChange: (connected: boolean) => void
+}
+
+/** A link to `a` is one to `b` as well. */
+export function samePeer(a: Peer, b: Peer): boolean {
+  return a.id === b.id && a.address === b.address && bytesEqual(a.publicKey, b.publicKey)
+}
+
+/** Doubles from 50 ms to 1 s; the random half keeps restarted nodes from dialling in step. */
+export function reconnectDelayMs(failures: number, random: Random): number {
+  const { reconnectMinMs, reconnectMaxMs } = TRANSPORT_LIMITS
+  const ceilingMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** Math.min(failures, 10))
+  return ceilingMs / 2 + (random() * ceilingMs) / 2
 }
 
 export class PeerLink {
@@ -38,6 +54,10 @@ export class PeerLink {
 
   constructor(options: PeerLinkOptions) {
     this.#options = options
+  }
+
+  get member(): Peer {
+    return this.#options.member
   }
 
   get connected(): boolean {
@@ -141,12 +161,9 @@ export class PeerLink {
     this.#options.log.log('warn', 'no link to a peer', fields, member.id)
   }
 
-  /** Doubles from 50 ms to 1 s; the random half keeps restarted nodes from dialling in step. */
   #dialLater(): void {
-    const { reconnectMinMs, reconnectMaxMs } = TRANSPORT_LIMITS
-    const ceilingMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** Math.min(this.#failures, 10))
+    const delayMs = reconnectDelayMs(this.#failures, this.#options.random)
     this.#failures += 1
-    const delayMs = ceilingMs / 2 + (this.#options.random() * ceilingMs) / 2
     this.#retry = setTimeout(() => {
       this.#retry = null
       this.#dial()

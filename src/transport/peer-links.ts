@@ -1,44 +1,45 @@
 /**
  * The links of one node to all other members: the `PeerLinks` port. Messages go out on the links that
- * this node dialled and come in on those that it accepted.
+ * this node dialled and come in on those that it accepted. Who the members are may change at any time.
  */
-import { assert } from '../base/assert.js'
+import { bytesEqual } from '../base/bytes.js'
 import type { ProtocolMessage } from '../consensus/core.js'
 import type { NodeId } from '../consensus/types.js'
 import type { PeerLinks } from '../node/ports.js'
 import type { FrameConnection } from './frame-connection.js'
-import type { LimitedLog } from './limited-log.js'
-import { PeerLink, type PeerLinkOptions } from './peer-link.js'
+import { type Peer, PeerLink, type PeerLinkOptions, samePeer } from './peer-link.js'
 import { decodeMessage } from './raft-codec.js'
 
 export interface PeerLinksOptions extends Omit<PeerLinkOptions, 'member' | 'onConnectionChange'> {
-  /** The other members, this node left out. */
-  readonly members: readonly PeerLinkOptions['member'][]
-  readonly log: LimitedLog
+  /** Told before any link is made or ended: whoever admits connections goes by the same members. */
+  readonly onMembers: (members: readonly Peer[]) => void
 }
 
 export class TlsPeerLinks implements PeerLinks {
   onMessage: (from: NodeId, message: ProtocolMessage) => void = () => {}
   onConnectionChange: (peer: NodeId, connected: boolean) => void = () => {}
-  readonly #log: LimitedLog
+  readonly #options: PeerLinksOptions
   readonly #outgoing = new Map<NodeId, PeerLink>()
   readonly #incoming = new Map<NodeId, FrameConnection>()
+  #closed = false
 
   constructor(options: PeerLinksOptions) {
-    const { members, ...shared } = options
-    this.#log = options.log
-    for (const member of members) {
-      const onConnectionChange = (connected: boolean): void => this.onConnectionChange(member.id, connected)
-      this.#outgoing.set(member.id, new PeerLink({ ...shared, member, onConnectionChange }))
-    }
+    this.#options = options
   }
 
-  start(): void {
-    for (const link of this.#outgoing.values()) link.start()
+  setMembers(members: readonly Peer[]): void {
+    if (this.#closed) return
+    this.#options.onMembers(members)
+    const wanted = new Map(members.map((member) => [member.id, member]))
+    for (const [id, link] of this.#outgoing) {
+      const member = wanted.get(id)
+      if (member === undefined || !samePeer(member, link.member)) this.#end(link, member)
+    }
+    for (const member of members) if (!this.#outgoing.has(member.id)) this.#begin(member)
   }
 
   send(to: NodeId, message: ProtocolMessage): boolean {
-    return this.#link(to).send(message)
+    return this.#outgoing.get(to)?.send(message) ?? false
   }
 
   flush(): void {
@@ -46,15 +47,21 @@ export class TlsPeerLinks implements PeerLinks {
   }
 
   isConnected(peer: NodeId): boolean {
-    return this.#link(peer).connected
+    return this.#outgoing.get(peer)?.connected ?? false
   }
 
   rttMs(peer: NodeId): number | null {
-    return this.#link(peer).rttMs
+    return this.#outgoing.get(peer)?.rttMs ?? null
   }
 
   /** Takes over a connection that the listener admitted. A member's newest connection is the one that counts. */
   accept(peer: NodeId, connection: FrameConnection): void {
+    const link = this.#outgoing.get(peer)
+    if (link === undefined) {
+      connection.close()
+      return
+    }
+    const { log } = this.#options
     this.#incoming.get(peer)?.destroy(null)
     this.#incoming.set(peer, connection)
     connection.whenEnded((error) => {
@@ -62,24 +69,47 @@ export class TlsPeerLinks implements PeerLinks {
       this.#incoming.delete(peer)
       if (error === null) return
       const level = error.code === 'Unreachable' ? 'info' : 'warn'
-      this.#log.log(level, 'the link from a peer ended', { peer, code: error.code, reason: error.message }, peer)
+      log.log(level, 'the link from a peer ended', { peer, code: error.code, reason: error.message }, peer)
     })
     connection.onFrame = (type, payload) => {
       const message = decodeMessage(type, payload)
-      if (message === null) this.#log.log('warn', 'dropped a message of an unknown type', { peer, type }, peer)
+      if (message === null) log.log('warn', 'dropped a message of an unknown type', { peer, type }, peer)
       else this.onMessage(peer, message)
     }
-    this.#link(peer).hurry()
+    link.hurry()
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     for (const link of this.#outgoing.values()) link.close()
     for (const connection of this.#incoming.values()) connection.close()
   }
 
-  #link(peer: NodeId): PeerLink {
-    const link = this.#outgoing.get(peer)
-    assert(link !== undefined, 'messages go to other members only')
-    return link
+  #begin(member: Peer): void {
+    const { onMembers, ...shared } = this.#options
+    const link = new PeerLink({
+      ...shared,
+      member,
+      onConnectionChange: (connected) => this.onConnectionChange(member.id, connected),
+    })
+    this.#outgoing.set(member.id, link)
+    link.start()
+  }
+
+  /** `now` is what the peer is from now on; undefined where it left. */
+  #end(link: PeerLink, now: Peer | undefined): void {
+    const { id, publicKey, address } = link.member
+    const wasConnected = link.connected
+    link.close()
+    this.#outgoing.delete(id)
+    // At another address it is still the one that connected to us; under another key it is not.
+    if (now === undefined || !bytesEqual(now.publicKey, publicKey)) {
+      this.#incoming.get(id)?.close()
+      this.#incoming.delete(id)
+    }
+    const event =
+      now === undefined ? 'a peer is no member any more: its links end' : 'a peer changed: its link is made anew'
+    this.#options.log.log('info', event, { peer: id, address: now?.address ?? address }, id)
+    if (wasConnected) this.onConnectionChange(id, false)
   }
 }

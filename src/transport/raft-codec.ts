@@ -9,7 +9,9 @@ import { ByteReader, ByteWriter, readU32, writeU32, writeU64 } from '../base/byt
 import { KnhkError } from '../base/error.js'
 import type { ProtocolMessage } from '../consensus/core.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, HASH_BYTES } from '../consensus/entry.js'
+import { decodeMembership, encodeMembership } from '../consensus/membership.js'
 import type { AppendEntries } from '../consensus/raft/messages.js'
+import type { LogBase, SnapshotOffer } from '../consensus/snapshot.js'
 import { type Epoch, epoch, type LogIndex, logIndex, readId, type Term, term } from '../consensus/types.js'
 
 /** Frame types on links between peers. */
@@ -25,6 +27,9 @@ export const RAFT_FRAME = {
   readIndexRequest: 0x28,
   readIndexReply: 0x29,
   timeoutNow: 0x2a,
+  installSnapshot: 0x2b,
+  installSnapshotReply: 0x2c,
+  diverged: 0x2d,
 } as const satisfies Record<ProtocolMessage['type'], number>
 
 export interface EncodedMessage {
@@ -82,12 +87,18 @@ function writeFields(out: ByteWriter, message: Exclude<ProtocolMessage, AppendEn
     case 'heartbeat':
       out
         .u64(message.commitIndex)
+        .u64(message.lastIndex)
         .u64(checked(message.readPosition))
         .u8(Number(message.commitChain !== null))
       if (message.commitChain !== null) out.raw(message.commitChain)
       return
     case 'heartbeatReply':
-      out.u64(checked(message.readPosition)).u64(checked(message.wallMs))
+      out.u64(checked(message.readPosition)).u64(checked(message.wallMs)).u64(message.digestIndex)
+      out.u8(Number(message.stateDigest !== null))
+      if (message.stateDigest !== null) out.raw(message.stateDigest)
+      return
+    case 'diverged':
+      out.u64(message.index).raw(message.stateDigest).u64(message.agreedIndex)
       return
     case 'readIndexRequest':
       out.u64(message.readId)
@@ -96,6 +107,12 @@ function writeFields(out: ByteWriter, message: Exclude<ProtocolMessage, AppendEn
       out.u64(message.readId).u64(message.index)
       return
     case 'timeoutNow':
+      return
+    case 'installSnapshot':
+      writeOffer(out, message.snapshot)
+      return
+    case 'installSnapshotReply':
+      out.u64(message.matchIndex).u64(checked(message.wallMs))
       return
   }
 }
@@ -130,18 +147,56 @@ function readFields(
         wallMs: reader.u64(),
       }
     case 'heartbeat': {
-      const positions = { commitIndex: logIndex(reader.u64()), readPosition: reader.u64() }
+      const indexes = { commitIndex: logIndex(reader.u64()), lastIndex: logIndex(reader.u64()) }
+      const positions = { ...indexes, readPosition: reader.u64() }
       return { type, ...common, ...positions, commitChain: reader.flag() ? reader.raw(HASH_BYTES) : null }
     }
-    case 'heartbeatReply':
-      return { type, ...common, readPosition: reader.u64(), wallMs: reader.u64() }
+    case 'heartbeatReply': {
+      const clocks = { readPosition: reader.u64(), wallMs: reader.u64() }
+      const digestIndex = logIndex(reader.u64())
+      return { type, ...common, ...clocks, digestIndex, stateDigest: reader.flag() ? reader.raw(HASH_BYTES) : null }
+    }
+    case 'diverged':
+      return {
+        type,
+        ...common,
+        index: logIndex(reader.u64()),
+        stateDigest: reader.raw(HASH_BYTES),
+        agreedIndex: logIndex(reader.u64()),
+      }
     case 'readIndexRequest':
       return { type, ...common, readId: readId(reader.u64()) }
     case 'readIndexReply':
       return { type, ...common, readId: readId(reader.u64()), index: logIndex(reader.u64()) }
     case 'timeoutNow':
       return { type, ...common }
+    case 'installSnapshot':
+      return { type, ...common, snapshot: readOffer(reader) }
+    case 'installSnapshotReply':
+      return { type, ...common, matchIndex: logIndex(reader.u64()), wallMs: reader.u64() }
   }
+}
+
+function writeOffer(out: ByteWriter, { base, id, bytes }: SnapshotOffer): void {
+  assert(base.chain.length === HASH_BYTES && id.length === HASH_BYTES, 'a hash has its fixed length')
+  out.u64(base.index).u32(base.epoch).u64(base.term).raw(base.chain).u64(checked(base.timestampMs))
+  out.u8(Number(base.membership !== null))
+  if (base.membership !== null) {
+    out.u64(base.membership.index).bytes(encodeMembership(base.membership.membership))
+  }
+  out.raw(id).u64(checked(bytes))
+}
+
+function readOffer(reader: ByteReader): SnapshotOffer {
+  const base: LogBase = {
+    index: logIndex(reader.u64()),
+    epoch: epoch(reader.u32()),
+    term: term(reader.u64()),
+    chain: reader.raw(HASH_BYTES).slice(),
+    timestampMs: reader.u64(),
+    membership: reader.flag() ? { index: logIndex(reader.u64()), membership: decodeMembership(reader.bytes()) } : null,
+  }
+  return { base, id: reader.raw(HASH_BYTES).slice(), bytes: reader.u64() }
 }
 
 /** The position of a candidate's last entry. */

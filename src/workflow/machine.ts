@@ -58,6 +58,7 @@ export class WorkflowMachine {
   readonly #context: { -readonly [K in keyof ApplyContext]: ApplyContext[K] }
   #appliedIndex: number
   #nowMs = 0
+  #operationsApplied = 0
   #entry: Entry | null = null
   /** The operation that comes next, among those of the entry. */
   #position = 0
@@ -91,6 +92,11 @@ export class WorkflowMachine {
   /** Index of the last entry that is applied completely. */
   get appliedIndex(): number {
     return this.#appliedIndex
+  }
+
+  /** Operations of the entries applied by this machine, in this run. */
+  get operationsApplied(): number {
+    return this.#operationsApplied
   }
 
   /** Log time: the highest timestamp of the applied entries. */
@@ -151,6 +157,7 @@ export class WorkflowMachine {
   #finish(): true {
     assert(this.#entry !== null && !this.#requestOpen, 'the entry is applied completely')
     this.#appliedIndex = this.#entry.index
+    if (this.#entry.kind === 'data') this.#operationsApplied += this.#position
     this.#entry = null
     this.#cursor.close()
     return true

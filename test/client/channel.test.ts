@@ -9,18 +9,22 @@ import {
   CLIENT_FRAME,
   encodeApplied,
   encodeLeaderNotice,
+  encodeQueryAnswer,
   encodeRefused,
   PROPOSE_HEADER_BYTES,
   requestNumberOf,
 } from '../../src/transport/client-protocol.js'
 import type { FrameLink } from '../../src/transport/dial.js'
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
+import { FakeCluster, member } from './fake-cluster.js'
 
 const CONTEXT = { mode: 'raft', assurance: 'quorum', epoch: 0 } as const
+const MEMBERS = [{ id: nodeId('n1'), publicKey: new Uint8Array(32), address: 'n1:1', zone: 'z1' }]
 const CONFIGURATION = {
   clusterId: new Uint8Array(16),
   protocol: 'raft' as const,
-  members: [{ id: nodeId('n1'), publicKey: new Uint8Array(32), address: 'n1:1', zone: 'z1' }],
+  genesis: MEMBERS,
+  members: MEMBERS,
   clients: [],
   settings: DEFAULT_SETTINGS,
 }
@@ -33,7 +37,7 @@ function connected(onSend: (link: FakeLink, payload: Uint8Array) => boolean): Ch
         configuration: CONFIGURATION,
         dial: async () => {
           const link = new FakeLink(onSend)
-          queueMicrotask(() => queueMicrotask(() => link.onFrame(CLIENT_FRAME.leader, encodeLeaderNotice(1, 'n1'))))
+          link.deliver(CLIENT_FRAME.leader, encodeLeaderNotice(1, 'n1'))
           return link
         },
         ...handlers,
@@ -139,5 +143,32 @@ test('a refusal that leaves the outcome open is never reported as a failure', as
   expect(await propose(channel)).toBe('OutcomeUnknown')
   outcomeUnknown = false
   expect(await propose(channel)).toBe('FrameTooLarge')
+  channel.close()
+})
+
+test('a member that lets us in and closes is not dialled without pause, and is asked once it stays', async () => {
+  let staying = false
+  const cluster = new FakeCluster({
+    'n1:1': (link, _type, payload) => {
+      if (!staying) setImmediate(() => link.close())
+      else {
+        const requestNumber = requestNumberOf(payload)
+        const answer = encodeQueryAnswer({ requestNumber, ...CONTEXT, index: 1, staleMs: 0, value: 'here' })
+        link.deliver(CLIENT_FRAME.answer, answer)
+      }
+    },
+  })
+  const channel = cluster.channel([member(1)])
+  const ask = (timeoutMs: number): Promise<unknown> =>
+    new Promise((resolve) => {
+      const query = { name: 'node.status', args: {}, read: 'local', member: 'n1' } as const
+      channel.query(query, timeoutMs, (answer, error) => resolve(answer?.value ?? error?.code))
+    })
+  expect(await ask(400)).not.toBe('here')
+  // Pauses of 20, 40, 80 … ms: a handful of attempts where there were hundreds.
+  expect(cluster.dials.length).toBeGreaterThan(1)
+  expect(cluster.dials.length).toBeLessThan(10)
+  staying = true
+  expect(await ask(5_000)).toBe('here')
   channel.close()
 })

@@ -8,17 +8,20 @@ import { hasCode } from '../../src/base/error.js'
 import { formatClusterFile, parseClusterFile } from '../../src/cluster/cluster-file.js'
 import { CLIENT_ROLES, type ClusterConfiguration, DEFAULT_SETTINGS } from '../../src/consensus/configuration.js'
 import { nodeId } from '../../src/consensus/types.js'
+import { formatPublicKey } from '../../src/crypto/key-encoding.js'
 
 const key = (n: number): Uint8Array => new Uint8Array(32).fill(n)
+const three = [1, 2, 3].map((n) => ({
+  id: nodeId(`n${n}`),
+  publicKey: key(n),
+  address: `127.0.0.1:${4000 + n}`,
+  zone: 'local',
+}))
 const sample: ClusterConfiguration = {
   clusterId: new Uint8Array(16).map((_, i) => i * 7),
   protocol: 'raft',
-  members: [1, 2, 3].map((n) => ({
-    id: nodeId(`n${n}`),
-    publicKey: key(n),
-    address: `127.0.0.1:${4000 + n}`,
-    zone: 'local',
-  })),
+  genesis: three,
+  members: three,
   clients: [{ id: 'admin', publicKey: key(9), role: 'admin' }],
   settings: DEFAULT_SETTINGS,
 }
@@ -34,24 +37,31 @@ describe('cluster file', () => {
     const configurations = fc
       .record({
         clusterId: fc.uint8Array({ minLength: 16, maxLength: 16 }),
-        names: fc.uniqueArray(name, { minLength: 1, maxLength: 31 }),
+        names: fc.uniqueArray(name, { minLength: 2, maxLength: 31 }),
+        /** How many of the names are there from the beginning, and the first of them that is still there. */
+        genesis: fc.integer({ min: 1, max: 31 }),
+        gone: fc.nat(30),
+        drift: fc.option(fc.integer({ min: 1, max: 2_000 })),
         zone: fc.string({ minLength: 1, maxLength: 64 }),
         role: fc.constantFrom(...CLIENT_ROLES),
         heartbeat: fc.integer({ min: 1, max: 1_000 }),
       })
-      .map(
-        ({ clusterId, names, zone, role, heartbeat }): ClusterConfiguration => ({
+      .map(({ clusterId, names, genesis, gone, zone, role, heartbeat, drift }): ClusterConfiguration => {
+        const all = names.map((id, i) => ({ id: nodeId(id), publicKey: key(i), address: `[::1]:${1 + i}`, zone }))
+        return {
           clusterId,
           protocol: 'raft',
-          members: names.map((id, i) => ({ id: nodeId(id), publicKey: key(i), address: `[::1]:${1 + i}`, zone })),
+          genesis: all.slice(0, genesis),
+          members: all.slice(Math.min(gone, genesis, all.length - 1)),
           clients: [{ id: 'c', publicKey: key(200), role }],
           settings: {
             electionTimeoutMinMs: 2 * heartbeat,
             electionTimeoutMaxMs: 3 * heartbeat,
             heartbeatIntervalMs: heartbeat,
+            leaseDriftMs: drift === null ? null : Math.min(drift, 2 * heartbeat - 1),
           },
-        }),
-      )
+        }
+      })
     fc.assert(
       fc.property(configurations, (one) => {
         expect(parseClusterFile(formatClusterFile(one))).toEqual(one)
@@ -78,7 +88,7 @@ describe('cluster file', () => {
     ['a cluster id that is no UUID', swap(/clusterId: .*/, 'clusterId: abc'), /is not a UUID/],
     ['an unknown protocol', swap('protocol: raft', 'protocol: paxos'), /one of raft, pbft/],
     ['a missing list', swap(/clients:\n(?: .*\n)*/, ''), /lacks clients/],
-    ['no members', swap(/members:\n(?: .*\n)*/, 'members: []\n'), /1 to 31 items, not 0/],
+    ['no members', swap(/members:\n(?: .*\n)*/, 'members: []\n'), /1 to 256 items, not 0/],
     ['a bad address', swap('127.0.0.1:4001', '127.0.0.1'), /members\[0\]\.address is wrong/],
     ['a port out of range', swap('127.0.0.1:4001', '127.0.0.1:70000'), /host:port/],
     ['a short key', swap(/publicKey: .*/, 'publicKey: AAAA'), /32 bytes in base64/],
@@ -91,6 +101,20 @@ describe('cluster file', () => {
     ['a heartbeat over half the time-out', swap('heartbeatIntervalMs: 50', 'heartbeatIntervalMs: 100'), /at most half/],
     ['a negative setting', swap('heartbeatIntervalMs: 50', 'heartbeatIntervalMs: -1'), /integer of 1/],
     ['a fraction', swap('heartbeatIntervalMs: 50', 'heartbeatIntervalMs: 1.5'), /integer of 1/],
+    ['a drift that leaves no lease', `${good}  leaseDriftMs: 150\n`, /leaseDriftMs below electionTimeoutMinMs/],
+    ['a drift of nothing', `${good}  leaseDriftMs: 0\n`, /integer of 1/],
+    ['a flag that is no truth value', swap('zone: local', 'zone: local\n    joined: maybe'), /true or false/],
+    [
+      'only members that joined',
+      good.replaceAll('zone: local', 'zone: local\n    joined: true'),
+      /at the beginning, not 0/,
+    ],
+    ['only members that left', good.replaceAll('zone: local', 'zone: local\n    removed: true'), /now, not 0/],
+    [
+      'the key of a member that left',
+      `${good.replace('zone: local', 'zone: local\n    removed: true')}`.replace(/AwMD[^\n]*/, formatPublicKey(key(1))),
+      /public key that is already used/,
+    ],
     ['swapped time-outs', swap('electionTimeoutMaxMs: 300', 'electionTimeoutMaxMs: 100'), /below electionTimeoutMaxMs/],
   ]
   for (const [what, text, message] of bad) {

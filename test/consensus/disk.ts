@@ -2,12 +2,34 @@
 import { createHash } from 'node:crypto'
 import type { HardState, RestoredLog, StoreRecord } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN } from '../../src/consensus/entry.js'
-import { epoch, logIndex, term } from '../../src/consensus/types.js'
+import { decodeMembership, type Membership, type MembershipRecord } from '../../src/consensus/membership.js'
+import type { LogBase, SnapshotOffer } from '../../src/consensus/snapshot.js'
+import { epoch, type LogIndex, logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
 
 export const sha256 = (data: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(data).digest())
 export const CLUSTER_ID = new Uint8Array(16).fill(7)
 export const CONFIG_HASH = new Uint8Array(32).fill(9)
-export const SETTINGS = { electionTimeoutMinMs: 150, electionTimeoutMaxMs: 300, heartbeatIntervalMs: 50 }
+export const SETTINGS = {
+  electionTimeoutMinMs: 150,
+  electionTimeoutMaxMs: 300,
+  heartbeatIntervalMs: 50,
+  leaseDriftMs: null,
+}
+
+/** One member as configurations list it; key and address follow from its name. */
+export function member(id: NodeId, role: 'voter' | 'learner'): Membership['members'][number] {
+  const publicKey = new Uint8Array(32).fill(id.charCodeAt(1))
+  return { id, publicKey, address: `${id}:1`, zone: '', role, wasVoter: false, promote: false }
+}
+
+/** A genesis configuration of n1 … n<voters> and these learners, which may be among them. */
+export function members(voters: number, learners: readonly NodeId[] = []): Membership {
+  const all = Array.from({ length: voters }, (_, i) => nodeId(`n${i + 1}`)).filter((id) => !learners.includes(id))
+  return {
+    joint: false,
+    members: [...all.map((id) => member(id, 'voter')), ...learners.map((id) => member(id, 'learner'))],
+  }
+}
 
 /** mulberry32: 32 bits of state, good enough to shuffle faults. */
 export function seededRandom(seed: number): () => number {
@@ -20,26 +42,60 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
-const GENESIS: RestoredLog['base'] = { index: logIndex(0), term: term(0), epoch: epoch(0), chain: GENESIS_CHAIN }
+const GENESIS: LogBase = {
+  index: logIndex(0),
+  term: term(0),
+  epoch: epoch(0),
+  chain: GENESIS_CHAIN,
+  timestampMs: 0,
+  membership: null,
+}
 
 /** What is on a node's disk. */
 export class Disk {
   hardState: HardState = { epoch: epoch(0), term: term(0), votedFor: null }
+  base: LogBase = GENESIS
+  /** Those after the base. */
   entries: Entry[] = []
+  snapshot: SnapshotOffer | null = null
   /** Applied and durable before a restart. */
   executed = 0
 
   write(records: readonly StoreRecord[]): void {
     for (const record of records) {
       if (record.kind === 'hardState') this.hardState = record.hardState
-      else if (record.kind === 'truncate') this.entries.length = record.from - 1
+      else if (record.kind === 'truncate') this.entries.length = record.from - 1 - this.base.index
+      else if (record.kind === 'base') this.#rebase(record.base)
       else {
         for (const entry of record.entries) {
-          if (entry.index !== this.entries.length + 1) throw new Error(`gap on disk before ${entry.index}`)
+          if (entry.index !== this.lastIndex + 1) throw new Error(`gap on disk before ${entry.index}`)
           this.entries.push(entry)
         }
       }
     }
+  }
+
+  get lastIndex(): LogIndex {
+    return logIndex(this.base.index + this.entries.length)
+  }
+
+  /** Undefined outside the log. */
+  entry(index: number): Entry | undefined {
+    return this.entries[index - this.base.index - 1]
+  }
+
+  #rebase(base: LogBase): void {
+    if (this.snapshot === null || this.snapshot.base.index < base.index) throw new Error('no snapshot covers the base')
+    const own = this.entry(base.index)
+    const holds = own !== undefined && Buffer.from(own.chain).equals(Buffer.from(base.chain))
+    this.entries = holds ? this.entries.slice(base.index - this.base.index) : []
+    this.base = base
+  }
+
+  #memberships(): MembershipRecord[] {
+    return this.entries
+      .filter((entry) => entry.kind === 'membership')
+      .map((entry) => ({ index: entry.index, membership: decodeMembership(entry.body) }))
   }
 
   restored(tailMax: number, mayVote = true): RestoredLog {
@@ -49,11 +105,13 @@ export class Disk {
     }
     return {
       hardState: this.hardState,
-      base: GENESIS,
-      lastIndex: logIndex(this.entries.length),
+      base: this.base,
+      lastIndex: this.lastIndex,
+      memberships: this.#memberships(),
+      snapshot: this.snapshot,
       termRuns: runs,
       tail: this.entries.slice(-Math.max(1, tailMax)),
-      commitIndex: logIndex(this.executed),
+      commitIndex: logIndex(Math.max(this.base.index, this.executed)),
       mayVote,
     }
   }

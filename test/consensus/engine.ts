@@ -5,9 +5,10 @@
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
 import type { Effect, Input, Now, ProtocolMessage } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
-import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits, type RaftMember } from '../../src/consensus/raft/index.js'
+import type { Membership } from '../../src/consensus/membership.js'
+import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits } from '../../src/consensus/raft/index.js'
 import { epoch, logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
-import { CLUSTER_ID, CONFIG_HASH, Disk, SETTINGS, seededRandom, sha256 } from './disk.js'
+import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, seededRandom, sha256 } from './disk.js'
 
 export type Message<T extends ProtocolMessage['type']> = Extract<ProtocolMessage, { type: T }>
 export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
@@ -43,13 +44,8 @@ export function entriesOf(terms: readonly number[], salt = 0): Entry[] {
   return entries
 }
 
-export function members(voters: number, learners: readonly NodeId[] = []): RaftMember[] {
-  const all = Array.from({ length: voters }, (_, i) => ({ id: nodeId(`n${i + 1}`), voter: true }))
-  return [...all.filter(({ id }) => !learners.includes(id)), ...learners.map((id) => ({ id, voter: false }))]
-}
-
 export interface EngineOptions {
-  readonly members?: readonly RaftMember[]
+  readonly members?: Membership
   readonly self?: NodeId
   readonly log?: readonly Entry[]
   readonly term?: number
@@ -86,7 +82,7 @@ export class Engine {
     this.core = new RaftCore(
       {
         self: options.self ?? N1,
-        members: options.members ?? members(3),
+        genesis: options.members ?? members(3),
         clusterId: CLUSTER_ID,
         configHash: CONFIG_HASH,
         settings: SETTINGS,
@@ -217,8 +213,13 @@ export const appendReply = maker('appendEntriesReply', {
   readPosition: 0,
   wallMs: 1_000_000,
 })
-export const heartbeat = maker('heartbeat', { commitIndex: ZERO, readPosition: 0, commitChain: null })
-export const heartbeatReply = maker('heartbeatReply', { readPosition: 0, wallMs: 1_000_000 })
+export const heartbeat = maker('heartbeat', { commitIndex: ZERO, lastIndex: ZERO, readPosition: 0, commitChain: null })
+export const heartbeatReply = maker('heartbeatReply', {
+  readPosition: 0,
+  wallMs: 1_000_000,
+  digestIndex: ZERO,
+  stateDigest: null,
+})
 export const timeoutNow = maker('timeoutNow', {})
 
 /** An append of `entries` after the one at `prevIndex` of `log`. */

@@ -4,11 +4,21 @@
  * loses what was not durable) and checks Raft's invariants at every step.
  */
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
+import type { ClusterSettings } from '../../src/consensus/configuration.js'
 import type { Effect, Input, ProtocolMessage, StoreRecord } from '../../src/consensus/core.js'
 import type { Entry } from '../../src/consensus/entry.js'
-import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits, type RaftMember } from '../../src/consensus/raft/index.js'
+import {
+  decodeMembership,
+  type Membership,
+  type MembershipRecord,
+  quorumOf,
+  type TargetMember,
+} from '../../src/consensus/membership.js'
+import { hasQuorum } from '../../src/consensus/quorum.js'
+import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits } from '../../src/consensus/raft/index.js'
+import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
 import { type LogIndex, type NodeId, nodeId, readId, type WriteId } from '../../src/consensus/types.js'
-import { CLUSTER_ID, CONFIG_HASH, Disk, SETTINGS, seededRandom, sha256 } from './disk.js'
+import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, seededRandom, sha256 } from './disk.js'
 import { EventQueue } from './event-queue.js'
 
 interface Faults {
@@ -34,13 +44,28 @@ interface Node {
   /** Reported by `commit` effects. */
   commit: number
   executed: number
+  /** The state waits for the log to begin at its snapshot. */
+  restoring: { readonly index: number; readonly after: WriteId } | null
+  /** Index of the snapshot on its way, 0 for none. */
+  fetching: number
   wallOffsetMs: number
+}
+
+function positionOf({ index, epoch, term, chain, timestampMs }: Entry) {
+  return { index, epoch, term, chain, timestampMs }
+}
+
+/** The configuration in force at a committed index. */
+function configurationAt(committed: readonly Entry[], index: number): MembershipRecord | null {
+  const entry = committed.slice(0, index).findLast(({ kind }) => kind === 'membership')
+  return entry === undefined ? null : { index: entry.index, membership: decodeMembership(entry.body) }
 }
 
 export class Cluster {
   readonly random: () => number
   readonly nodes = new Map<NodeId, Node>()
-  readonly members: readonly RaftMember[]
+  readonly genesis: Membership
+  readonly settings: ClusterSettings
   readonly limits: RaftLimits
   faults: Faults = CALM
   nowMs = 0
@@ -48,8 +73,20 @@ export class Cluster {
   readonly cut = new Set<string>()
   /** Every committed entry by index, as first seen. */
   readonly committed: Entry[] = []
+  /** The term of whoever was first seen to commit an index. */
+  readonly #committedIn: number[] = []
   readonly leaders = new Map<number, NodeId>()
-  readonly counts = { proposed: 0, reads: 0, loads: 0, crashes: 0, leaderChanges: 0, refusedReads: 0 }
+  readonly counts = {
+    proposed: 0,
+    reads: 0,
+    loads: 0,
+    crashes: 0,
+    leaderChanges: 0,
+    refusedReads: 0,
+    leasedReads: 0,
+    installs: 0,
+    changes: 0,
+  }
   /** Sees every message as it is delivered. */
   onDeliver: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
   readonly #queue = new EventQueue()
@@ -58,15 +95,23 @@ export class Cluster {
   readonly #reads = new Map<number, number>()
   #nextId = 1
 
-  constructor(options: { seed: number; voters: number; learners?: number; limits?: Partial<RaftLimits> }) {
+  constructor(options: {
+    seed: number
+    voters: number
+    learners?: number
+    /** Nodes that are in no configuration yet. */
+    spares?: number
+    limits?: Partial<RaftLimits>
+    /** Turns leases on. */
+    leaseDriftMs?: number
+  }) {
     this.random = seededRandom(options.seed)
     this.limits = { ...DEFAULT_RAFT_LIMITS, ...options.limits }
-    const members: RaftMember[] = []
-    for (let i = 1; i <= options.voters + (options.learners ?? 0); i++) {
-      members.push({ id: nodeId(`n${i}`), voter: i <= options.voters })
-    }
-    this.members = members
-    for (const { id } of members) {
+    const { voters, learners = 0, spares = 0, leaseDriftMs = null } = options
+    this.settings = { ...SETTINGS, leaseDriftMs }
+    const names = Array.from({ length: voters + learners + spares }, (_, i) => nodeId(`n${i + 1}`))
+    this.genesis = members(voters, names.slice(voters, voters + learners))
+    for (const id of names) {
       const disk = new Disk()
       this.nodes.set(id, this.#boot(id, disk, 0, (this.random() - 0.5) * 4000))
     }
@@ -125,7 +170,9 @@ export class Cluster {
   read(node: Node): number {
     const id = this.#nextId++
     this.#reads.set(id, this.committed.length)
-    this.step(node, { type: 'read', readId: readId(id) })
+    const now = { monotonicMs: this.nowMs, wallMs: this.nowMs }
+    if (node.up && node.core.holdsLease(now)) this.counts.leasedReads++
+    this.step(node, { type: 'read', readId: readId(id), lease: this.settings.leaseDriftMs !== null })
     return id
   }
 
@@ -144,6 +191,37 @@ export class Cluster {
     if (node.up) return
     const fresh = this.#boot(node.id, node.disk, node.life, node.wallOffsetMs)
     this.nodes.set(node.id, fresh)
+  }
+
+  /** Snapshots what the node has executed, and lets its log begin somewhere before that. */
+  snapshot(node: Node): void {
+    const index = Math.min(node.executed, node.core.status().commitIndex)
+    const entry = node.disk.entry(index)
+    const newest = node.disk.snapshot?.base.index ?? 0
+    if (!node.up || entry === undefined || node.restoring !== null || index <= newest) return
+    const base = { ...positionOf(entry), membership: configurationAt(this.committed, index) }
+    const snapshot = { base, id: new Uint8Array(32).fill(index), bytes: 1 }
+    node.disk.snapshot = snapshot
+    const kept = node.disk.entry(index - Math.floor(this.random() * 6))
+    this.step(node, { type: 'snapshotTaken', snapshot, compactTo: kept === undefined ? null : positionOf(kept) })
+  }
+
+  /** Asks the leader for other members: `target` as a whole. */
+  change(node: Node, target: readonly TargetMember[]): void {
+    const planned = node.core.status().membership.index
+    this.step(node, { type: 'order', orderId: this.#nextId++, order: { kind: 'changeMembership', planned, target } })
+  }
+
+  #fetch(node: Node, from: NodeId, snapshot: SnapshotOffer): void {
+    if (node.fetching === snapshot.base.index) return
+    node.fetching = snapshot.base.index
+    this.#later(node, this.random() * 60, () => {
+      node.fetching = 0
+      if (this.cut.has(`${from}>${node.id}`) || !(this.nodes.get(from) as Node).up) return
+      if (node.disk.snapshot === null || node.disk.snapshot.base.index < snapshot.base.index)
+        node.disk.snapshot = snapshot
+      this.step(node, { type: 'snapshotFetched', snapshot })
+    })
   }
 
   /** Cuts both directions between the two sides. */
@@ -175,10 +253,10 @@ export class Cluster {
     const core = new RaftCore(
       {
         self: id,
-        members: this.members,
+        genesis: this.genesis,
         clusterId: CLUSTER_ID,
         configHash: CONFIG_HASH,
-        settings: SETTINGS,
+        settings: this.settings,
         limits: this.limits,
       },
       { sha256, random: this.random, restored, now: { monotonicMs: this.nowMs, wallMs: this.nowMs } },
@@ -193,8 +271,10 @@ export class Cluster {
       writing: false,
       durable: 0,
       held: [],
-      commit: 0,
-      executed: disk.executed,
+      commit: disk.base.index,
+      executed: Math.max(disk.base.index, disk.executed),
+      restoring: null,
+      fetching: 0,
       wallOffsetMs,
     }
   }
@@ -211,7 +291,8 @@ export class Cluster {
         return
       case 'load': {
         this.counts.loads++
-        const entries = node.disk.entries.slice(effect.from - 1, effect.from + 3)
+        const first = effect.from - node.disk.base.index - 1
+        const entries = first < 0 ? [] : node.disk.entries.slice(first, first + 4)
         this.#later(node, this.random() * 5, () =>
           this.step(node, { type: 'loaded', peer: effect.peer, from: effect.from, entries }),
         )
@@ -234,8 +315,18 @@ export class Cluster {
       case 'proposed':
         this.counts.proposed++
         return
-      case 'snapshotWanted':
-        throw new Error('the log keeps every entry, so nobody needs a snapshot')
+      case 'fetchSnapshot':
+        this.#fetch(node, effect.from, effect.snapshot)
+        return
+      case 'restoreState':
+        this.counts.installs++
+        node.restoring = { index: effect.snapshot.base.index, after: effect.after }
+        node.commit = effect.snapshot.base.index
+        return
+      case 'orderRefused':
+      case 'ordered':
+        if (effect.type === 'ordered' && effect.index !== null) this.counts.changes++
+        return
       default:
     }
   }
@@ -250,6 +341,10 @@ export class Cluster {
       for (const write of done) node.disk.write(write.records)
       const last = done.at(-1) as (typeof done)[number]
       node.durable = last.writeId
+      if (node.restoring !== null && node.restoring.after <= node.durable) {
+        node.executed = node.restoring.index
+        node.restoring = null
+      }
       this.#releaseHeld(node, last.writeId)
       // Group commit: sometimes one completion stands for all.
       const reported = this.random() < 0.5 ? done : [last]
@@ -310,7 +405,10 @@ export class Cluster {
     if (other !== undefined && other !== node.id) throw new Error(`two leaders in term ${leaderTerm}`)
     this.leaders.set(leaderTerm, node.id)
     for (const entry of this.committed) {
-      const own = node.core.entry(entry.index) ?? node.disk.entries[entry.index - 1]
+      // A leader of an older term, elected by votes that came late, need not have it.
+      if ((this.#committedIn[entry.index - 1] as number) >= leaderTerm) continue
+      if (entry.index < node.core.status().firstIndex) continue
+      const own = node.core.entry(entry.index) ?? node.disk.entry(entry.index)
       if (own === undefined || own.term !== entry.term) throw new Error(`leader ${node.id} lacks ${entry.index}`)
     }
   }
@@ -334,30 +432,35 @@ export class Cluster {
   #checkCommit(node: Node, upTo: LogIndex): void {
     if (upTo <= node.commit) throw new Error('commit went back')
     for (let index = node.commit + 1; index <= upTo; index++) {
-      const entry = node.disk.entries[index - 1]
+      if (index <= node.disk.base.index) continue
+      const entry = node.disk.entry(index)
       if (entry === undefined) throw new Error(`${node.id} committed ${index}, which is not durable there`)
       const known = this.committed[index - 1]
-      if (known === undefined) this.#checkFirstCommit(entry)
+      if (known === undefined) this.#checkFirstCommit(entry, node.core.status().term)
       else if (known.term !== entry.term || !Buffer.from(known.chain).equals(Buffer.from(entry.chain))) {
         throw new Error(`${node.id} committed another entry at ${index}`)
       }
     }
     node.commit = upTo
     this.#later(node, this.random() * 10, () => {
-      if (upTo <= node.executed) return
+      if (upTo <= node.executed || node.restoring !== null) return
       node.executed = upTo
       this.step(node, { type: 'executed', upTo, stateDigest: null, resultRoot: null })
     })
   }
 
-  #checkFirstCommit(entry: Entry): void {
-    const voters = this.members.filter((member) => member.voter)
-    let holders = 0
-    for (const { id } of voters) if (this.nodes.get(id)?.disk.entries[entry.index - 1]?.term === entry.term) holders++
-    if (holders * 2 <= voters.length) throw new Error(`${entry.index} committed with ${holders} durable copies`)
+  #checkFirstCommit(entry: Entry, term: number): void {
+    const holds = (id: NodeId): boolean => {
+      const disk = this.nodes.get(id)?.disk
+      return disk !== undefined && (disk.base.index >= entry.index || disk.entry(entry.index)?.term === entry.term)
+    }
+    // Whoever committed first went by the configuration in force at a leader; a follower may know an older one.
+    const known = [...this.nodes.values()].map((node) => quorumOf(node.core.status().membership.membership))
+    if (!known.some((quorum) => hasQuorum(quorum, holds))) throw new Error(`${entry.index} committed without a quorum`)
     const previous = this.committed.at(-1)
     if (previous !== undefined && entry.timestampMs < previous.timestampMs) throw new Error('timestamps went back')
     this.committed.push(entry)
+    this.#committedIn.push(term)
   }
 
   #nextTick(): { atMs: number; node: Node } | undefined {

@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_RAFT_LIMITS } from '../../src/consensus/raft/config.js'
 import { type LogIndex, logIndex, nodeId, term } from '../../src/consensus/types.js'
-import { append, appendReply, Engine, entriesOf, heartbeatReply, members, N1, N2, N3, of, sends } from './engine.js'
+import { members } from './disk.js'
+import { append, appendReply, Engine, entriesOf, heartbeatReply, N1, N2, N3, of, sends } from './engine.js'
 
 /** A leader of term 2 with log [1, 1, 2]; both peers have acknowledged everything. */
 function leader(options: ConstructorParameters<typeof Engine>[0] = {}): Engine {
@@ -194,10 +195,23 @@ describe('flow', () => {
     expect(next?.message).toMatchObject({ prevIndex: 3, prevTerm: 1 })
   })
 
-  it('ignores refusals that are old: below the match, or not of the probe that is out', () => {
+  it('looks anew at a peer that refuses what it has acknowledged, and counts on that no longer', () => {
+    const engine = leader()
+    const { matchIndex } = engine.core.status().peers[0] as { matchIndex: number }
+    const [probe] = sends(
+      engine.receive(
+        N2,
+        reject({ term: 2, prevIndex: logIndex(matchIndex), hintIndex: logIndex(1), hintTerm: term(1) }),
+      ),
+      'appendEntries',
+    )
+    expect(probe?.message).toMatchObject({ prevIndex: 1 })
+    expect(engine.core.status().peers[0]).toMatchObject({ flow: 'probe', matchIndex: 1 })
+  })
+
+  it('ignores refusals that are old: not of the probe that is out', () => {
     const engine = leader()
     engine.propose()
-    expect(engine.receive(N2, reject({ term: 2, prevIndex: logIndex(2) }))).toEqual([])
     engine.receive(N2, reject({ term: 2, prevIndex: logIndex(9), hintIndex: logIndex(3), hintTerm: term(2) }))
     expect(engine.core.status().peers[0]?.flow).toBe('probe')
     expect(
@@ -244,17 +258,6 @@ describe('a peer behind the entries in memory', () => {
     // Meanwhile the peer has got further by other means: what comes is not needed any more.
     engine.ack(N2, 20)
     expect(sends(loaded(engine, 5, 8), 'appendEntries')).toEqual([])
-  })
-
-  it('needs a snapshot when the entries are gone: said once, then nothing is sent to it', () => {
-    const engine = far()
-    engine.receive(N2, meet(4))
-    engine.ack(N2, 4)
-    const effects = engine.step({ type: 'loaded', peer: N2, from: logIndex(5), entries: [] })
-    expect(of(effects, 'snapshotWanted')).toEqual([{ type: 'snapshotWanted', peer: N2 }])
-    const later = [...engine.receive(N2, heartbeatReply({ term: 2 })), ...engine.propose()]
-    expect(of(later, 'snapshotWanted')).toEqual([])
-    expect(of(later, 'send').filter(({ to }) => to === N2)).toEqual([])
   })
 
   it('memory keeps what is not durable or not executed, and lets go of the rest', () => {

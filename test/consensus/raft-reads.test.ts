@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Effect } from '../../src/consensus/core.js'
 import { logIndex, type NodeId, nodeId, type ReadId, readId } from '../../src/consensus/types.js'
-import { append, Engine, heartbeatReply, members, N1, N2, N3, of, sends } from './engine.js'
+import { members } from './disk.js'
+import { append, Engine, heartbeatReply, N1, N2, N3, of, sends } from './engine.js'
 
-const read = (engine: Engine, id: number): Effect[] => engine.step({ type: 'read', readId: readId(id) })
+const read = (engine: Engine, id: number): Effect[] => engine.step({ type: 'read', readId: readId(id), lease: false })
 const confirm = (engine: Engine, from: NodeId, readPosition: number) =>
   engine.receive(from, heartbeatReply({ term: engine.core.status().term, readPosition }))
 const ids = (effects: readonly Effect[]) => of(effects, 'readReady').map((effect) => effect.readId)
@@ -12,7 +13,7 @@ const ids = (effects: readonly Effect[]) => of(effects, 'readReady').map((effect
 /** A leader whose term has a commit at index 1. */
 function leader(options: ConstructorParameters<typeof Engine>[0] = {}): Engine {
   const engine = new Engine(options)
-  engine.elect((options.members?.length ?? 3) > 3 ? [N2, N3] : [N2])
+  engine.elect((options.members?.members.length ?? 3) > 3 ? [N2, N3] : [N2])
   engine.ack(N2, 1)
   engine.ack(N3, 1)
   return engine

@@ -180,7 +180,7 @@ describe('stories from start to end', () => {
     const cluster = new Cluster({ seed: 12, voters: 3 })
     const leader = elected(cluster)
     const target = [...cluster.nodes.keys()].find((id) => id !== leader.id) as ClusterNode['id']
-    cluster.step(leader, { type: 'order', order: { kind: 'transferLeadership', target } })
+    cluster.step(leader, { type: 'order', orderId: 1, order: { kind: 'transferLeadership', target } })
     expect(cluster.runFor(100, () => cluster.leader()?.id === target)).toBe(true)
     commits(cluster)
   })

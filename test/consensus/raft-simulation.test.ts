@@ -1,10 +1,11 @@
 /**
  * Shows that the Raft core keeps its promises under seeded faults: loss, delay across terms,
  * reordering, duplication, partitions of every shape, slow disks, crashes that lose what was not
- * durable; and that after they end it converges and serves. The harness checks the invariants at
+ * durable, snapshots and compaction, changes of members; and that after they end it converges and serves. The harness checks the invariants at
  * every step; a failure names its seed.
  */
 import { describe, expect, it } from 'vitest'
+import { members } from './disk.js'
 import { CALM, Cluster } from './harness.js'
 
 const SEEDS_PER_SHAPE = 60
@@ -15,11 +16,22 @@ interface Totals {
   leaderChanges: number
   reads: number
   loads: number
+  installs: number
+  changes: number
+  leasedReads: number
 }
 
-function runSeed(seed: number, voters: number, learners: number, totals: Totals): void {
+interface Shape {
+  readonly voters: number
+  readonly learners: number
+  /** Nodes that join and leave. */
+  readonly spares: number
+  readonly leaseDriftMs?: number
+}
+
+function runSeed(seed: number, shape: Shape, totals: Totals): void {
   const limits = { tailEntriesMax: 8, windowMessagesMax: 4, messageEntriesMax: 3, uncommittedBytesMax: 4096 }
-  const cluster = new Cluster({ seed, voters, learners, limits })
+  const cluster = new Cluster({ seed, ...shape, limits })
   const { random } = cluster
   const ids = [...cluster.nodes.keys()]
   const anyNode = () => cluster.node(ids[Math.floor(random() * ids.length)] as string)
@@ -31,6 +43,8 @@ function runSeed(seed: number, voters: number, learners: number, totals: Totals)
       storeMaxMs: random() < 0.8 ? 3 : 80,
     }
     misbehave(cluster, anyNode)
+    if (shape.spares > 0 && random() < 0.4) changeMembers(cluster)
+    if (random() < 0.5) cluster.snapshot(anyNode())
     for (let i = 0; i < 6; i++) {
       const node = random() < 0.6 ? (cluster.leader() ?? anyNode()) : anyNode()
       cluster.propose(node, 16 + Math.floor(random() * 200))
@@ -44,6 +58,24 @@ function runSeed(seed: number, voters: number, learners: number, totals: Totals)
   totals.leaderChanges += cluster.counts.leaderChanges
   totals.reads += cluster.counts.reads
   totals.loads += cluster.counts.loads
+  totals.installs += cluster.counts.installs
+  totals.changes += cluster.counts.changes
+  totals.leasedReads += cluster.counts.leasedReads
+}
+
+/** Any members whatever: voters added and removed in one step, learners, the leader itself. */
+function changeMembers(cluster: Cluster): void {
+  const { random } = cluster
+  const leader = cluster.leader()
+  if (leader === undefined) return
+  const all = members(cluster.nodes.size).members
+  const target = all
+    .filter(() => random() < 0.7)
+    .map(({ wasVoter: _, ...rest }) => {
+      const voter = random() < 0.8
+      return { ...rest, role: voter ? ('voter' as const) : ('learner' as const), promote: !voter && random() < 0.5 }
+    })
+  cluster.change(leader, target)
 }
 
 function misbehave(cluster: Cluster, anyNode: () => ReturnType<Cluster['node']>): void {
@@ -66,7 +98,8 @@ function misbehave(cluster: Cluster, anyNode: () => ReturnType<Cluster['node']>)
   else if (choice < 0.95) {
     const target = anyNode().id
     const leader = cluster.leader()
-    if (leader !== undefined) cluster.step(leader, { type: 'order', order: { kind: 'transferLeadership', target } })
+    if (leader !== undefined)
+      cluster.step(leader, { type: 'order', orderId: 1, order: { kind: 'transferLeadership', target } })
   }
 }
 
@@ -81,30 +114,53 @@ function settle(cluster: Cluster): void {
   const before = cluster.committed.length
   for (let i = 0; i < 3; i++) cluster.propose(cluster.leader() as NonNullable<ReturnType<Cluster['leader']>>)
   const reads = cluster.counts.reads
-  for (const node of cluster.nodes.values()) cluster.read(node)
+  // Those that are no members (any more) hear nothing.
+  const belongs = new Set(
+    cluster
+      .leader()
+      ?.core.status()
+      .membership.membership.members.map(({ id }) => id),
+  )
+  const nodes = [...cluster.nodes.values()].filter(({ id }) => belongs.has(id))
+  for (const node of nodes) cluster.read(node)
   const done = () =>
     cluster.committed.length >= before + 3 &&
-    cluster.counts.reads >= reads + cluster.nodes.size &&
-    [...cluster.nodes.values()].every((node) => node.commit === cluster.committed.length)
+    cluster.counts.reads >= reads + nodes.length &&
+    nodes.every((node) => node.commit === cluster.committed.length)
   expect(cluster.runFor(5000, done), 'everybody converges and every read is answered').toBe(true)
 }
 
 describe('a simulated cluster', () => {
-  for (const [voters, learners] of [
-    [1, 0],
-    [2, 0],
-    [3, 0],
-    [3, 1],
-    [4, 0],
-    [5, 0],
+  for (const [voters, learners, spares, leases] of [
+    [1, 0, 0, false],
+    [2, 0, 0, false],
+    [3, 0, 0, false],
+    [3, 1, 0, false],
+    [4, 0, 0, false],
+    [5, 0, 0, false],
+    [1, 0, 3, false],
+    [3, 0, 2, false],
+    [4, 1, 2, false],
+    [3, 0, 0, true],
+    [3, 0, 2, true],
   ] as const) {
-    it(`keeps every invariant with ${voters} voters and ${learners} learners`, () => {
-      const totals: Totals = { commits: 0, crashes: 0, leaderChanges: 0, reads: 0, loads: 0 }
+    const shape = { voters, learners, spares, ...(leases ? { leaseDriftMs: 10 } : {}) }
+    it(`keeps every invariant with ${voters} voters, ${learners} learners, ${spares} spares, leases: ${leases}`, () => {
+      const totals: Totals = {
+        commits: 0,
+        crashes: 0,
+        leaderChanges: 0,
+        reads: 0,
+        loads: 0,
+        installs: 0,
+        changes: 0,
+        leasedReads: 0,
+      }
       for (let seed = 1; seed <= SEEDS_PER_SHAPE; seed++) {
         try {
-          runSeed(seed, voters, learners, totals)
+          runSeed(seed, shape, totals)
         } catch (cause) {
-          throw new Error(`seed ${seed}, ${voters} voters, ${learners} learners: ${(cause as Error).message}`, {
+          throw new Error(`seed ${seed}, ${voters}+${learners}+${spares}: ${(cause as Error).message}`, {
             cause,
           })
         }
@@ -114,6 +170,9 @@ describe('a simulated cluster', () => {
       expect(totals.crashes).toBeGreaterThan(SEEDS_PER_SHAPE)
       expect(totals.leaderChanges).toBeGreaterThan(SEEDS_PER_SHAPE)
       expect(totals.reads).toBeGreaterThan(SEEDS_PER_SHAPE)
+      if (voters > 2) expect(totals.installs).toBeGreaterThan(SEEDS_PER_SHAPE / 10)
+      if (spares > 0) expect(totals.changes).toBeGreaterThan(SEEDS_PER_SHAPE)
+      if (leases) expect(totals.leasedReads).toBeGreaterThan(SEEDS_PER_SHAPE)
       if (voters > 1) expect(totals.loads).toBeGreaterThan(SEEDS_PER_SHAPE / 10)
     })
   }

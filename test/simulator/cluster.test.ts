@@ -27,7 +27,7 @@ async function started(seed: number): Promise<SimulatedCluster> {
 }
 
 function everyApplied(cluster: SimulatedCluster): boolean {
-  const applied = cluster.nodes.map((node) => node.running?.machine.appliedIndex)
+  const applied = cluster.nodes.map((node) => node.running?.loop.machine.appliedIndex)
   return applied.every((index) => index !== undefined && index === applied[0])
 }
 

@@ -21,7 +21,7 @@ test('a node that starts again applies its log no faster than its digests follow
     await cluster.finish(client.submit(kvOperation({ operation: 'kv.put', key: Buffer.from(`k${i}`), value })))
   }
   const node = cluster.nodes[0]
-  const applied = node?.running?.machine.appliedIndex ?? 0
+  const applied = node?.running?.loop.machine.appliedIndex ?? 0
   node?.crash('process')
   // The digests stand still, so whatever is applied piles up.
   const { work } = Digests.prototype
@@ -37,10 +37,10 @@ test('a node that starts again applies its log no faster than its digests follow
     await cluster.run(5000)
     expect(seen?.waitingBytes).toBeGreaterThan(BACKLOG_BYTES)
     expect(seen?.waitingBytes).toBeLessThan(BACKLOG_BYTES + 4 * VALUE_BYTES)
-    expect(node?.running?.machine.appliedIndex).toBeLessThan(applied)
+    expect(node?.running?.loop.machine.appliedIndex).toBeLessThan(applied)
     Digests.prototype.work = work
     node?.running?.loop.wake()
-    expect(await cluster.run(60_000, () => (node?.running?.machine.appliedIndex ?? 0) >= applied)).toBe(true)
+    expect(await cluster.run(60_000, () => (node?.running?.loop.machine.appliedIndex ?? 0) >= applied)).toBe(true)
     expect(await cluster.run(60_000, () => seen?.waitingBytes === 0)).toBe(true)
   } finally {
     Digests.prototype.work = work

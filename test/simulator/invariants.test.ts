@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { SimulatedClient } from '../../src/simulator/client.js'
 import { SimulatedCluster } from '../../src/simulator/cluster.js'
-import { Invariants, InvariantViolation } from '../../src/simulator/invariants.js'
+import { Invariants } from '../../src/simulator/invariants.js'
+import { InvariantViolation } from '../../src/simulator/violation.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
 
 async function clusterWith(seed: number, values: readonly string[]): Promise<SimulatedCluster> {

@@ -20,7 +20,7 @@ async function stopWhen(due: (sessions: number) => boolean): Promise<boolean> {
   const cluster = new SimulatedCluster({ seed: 5, nodes: 1, sha256, limits: { applySliceOperations: 1 } })
   await elected(cluster)
   const node = cluster.nodes[0]
-  const sessions = () => node?.running?.machine.sessions.size ?? 0
+  const sessions = () => node?.running?.loop.machine.sessions.size ?? 0
   const operations = new Array(OPERATIONS).fill(encodeOperation({ type: 'OpenSession', ordered: false }))
   const header = { session: NO_SESSION, firstSequence: 0, ackedBelow: 0, clientKey: SIMULATED_CLIENT_KEY }
   let answered = false

@@ -5,6 +5,7 @@ import type { StoreRecord } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
 import { encodeRequest, NO_SESSION } from '../../src/consensus/request.js'
 import { encodeBody } from '../../src/consensus/request-body.js'
+import type { LogBase } from '../../src/consensus/snapshot.js'
 import { epoch, logIndex, nodeId, term } from '../../src/consensus/types.js'
 import { MemoryFiles, type MemoryFilesOptions } from '../../src/storage/memory-files.js'
 import { createLog, type OpenLogOptions, openLog } from '../../src/storage/open-log.js'
@@ -34,9 +35,14 @@ export function makeBody(seed: number, operations = 1, bytes = 64): Uint8Array {
 }
 
 /** `count` entries that follow `previous`. */
-export function makeEntries(previous: Entry | null, count: number, inTerm = 1, body = makeBody): Entry[] {
+export function makeEntries(
+  previous: Pick<Entry, 'index' | 'chain'> | null,
+  count: number,
+  inTerm = 1,
+  body = makeBody,
+): Entry[] {
   const entries: Entry[] = []
-  let last = previous
+  let last: Pick<Entry, 'index' | 'chain'> | null = previous
   for (let i = 0; i < count; i++) {
     const index = (last?.index ?? 0) + 1
     const content = body(index)
@@ -66,6 +72,15 @@ export const storeVote = (inTerm: number, votedFor: string | null): StoreRecord 
   kind: 'hardState',
   hardState: { epoch: epoch(0), term: term(inTerm), votedFor: votedFor === null ? null : nodeId(votedFor) },
 })
+
+/** The base after `entry`. */
+export function baseAt(
+  { index, epoch, term, chain, timestampMs }: Entry,
+  membership: LogBase['membership'] = null,
+): LogBase {
+  return { index, epoch, term, chain: new Uint8Array(chain), timestampMs, membership }
+}
+export const storeBase = (base: LogBase): StoreRecord => ({ kind: 'base', base })
 
 export function memoryFiles(options: Partial<MemoryFilesOptions> = {}): MemoryFiles {
   return new MemoryFiles({ random: seededRandom(1), ...options })

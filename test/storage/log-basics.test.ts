@@ -49,7 +49,7 @@ describe.each(Object.entries(disks))('on %s', (_, disk) => {
     for (const cleanly of [false, true]) {
       const reopened = await openLog(options)
       expect(reopened.restored).toMatchObject({ lastIndex: 70, mayVote: true, hardState: { term: 3, votedFor: null } })
-      expect(reopened.report).toEqual({ problems: [], cutTail: null })
+      expect(reopened.report).toEqual({ problems: [], cutTail: null, repaired: [] })
       expect(reopened.restored.termRuns.map((run) => [run.first, run.term])).toEqual([
         [1, 1],
         [41, 2],

@@ -54,15 +54,17 @@ export interface Members {
 export async function members(count: number): Promise<Members> {
   const ports = await freePorts(count)
   const keys = await Promise.all(ports.map((_, i) => key(i + 1)))
+  const listed = keys.map(({ publicKey }, i) => ({
+    id: nodeId(`n${i + 1}`),
+    publicKey,
+    address: `127.0.0.1:${ports[i]}`,
+    zone: 'local',
+  }))
   const configuration: ClusterConfiguration = {
     clusterId: CLUSTER_ID,
     protocol: 'raft',
-    members: keys.map(({ publicKey }, i) => ({
-      id: nodeId(`n${i + 1}`),
-      publicKey,
-      address: `127.0.0.1:${ports[i]}`,
-      zone: 'local',
-    })),
+    genesis: listed,
+    members: listed,
     clients: [{ id: 'admin', publicKey: (await key(100)).publicKey, role: 'admin' }],
     settings: DEFAULT_SETTINGS,
   }

@@ -8,7 +8,8 @@ import { concatBytes, writeU32 } from '../../src/base/bytes.js'
 import { KnhkError } from '../../src/base/error.js'
 import type { ProtocolMessage } from '../../src/consensus/core.js'
 import { type Entry, type EntryKind, makeEntry } from '../../src/consensus/entry.js'
-import { epoch, logIndex, readId, term } from '../../src/consensus/types.js'
+import { type Membership, membershipProblem } from '../../src/consensus/membership.js'
+import { epoch, logIndex, nodeId, readId, term } from '../../src/consensus/types.js'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { decodeMessage, encodeMessage, RAFT_FRAME } from '../../src/transport/raft-codec.js'
 
@@ -32,6 +33,34 @@ const entry: fc.Arbitrary<Entry> = fc
     body: fc.uint8Array({ maxLength: 300 }),
   })
   .map(({ body, ...fields }) => makeEntry(sha256, fields, body))
+
+const member = fc.record({
+  id: fc.stringMatching(/^[a-z0-9-]{1,12}$/).map(nodeId),
+  publicKey: hash,
+  address: fc.string({ maxLength: 30 }),
+  zone: fc.string({ maxLength: 10 }),
+  role: fc.constantFrom('voter' as const, 'learner' as const, 'leaving' as const),
+  wasVoter: fc.boolean(),
+  promote: fc.boolean(),
+})
+/** Sound configurations, plain and joint. */
+const membership: fc.Arbitrary<Membership> = fc
+  .record({ joint: fc.boolean(), members: fc.array(member, { minLength: 1, maxLength: 4 }) })
+  .map(({ joint, members }) => ({
+    joint,
+    members: members.map((one, i) => {
+      const role = i === 0 || (one.role === 'leaving' && !joint) ? ('voter' as const) : one.role
+      const wasVoter = joint && (i === 0 || one.wasVoter)
+      return { ...one, id: nodeId(`${one.id}${i}`), role, wasVoter, promote: role === 'learner' && one.promote }
+    }),
+  }))
+const base = fc.record({
+  index: u64.map(logIndex),
+  ...common,
+  chain: hash,
+  timestampMs: u64,
+  membership: fc.option(fc.record({ index: u64.map(logIndex), membership })),
+})
 
 const message: fc.Arbitrary<ProtocolMessage> = fc.oneof(
   fc.record({ type: fc.constant('preVote' as const), ...common, round: u64, ...last }),
@@ -64,10 +93,25 @@ const message: fc.Arbitrary<ProtocolMessage> = fc.oneof(
     type: fc.constant('heartbeat' as const),
     ...common,
     commitIndex: u64.map(logIndex),
+    lastIndex: u64.map(logIndex),
     readPosition: u64,
     commitChain: fc.option(hash),
   }),
-  fc.record({ type: fc.constant('heartbeatReply' as const), ...common, readPosition: u64, wallMs: u64 }),
+  fc.record({
+    type: fc.constant('heartbeatReply' as const),
+    ...common,
+    readPosition: u64,
+    wallMs: u64,
+    digestIndex: u64.map(logIndex),
+    stateDigest: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 })),
+  }),
+  fc.record({
+    type: fc.constant('diverged' as const),
+    ...common,
+    index: u64.map(logIndex),
+    stateDigest: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    agreedIndex: u64.map(logIndex),
+  }),
   fc.record({ type: fc.constant('readIndexRequest' as const), ...common, readId: u64.map(readId) }),
   fc.record({
     type: fc.constant('readIndexReply' as const),
@@ -76,6 +120,17 @@ const message: fc.Arbitrary<ProtocolMessage> = fc.oneof(
     index: u64.map(logIndex),
   }),
   fc.record({ type: fc.constant('timeoutNow' as const), ...common }),
+  fc.record({
+    type: fc.constant('installSnapshot' as const),
+    ...common,
+    snapshot: fc.record({ base, id: hash, bytes: u64 }),
+  }),
+  fc.record({
+    type: fc.constant('installSnapshotReply' as const),
+    ...common,
+    matchIndex: u64.map(logIndex),
+    wallMs: u64,
+  }),
 )
 
 function wire(value: ProtocolMessage): { type: number; payload: Uint8Array } {
@@ -172,11 +227,56 @@ test('a count of entries that cannot be there is refused before memory is spent 
   expect(() => decodeMessage(type, payload)).toThrow(/ends before its entries/)
 })
 
+test('an offer whose configuration is unsound is refused', () => {
+  const sound: Membership = {
+    joint: false,
+    members: [
+      {
+        id: nodeId('n1'),
+        publicKey: new Uint8Array(32),
+        address: 'a:1',
+        zone: 'z',
+        role: 'voter',
+        wasVoter: false,
+        promote: false,
+      },
+    ],
+  }
+  expect(membershipProblem(sound)).toBeNull()
+  const { type, payload } = wire({
+    type: 'installSnapshot',
+    epoch: epoch(0),
+    term: term(1),
+    snapshot: {
+      base: {
+        index: logIndex(9),
+        epoch: epoch(0),
+        term: term(1),
+        chain: new Uint8Array(32),
+        timestampMs: 1,
+        membership: { index: logIndex(3), membership: sound },
+      },
+      id: new Uint8Array(32),
+      bytes: 10,
+    },
+  })
+  const offerBytesBehind = 32 + 8
+  const flags = payload.length - offerBytesBehind - 1
+  expect(decodeOrNull(type, payload)).not.toBeNull()
+  // A plain configuration in which somebody belongs to old voters; a role that nobody knows.
+  for (const [at, value] of [[flags, 1] as const, [flags - 1, 7] as const]) {
+    const broken = payload.slice()
+    broken[at] = value
+    expect(decodeOrNull(type, broken)).toBeNull()
+  }
+})
+
 test('a type of a newer version is unknown, not an error', () => {
   expect(decodeMessage(0x7f, new Uint8Array(3))).toBeNull()
 })
 
 test('a number that the wire cannot carry stops the sender instead of changing on the way', () => {
-  const value = { type: 'heartbeatReply', epoch: epoch(0), term: term(1), readPosition: 0, wallMs: 0.5 } as const
+  const common = { epoch: epoch(0), term: term(1), readPosition: 0, digestIndex: logIndex(0), stateDigest: null }
+  const value = { type: 'heartbeatReply', ...common, wallMs: 0.5 } as const
   expect(() => encodeMessage(value)).toThrow(/safe integer/)
 })

@@ -5,7 +5,9 @@
  */
 import { assert } from '../../base/assert.js'
 import { bytesEqual } from '../../base/bytes.js'
+import { KnhkError } from '../../base/error.js'
 import { type Entry, verifyChain } from '../entry.js'
+import { decodeMembership } from '../membership.js'
 import type { LogIndex, NodeId } from '../types.js'
 import { compareTerms, type TermPosition } from './log.js'
 import type { AppendEntries } from './messages.js'
@@ -73,6 +75,25 @@ export function refuse(raft: RaftState, to: NodeId, message: AppendEntries, prev
   })
 }
 
+/** Tells the leader that the log does not reach `prevIndex` as it believes, so that it looks for where they meet. */
+export function refuseAt(raft: RaftState, to: NodeId, prevIndex: LogIndex, readPosition: number): void {
+  const hintIndex = Math.min(prevIndex - 1, raft.log.lastIndex) as LogIndex
+  const hint = raft.log.termAt(hintIndex)
+  raft.send(to, {
+    type: 'appendEntriesReply',
+    epoch: raft.epoch,
+    term: raft.term,
+    success: false,
+    prevIndex,
+    matchIndex: 0 as LogIndex,
+    hintIndex,
+    hintEpoch: hint?.epoch ?? raft.epoch,
+    hintTerm: hint?.term ?? (0 as AppendEntries['term']),
+    readPosition,
+    wallMs: Math.floor(raft.now.wallMs),
+  })
+}
+
 /** How many of the entries the log holds already. */
 function firstFresh(raft: RaftState, entries: readonly Entry[]): number {
   const { log } = raft
@@ -101,6 +122,7 @@ function continuesLog(raft: RaftState, message: AppendEntries, fresh: number): b
     if (at >= fresh) {
       if (!bytesEqual(entry.clusterId, raft.options.clusterId)) return false
       if (!verifyChain(raft.modules.sha256, entry)) return false
+      if (entry.kind === 'membership' && !holdsMembership(entry)) return false
     } else {
       const own = raft.log.chainAt(entry.index)
       if (own !== undefined && !bytesEqual(own, entry.chain)) return false
@@ -111,18 +133,32 @@ function continuesLog(raft: RaftState, message: AppendEntries, fresh: number): b
   return true
 }
 
+function holdsMembership(entry: Entry): boolean {
+  try {
+    decodeMembership(entry.body)
+    return true
+  } catch (error) {
+    if (error instanceof KnhkError) return false
+    throw error
+  }
+}
+
 function takeEntries(raft: RaftState, entries: readonly Entry[], fresh: number): void {
-  const { log, writes } = raft
+  const { log, memberships, writes } = raft
   const first = entries[fresh]
   if (first === undefined) return
   if (first.index <= log.lastIndex) {
     assert(first.index > raft.commitIndex, 'nothing committed is ever truncated')
     log.truncate(first.index)
+    memberships.truncate(first.index)
     writes.truncate(first.index)
   }
   for (let at = fresh; at < entries.length; at++) {
     const entry = entries[at] as Entry
     log.append(entry)
     writes.append(entry)
+    if (entry.kind === 'membership') {
+      memberships.append({ index: entry.index, membership: decodeMembership(entry.body) })
+    }
   }
 }

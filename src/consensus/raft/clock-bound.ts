@@ -5,18 +5,18 @@
  * the own clock at receipt; the way back makes them look slightly old, which is the safe side.
  */
 import type { Now } from '../core.js'
-import type { QuorumConfiguration } from '../quorum.js'
 import type { Millis, NodeId } from '../types.js'
 import { CLOCK_BOUND_MS } from './config.js'
 
 export class ClockBound {
   readonly #self: NodeId
-  readonly #quorum: QuorumConfiguration
+  readonly #voters: () => readonly NodeId[]
   readonly #offsetsMs = new Map<NodeId, Millis>()
 
-  constructor(self: NodeId, quorum: QuorumConfiguration) {
+  /** `voters`: those of the configuration in force. */
+  constructor(self: NodeId, voters: () => readonly NodeId[]) {
     this.#self = self
-    this.#quorum = quorum
+    this.#voters = voters
   }
 
   learn(member: NodeId, wallMs: Millis, now: Now): void {
@@ -32,7 +32,7 @@ export class ClockBound {
   /** Lower median over the voters whose clock is known; the own one always is. */
   #medianOffsetMs(): Millis {
     const offsets: Millis[] = []
-    for (const voter of this.#quorum.voters) {
+    for (const voter of this.#voters()) {
       const offset = voter === this.#self ? 0 : this.#offsetsMs.get(voter)
       if (offset !== undefined) offsets.push(offset)
     }

@@ -6,14 +6,8 @@ import { assert } from '../../base/assert.js'
 import type { ClusterSettings } from '../configuration.js'
 import type { Now, RestoredLog } from '../core.js'
 import type { Sha256 } from '../entry.js'
-import type { QuorumConfiguration } from '../quorum.js'
+import { type Membership, membershipProblem } from '../membership.js'
 import type { Millis, NodeId } from '../types.js'
-
-export interface RaftMember {
-  readonly id: NodeId
-  /** False for a learner: it gets the log and never counts. */
-  readonly voter: boolean
-}
 
 /** Every bound of the core; docs/limits.md lists them. Bytes count entry headers and bodies. */
 export interface RaftLimits {
@@ -35,6 +29,8 @@ export interface RaftLimits {
    * alone. Long enough that a busy leader never does, short enough that nobody notices.
    */
   readonly commitPushDelayMs: Millis
+  /** A learner this many entries behind counts as caught up. */
+  readonly promoteLagEntriesMax: number
 }
 
 export const DEFAULT_RAFT_LIMITS: RaftLimits = {
@@ -47,6 +43,7 @@ export const DEFAULT_RAFT_LIMITS: RaftLimits = {
   uncommittedBytesMax: 64 << 20,
   pendingReadsMax: 16_384,
   commitPushDelayMs: 10,
+  promoteLagEntriesMax: 64,
 }
 
 /** How far ahead of the quorum's median clock a leader may stamp. */
@@ -54,8 +51,8 @@ export const CLOCK_BOUND_MS: Millis = 500
 
 export interface RaftOptions {
   readonly self: NodeId
-  /** In the order of the cluster's configuration; fixed until membership changes join. */
-  readonly members: readonly RaftMember[]
+  /** The configuration before the first entry. A node that joins later is not in it. */
+  readonly genesis: Membership
   /** 16 bytes. */
   readonly clusterId: Uint8Array
   /** Hash of the configuration in force, 32 bytes; a message verified under another one is dropped. */
@@ -74,23 +71,10 @@ export interface RaftModules {
   readonly now: Now
 }
 
-/** Who decides under these members. A joint configuration will fill `outgoing`. */
-export function quorumOf(members: readonly RaftMember[]): QuorumConfiguration {
-  return { voters: members.filter((member) => member.voter).map((member) => member.id), outgoing: [] }
-}
-
 /** Throws `Bug` where the options contradict themselves; files and flags are validated before. */
 export function checkOptions(options: RaftOptions): void {
-  const { members, settings, limits } = options
-  assert(new Set(members.map((member) => member.id)).size === members.length, 'a member is listed twice')
-  assert(
-    members.some((member) => member.id === options.self),
-    'the node itself is a member',
-  )
-  assert(
-    members.some((member) => member.voter),
-    'a cluster has a voter',
-  )
+  const { genesis, settings, limits } = options
+  assert(!genesis.joint && membershipProblem(genesis) === null, 'the genesis configuration is sound')
   assert(settings.heartbeatIntervalMs > 0, 'the heartbeat interval is positive')
   assert(
     settings.heartbeatIntervalMs < settings.electionTimeoutMinMs,

@@ -5,32 +5,35 @@
  */
 import { assert, unreachable } from '../../base/assert.js'
 import { bytesEqual } from '../../base/bytes.js'
-import { KnhkError } from '../../base/error.js'
-import type { Core, CoreStatus, Effect, Input, Now, PeerStatus, ProtocolMessage } from '../core.js'
+import type { Core, CoreStatus, Effect, Input, Now, OrderRefusalCode, PeerStatus, ProtocolMessage } from '../core.js'
 import type { Entry } from '../entry.js'
+import type { MembershipRecord } from '../membership.js'
 import type { LogIndex, Millis, NodeId } from '../types.js'
+import { changeMembership } from './changes.js'
 import { checkOptions, type RaftModules, type RaftOptions } from './config.js'
 import { countOwnVote } from './election.js'
+import { leaseHolds, voteEmbargo } from './lease.js'
 import { handlePropose } from './proposals.js'
 import { handleRead } from './reads.js'
 import { receive } from './receive.js'
+import { finishRepair } from './repair.js'
 import { handleLoaded } from './replication.js'
 import { afterProgress } from './replies.js'
+import { handleSnapshotFetched, handleSnapshotTaken } from './snapshots.js'
 import { RaftState } from './state.js'
 import { handlePause, nextDeadline, tick } from './timers.js'
-import { startTransfer } from './transfer.js'
+import { orderTransfer } from './transfer.js'
 
 const NO_PEERS: readonly PeerStatus[] = []
 
 export class RaftCore implements Core {
   readonly #raft: RaftState
-  readonly #members: ReadonlySet<NodeId>
 
   /** Continues from `modules.restored`. Throws `Bug` where options or log contradict themselves. */
   constructor(options: RaftOptions, modules: RaftModules) {
     checkOptions(options)
     this.#raft = new RaftState(options, modules)
-    this.#members = new Set(options.members.map((member) => member.id))
+    this.#raft.voteEmbargoMs = voteEmbargo(this.#raft, modules.now.monotonicMs)
   }
 
   step(input: Input, now: Now): Effect[] {
@@ -39,6 +42,7 @@ export class RaftCore implements Core {
     const { term, commitIndex } = raft
     raft.now = now
     this.#apply(input)
+    finishRepair(raft)
     assert(raft.term >= term, 'the term never decreases')
     assert(raft.commitIndex >= commitIndex, 'the commit index never decreases')
     assert(raft.commitIndex <= raft.log.lastIndex, 'what is committed is in the log')
@@ -63,11 +67,23 @@ export class RaftCore implements Core {
       lastIndex: log.lastIndex,
       commitIndex,
       peers: this.#peers(),
+      membership: this.#raft.memberships.current,
+      membershipCommitted: this.#raft.membershipCommitted,
+      mayVote: this.#raft.mayVote,
     }
   }
 
   entry(index: LogIndex): Entry | undefined {
     return this.#raft.log.entry(index)
+  }
+
+  membershipAt(index: LogIndex): MembershipRecord {
+    return this.#raft.memberships.at(index)
+  }
+
+  holdsLease(now: Now): boolean {
+    const { leading } = this.#raft
+    return leading !== null && leaseHolds(this.#raft, leading, now.monotonicMs)
   }
 
   /** Plain Raft verifies nothing beyond the authenticated link and the body digest. */
@@ -79,24 +95,26 @@ export class RaftCore implements Core {
     const raft = this.#raft
     switch (input.type) {
       case 'message':
-        if (this.#isCurrentMember(input.from, input.configHash)) receive(raft, input.from, input.message)
+        if (this.#isCurrent(input.from, input.configHash)) receive(raft, input.from, input.message)
         return
       case 'propose':
         return handlePropose(raft, input)
       case 'read':
-        return handleRead(raft, input.readId)
+        return handleRead(raft, input.readId, input.lease)
       case 'tick':
         return tick(raft)
       case 'stored':
         return this.#stored(input)
       case 'loaded':
         return handleLoaded(raft, raft.leading, input)
-      case 'snapshotInstalled':
-        throw new KnhkError('Bug', 'a snapshot was installed that this core did not ask for')
+      case 'snapshotTaken':
+        return handleSnapshotTaken(raft, input)
+      case 'snapshotFetched':
+        return handleSnapshotFetched(raft, input.snapshot)
       case 'order':
-        return startTransfer(raft, input.order.target)
+        return this.#order(input)
       case 'executed':
-        return this.#executed(input.upTo)
+        return this.#executed(input.upTo, input.stateDigest)
       case 'paused':
         return handlePause(raft)
       default:
@@ -104,10 +122,29 @@ export class RaftCore implements Core {
     }
   }
 
-  #isCurrentMember(from: NodeId, configHash: Uint8Array): boolean {
+  /** The link says who speaks; a node that is behind may not know yet that the speaker is a member. */
+  #isCurrent(from: NodeId, configHash: Uint8Array): boolean {
     const { options, self } = this.#raft
-    if (from === self || !this.#members.has(from)) return false
+    if (from === self) return false
     return configHash === options.configHash || bytesEqual(configHash, options.configHash)
+  }
+
+  #order({ orderId, order }: Extract<Input, { type: 'order' }>): void {
+    const raft = this.#raft
+    const { leading, leader } = raft
+    const refuse = (code: OrderRefusalCode, reason: string) =>
+      raft.emit({ type: 'orderRefused', orderId, code, reason, leader: raft.leading === null ? leader : null })
+    if (leading === null) {
+      refuse(leader === null ? 'NoLeader' : 'NotLeader', 'this node does not lead')
+    } else if (order.kind === 'transferLeadership') {
+      const refusal = orderTransfer(raft, leading, order.target)
+      if (refusal === null) raft.emit({ type: 'ordered', orderId, index: null })
+      else refuse(refusal.code, refusal.reason)
+    } else {
+      const outcome = changeMembership(raft, leading, order)
+      if (outcome === null || typeof outcome === 'number') raft.emit({ type: 'ordered', orderId, index: outcome })
+      else refuse(outcome.code, outcome.reason)
+    }
   }
 
   #stored(input: Extract<Input, { type: 'stored' }>): void {
@@ -118,8 +155,13 @@ export class RaftCore implements Core {
     this.#evict()
   }
 
-  #executed(upTo: LogIndex): void {
+  #executed(upTo: LogIndex, stateDigest: Uint8Array | null): void {
     const raft = this.#raft
+    if (stateDigest !== null) {
+      // What was executed was told when it was; the digest comes later.
+      raft.digests.note(upTo, stateDigest)
+      return
+    }
     assert(upTo <= raft.commitIndex, 'only what is committed is executed')
     if (upTo <= raft.executedIndex) return
     raft.executedIndex = upTo
@@ -139,6 +181,7 @@ export class RaftCore implements Core {
       id: peer.id,
       matchIndex: peer.matchIndex,
       flow: peer.flow,
+      offered: peer.offered,
       active: leading.isActive(peer, raft),
     }))
   }

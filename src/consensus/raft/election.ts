@@ -115,7 +115,7 @@ export function handleRequestVoteReply(raft: RaftState, from: NodeId, message: R
  * votes too: it may have been promoted without knowing it yet. A damaged node never does.
  */
 function mayVoteFor(raft: RaftState, candidate: NodeId, message: PreVote | RequestVote, futureTerm: boolean): boolean {
-  if (!raft.modules.restored.mayVote) return false
+  if (!raft.mayVote || raft.now.monotonicMs < raft.voteEmbargoMs) return false
   const free = raft.votedFor === candidate || (raft.votedFor === null && raft.leader === null) || futureTerm
   if (!free) return false
   const { log } = raft
@@ -154,7 +154,6 @@ function countVotes(raft: RaftState): void {
 }
 
 function broadcast(raft: RaftState, message: PreVote | RequestVote): void {
-  for (const member of raft.options.members) {
-    if (member.id !== raft.self && member.voter) raft.send(member.id, message)
-  }
+  const { voters, outgoing } = raft.quorum
+  for (const id of new Set([...voters, ...outgoing])) if (id !== raft.self) raft.send(id, message)
 }

@@ -8,12 +8,15 @@ import { bytesEqual } from '../../base/bytes.js'
 import { hasQuorum } from '../quorum.js'
 import type { LogIndex, NodeId } from '../types.js'
 import type { Leadership } from './leadership.js'
+import { noteLeaseRound } from './lease.js'
 import type { Heartbeat } from './messages.js'
 import type { Progress } from './progress.js'
+import { followRepair, noteLostTail } from './repair.js'
 import { followLeader } from './roles.js'
 import type { RaftState } from './state.js'
 
 export function broadcastHeartbeat(raft: RaftState, leading: Leadership): void {
+  noteLeaseRound(raft, leading)
   for (const peer of leading.peers) sendHeartbeat(raft, leading, peer)
   leading.heartbeatDeadlineMs = raft.now.monotonicMs + raft.options.settings.heartbeatIntervalMs
 }
@@ -26,6 +29,7 @@ function sendHeartbeat(raft: RaftState, leading: Leadership, peer: Progress): vo
     epoch: raft.epoch,
     term: raft.term,
     commitIndex,
+    lastIndex: raft.log.lastIndex,
     readPosition: leading.readPosition,
     commitChain: raft.log.chainAt(commitIndex) ?? null,
   })
@@ -42,7 +46,8 @@ export function quorumHeard(raft: RaftState, leading: Leadership): boolean {
  * it believes only what an append of this run has shown.
  */
 function takeCommit(raft: RaftState, { commitIndex, commitChain }: Heartbeat): void {
-  if (!raft.modules.restored.mayVote && commitIndex > raft.agreedIndex) {
+  if (commitIndex > raft.log.lastIndex) noteLostTail(raft)
+  if (!raft.mayVote && commitIndex > raft.agreedIndex) {
     raft.commitTo(raft.agreedIndex)
     return
   }
@@ -57,11 +62,14 @@ function takeCommit(raft: RaftState, { commitIndex, commitChain }: Heartbeat): v
 export function handleHeartbeat(raft: RaftState, from: NodeId, message: Heartbeat): void {
   followLeader(raft, from)
   takeCommit(raft, message)
+  followRepair(raft, from, message)
   raft.send(from, {
     type: 'heartbeatReply',
     epoch: raft.epoch,
     term: raft.term,
     readPosition: message.readPosition,
     wallMs: Math.floor(raft.now.wallMs),
+    digestIndex: raft.digests.newest?.index ?? (0 as LogIndex),
+    stateDigest: raft.digests.newest?.digest ?? null,
   })
 }

@@ -1,3 +1,3 @@
 /** The public names of Raft for the rooms above: the core and what it is made from. */
-export { DEFAULT_RAFT_LIMITS, type RaftLimits, type RaftMember } from './config.js'
+export { DEFAULT_RAFT_LIMITS, type RaftLimits } from './config.js'
 export { RaftCore } from './core.js'

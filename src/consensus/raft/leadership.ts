@@ -26,9 +26,12 @@ export interface Transfer {
   timeoutNowSent: boolean
 }
 
+/** Removed members are sent the log for so many election timeouts. */
+const DEPARTURE_TIMEOUTS = 10
+
 export class Leadership {
-  /** Every other member, in configuration order. */
-  readonly peers: readonly Progress[]
+  /** Every other member, in configuration order, and those just removed until they know it. */
+  peers: Progress[] = []
   heartbeatDeadlineMs: Millis
   /** When the commit index goes out alone unless a proposal carries it before; infinity for never. */
   commitPushMs: Millis = Number.POSITIVE_INFINITY
@@ -46,6 +49,12 @@ export class Leadership {
   transfer: Transfer | null = null
   /** The last append made; reused while several peers need the same one. */
   lastAppend: AppendEntries | null = null
+  /** When which read position went out first: what a lease is counted from. */
+  readonly leaseRounds: { readonly position: number; readonly sentMs: Millis }[] = []
+  /** The newest index at which a majority was seen to hold one state. */
+  digestsAgreed = 0 as LogIndex
+  /** A TimeoutNow was sent in this term: its target may be elected at any time. */
+  leaseEnded = false
   readonly #byId = new Map<NodeId, Progress>()
   readonly matchOf: (id: NodeId) => number
   readonly readPositionOf: (id: NodeId) => number
@@ -56,13 +65,42 @@ export class Leadership {
     const nextIndex = (log.lastIndex + 1) as LogIndex
     this.firstIndex = nextIndex
     this.heartbeatDeadlineMs = now.monotonicMs + options.settings.heartbeatIntervalMs
-    this.peers = options.members
-      .filter((member) => member.id !== self)
-      .map((member) => new Progress(member, nextIndex, now.monotonicMs, options.limits))
-    for (const peer of this.peers) this.#byId.set(peer.id, peer)
+    this.reconcile(raft)
     this.matchOf = (id) => (id === self ? writes.durableIndex : this.#of(id).matchIndex)
     this.readPositionOf = (id) => (id === self ? this.readPosition : this.#of(id).readPosition)
     this.heardFrom = (id) => id === self || this.isActive(this.#of(id), raft)
+  }
+
+  /** Follows the configuration in force: new members are probed, removed ones are still told. */
+  reconcile({ memberships, self, log, now, options }: RaftState): void {
+    const { index, membership } = memberships.current
+    const before = this.peers
+    this.peers = []
+    for (const { id } of membership.members) {
+      if (id === self) continue
+      const nextIndex = (log.lastIndex + 1) as LogIndex
+      const peer = this.#byId.get(id) ?? new Progress(id, nextIndex, now.monotonicMs, options.limits)
+      peer.departing = null
+      this.#byId.set(id, peer)
+      this.peers.push(peer)
+    }
+    const untilMs = now.monotonicMs + DEPARTURE_TIMEOUTS * options.settings.electionTimeoutMaxMs
+    for (const peer of before) {
+      if (this.peers.includes(peer)) continue
+      peer.departing ??= { index, untilMs }
+      this.peers.push(peer)
+    }
+  }
+
+  /** Lets go of removed members that know it, or did not answer in time. */
+  dismiss(nowMs: Millis): void {
+    const gone = this.peers.filter(({ departing, matchIndex, sentCommit }) => {
+      if (departing === null) return false
+      return nowMs >= departing.untilMs || Math.min(matchIndex, sentCommit) >= departing.index
+    })
+    if (gone.length === 0) return
+    this.peers = this.peers.filter((peer) => !gone.includes(peer))
+    for (const peer of gone) this.#byId.delete(peer.id)
   }
 
   peer(id: NodeId): Progress | undefined {

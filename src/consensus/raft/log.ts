@@ -8,6 +8,7 @@
 import { assert } from '../../base/assert.js'
 import type { RestoredLog } from '../core.js'
 import { ENTRY_HEADER_BYTES, type Entry } from '../entry.js'
+import type { LogBase } from '../snapshot.js'
 import type { Epoch, LogIndex, Millis, Term } from '../types.js'
 import type { RaftLimits } from './config.js'
 
@@ -34,7 +35,7 @@ export function compareTerms(a: TermPosition, b: TermPosition): number {
 }
 
 export class RaftLog {
-  readonly base: RestoredLog['base']
+  #base: LogBase
   readonly #limits: RaftLimits
   readonly #runs: TermRun[]
   /** Slots before `#head` are free. */
@@ -51,12 +52,17 @@ export class RaftLog {
     tail.forEach((entry, at) =>
       assert(entry.index === lastIndex - tail.length + 1 + at, 'restored entries are contiguous'),
     )
-    this.base = base
+    this.#base = base
     this.#limits = limits
     this.#runs = [...termRuns]
     this.#slots = [...tail]
     this.#lastIndex = lastIndex
     for (const entry of tail) this.#tailBytes += entryBytes(entry)
+  }
+
+  /** What the log follows. */
+  get base(): LogBase {
+    return this.#base
   }
 
   /** First index that the log holds, on disk or in memory. */
@@ -87,9 +93,9 @@ export class RaftLog {
     return this.#lastIndex === this.base.index ? this.base.chain : (this.entry(this.#lastIndex) as Entry).chain
   }
 
-  /** Timestamp of the last entry; 0 in an empty log. */
+  /** Timestamp of the last entry, or of the base. */
   get lastTimestampMs(): Millis {
-    return this.entry(this.#lastIndex)?.timestampMs ?? 0
+    return this.entry(this.#lastIndex)?.timestampMs ?? this.base.timestampMs
   }
 
   entry(index: LogIndex): Entry | undefined {
@@ -134,6 +140,35 @@ export class RaftLog {
     this.#slots.length = this.#head + keep
     while ((this.#runs.at(-1)?.first ?? 0) >= from) this.#runs.pop()
     this.#lastIndex = (from - 1) as LogIndex
+  }
+
+  /** Forgets everything up to `base.index`, which the log holds. */
+  compact(base: LogBase): void {
+    assert(base.index > this.base.index && base.index <= this.#lastIndex, 'a log is compacted within itself')
+    assert(this.matches(base.index, base), 'a base is the entry that the log holds there')
+    while (this.#runs[1] !== undefined && this.#runs[1].first <= base.index + 1) this.#runs.shift()
+    if (base.index === this.#lastIndex) this.#runs.length = 0
+    else this.#runs[0] = { ...(this.#runs[0] as TermRun), first: (base.index + 1) as LogIndex }
+    this.#drop(base.index)
+    this.#base = base
+  }
+
+  /** Forgets everything and begins after `base`, which the log does not hold. */
+  reset(base: LogBase): void {
+    assert(!this.matches(base.index, base), 'a log that holds the base is compacted, not dropped')
+    this.#runs.length = 0
+    this.#slots = []
+    this.#head = 0
+    this.#tailBytes = 0
+    this.#lastIndex = base.index
+    this.#base = base
+  }
+
+  #drop(upTo: LogIndex): void {
+    for (let first: number = this.tailFirst; first <= upTo && first <= this.#lastIndex; first++) {
+      this.#tailBytes -= entryBytes(this.#slots[this.#head] as Entry)
+      this.#slots[this.#head++] = undefined
+    }
   }
 
   /** Lets go of the oldest entries above the limits, up to `upTo`. The last entry stays. */

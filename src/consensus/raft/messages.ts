@@ -1,11 +1,12 @@
 /**
  * Raft's messages, named as in the paper (Ongaro & Ousterhout, figure 2) and the thesis (PreVote 9.6,
- * ReadIndex 6.4, TimeoutNow 3.10). InstallSnapshot joins with snapshots.
+ * ReadIndex 6.4, TimeoutNow 3.10, InstallSnapshot 5).
  *
  * Every reply echoes what it answers (term, prevIndex, count or round), so a late or duplicated one is
  * recognised. `wallMs` is the sender's time of day, for the bound on leader timestamps.
  */
 import type { Entry } from '../entry.js'
+import type { SnapshotOffer } from '../snapshot.js'
 import type { Epoch, LogIndex, Millis, ReadId, Term } from '../types.js'
 
 interface Common {
@@ -78,6 +79,8 @@ export interface AppendEntriesReply extends Common {
 export interface Heartbeat extends Common {
   readonly type: 'heartbeat'
   readonly commitIndex: LogIndex
+  /** The last index of the leader's log: a damaged follower is whole again when it holds that. */
+  readonly lastIndex: LogIndex
   readonly readPosition: number
   /** The leader's chain at `commitIndex`, so that a divergence shows at once; null when it has left memory. */
   readonly commitChain: Uint8Array | null
@@ -87,6 +90,20 @@ export interface HeartbeatReply extends Common {
   readonly type: 'heartbeatReply'
   readonly readPosition: number
   readonly wallMs: Millis
+  /** Index of the newest compared digest of the sender's state; 0 with none. */
+  readonly digestIndex: LogIndex
+  /** 32 bytes. */
+  readonly stateDigest: Uint8Array | null
+}
+
+/** The state of the receiver differs from that of the leader and a majority. */
+export interface Diverged extends Common {
+  readonly type: 'diverged'
+  readonly index: LogIndex
+  /** What the state should have been there, 32 bytes. */
+  readonly stateDigest: Uint8Array
+  /** The newest index known before, at which a majority agreed; 0 for none. */
+  readonly agreedIndex: LogIndex
 }
 
 /** A follower asks the leader for a read index on behalf of its own clients. */
@@ -107,6 +124,20 @@ export interface TimeoutNow extends Common {
   readonly type: 'timeoutNow'
 }
 
+/** Offers a snapshot to a peer whose next entry the leader's log no longer holds; repeated with the heartbeats. */
+export interface InstallSnapshot extends Common {
+  readonly type: 'installSnapshot'
+  readonly snapshot: SnapshotOffer
+}
+
+/** Sent once the log of the peer begins at or after what was offered. */
+export interface InstallSnapshotReply extends Common {
+  readonly type: 'installSnapshotReply'
+  /** Everything up to here is durable on the peer, as log or as snapshot. */
+  readonly matchIndex: LogIndex
+  readonly wallMs: Millis
+}
+
 export type RaftMessage =
   | PreVote
   | PreVoteReply
@@ -119,3 +150,6 @@ export type RaftMessage =
   | ReadIndexRequest
   | ReadIndexReply
   | TimeoutNow
+  | InstallSnapshot
+  | InstallSnapshotReply
+  | Diverged

@@ -4,8 +4,10 @@
  * and windowed; Snapshot, nothing until the peer has installed one.
  */
 import { assert } from '../../base/assert.js'
+import type { SnapshotOffer } from '../snapshot.js'
 import type { LogIndex, Millis, NodeId } from '../types.js'
-import type { RaftLimits, RaftMember } from './config.js'
+import type { RaftLimits } from './config.js'
+import { DigestBook } from './digest-book.js'
 
 interface InFlight {
   readonly lastIndex: LogIndex
@@ -14,7 +16,6 @@ interface InFlight {
 
 export class Progress {
   readonly id: NodeId
-  readonly voter: boolean
   readonly #limits: RaftLimits
   /** Everything up to here is durable on the peer, by its own word in this term. */
   matchIndex = 0 as LogIndex
@@ -27,13 +28,18 @@ export class Progress {
   readPosition = 0
   /** Highest commit index that was sent to the peer. */
   sentCommit = 0 as LogIndex
+  /** Digests of the peer's state, by its own word. */
+  readonly digests = new DigestBook()
+  /** In Snapshot: what the peer is fetching. */
+  offered: SnapshotOffer | null = null
+  /** Of a removed member: until when it is still sent the entry that removes it, and which that is. */
+  departing: { readonly index: LogIndex; readonly untilMs: Millis } | null = null
   #inFlight: InFlight[] = []
   #inFlightHead = 0
   #inFlightBytes = 0
 
-  constructor(member: RaftMember, nextIndex: LogIndex, lastContactMs: Millis, limits: RaftLimits) {
-    this.id = member.id
-    this.voter = member.voter
+  constructor(id: NodeId, nextIndex: LogIndex, lastContactMs: Millis, limits: RaftLimits) {
+    this.id = id
     this.nextIndex = nextIndex
     this.lastContactMs = lastContactMs
     this.#limits = limits
@@ -83,7 +89,14 @@ export class Progress {
    * refusal is old: it answers something that was sent before the last one was handled.
    */
   refused(prevIndex: LogIndex, meetIndex: LogIndex): boolean {
-    if (this.flow === 'snapshot' || prevIndex <= this.matchIndex) return false
+    if (this.flow === 'snapshot') return false
+    if (prevIndex <= this.matchIndex) {
+      // It acknowledged this and does not hold it any more (a lost disk tail), or the answer is late: looking
+      // anew costs little, and believing in what is gone could commit it.
+      this.matchIndex = Math.max(0, Math.min(prevIndex - 1, meetIndex)) as LogIndex
+      this.becomeProbe(this.matchIndex)
+      return true
+    }
     if (this.flow === 'probe' && prevIndex !== this.nextIndex - 1) return false
     const meet = Math.min(prevIndex - 1, meetIndex)
     this.becomeProbe(Math.max(this.matchIndex, meet) as LogIndex)
@@ -99,9 +112,18 @@ export class Progress {
     this.#clear()
   }
 
-  becomeSnapshot(): void {
+  becomeSnapshot(offered: SnapshotOffer): void {
     this.flow = 'snapshot'
+    this.offered = offered
     this.#clear()
+  }
+
+  /** The peer's log begins at, or holds, what was offered. */
+  installed(index: LogIndex): void {
+    assert(this.flow === 'snapshot', 'only a peer that waits for a snapshot gets one')
+    this.matchIndex = Math.max(this.matchIndex, index) as LogIndex
+    this.offered = null
+    this.becomeProbe(this.matchIndex)
   }
 
   #free(upTo: LogIndex): void {

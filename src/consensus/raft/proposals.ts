@@ -4,6 +4,7 @@
  */
 import type { Input } from '../core.js'
 import { ENTRY_HEADER_BYTES, type EntryKind, makeEntry } from '../entry.js'
+import { decodeMembership } from '../membership.js'
 import type { LogIndex } from '../types.js'
 import type { Leadership } from './leadership.js'
 import { entryBytes } from './log.js'
@@ -61,6 +62,11 @@ export function appendOwn(
   )
   log.append(entry)
   raft.writes.append(entry)
+  if (kind === 'membership') {
+    // In force from its append on, for the counting of its own commit too (thesis, 4.1).
+    raft.memberships.append({ index, membership: decodeMembership(body) })
+    leading.reconcile(raft)
+  }
   leading.uncommittedBytes += entryBytes(entry)
   replicateToAll(raft, leading)
   return index

@@ -13,13 +13,18 @@ import type { LogIndex, NodeId, ReadId } from '../types.js'
 import { hasCommittedInTerm } from './commit.js'
 import { broadcastHeartbeat } from './heartbeat.js'
 import type { Leadership, PendingRead } from './leadership.js'
+import { leaseHolds } from './lease.js'
 import type { ReadIndexReply, ReadIndexRequest } from './messages.js'
 import type { RaftState } from './state.js'
 
 /** A read of this node's own clients. */
-export function handleRead(raft: RaftState, readId: ReadId): void {
+export function handleRead(raft: RaftState, readId: ReadId, lease: boolean): void {
   const { leading, leader } = raft
   if (leading !== null) {
+    if (lease && leaseHolds(raft, leading, raft.now.monotonicMs)) {
+      raft.emit({ type: 'readReady', readId, index: raft.commitIndex })
+      return
+    }
     if (!admitRead(raft, leading, readId, null)) {
       raft.emit({ type: 'readRefused', readId, code: 'ResourceExhausted', leader })
     }

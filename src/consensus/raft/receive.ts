@@ -6,12 +6,14 @@
 import { unreachable } from '../../base/assert.js'
 import type { LogIndex, NodeId } from '../types.js'
 import { handleAppendEntries, refuse } from './appends.js'
+import { handleDiverged } from './divergence.js'
 import { answerVote, handlePreVote, handlePreVoteReply, handleRequestVote, handleRequestVoteReply } from './election.js'
 import { handleHeartbeat } from './heartbeat.js'
 import type { RaftMessage } from './messages.js'
 import { handleReadIndexReply, handleReadIndexRequest } from './reads.js'
-import { handleAppendReply, handleHeartbeatReply } from './replies.js'
+import { handleAppendReply, handleHeartbeatReply, handleInstallSnapshotReply } from './replies.js'
 import { becomeFollower, leaderLives } from './roles.js'
+import { handleInstallSnapshot } from './snapshots.js'
 import type { RaftState } from './state.js'
 import { handleTimeoutNow } from './transfer.js'
 
@@ -44,7 +46,20 @@ function receiveOlder(raft: RaftState, from: NodeId, message: RaftMessage): void
       return
     case 'heartbeat': {
       const wallMs = Math.floor(raft.now.wallMs)
-      raft.send(from, { type: 'heartbeatReply', epoch: raft.epoch, term: raft.term, readPosition: 0, wallMs })
+      raft.send(from, {
+        type: 'heartbeatReply',
+        epoch: raft.epoch,
+        term: raft.term,
+        readPosition: 0,
+        wallMs,
+        digestIndex: 0 as LogIndex,
+        stateDigest: null,
+      })
+      return
+    }
+    case 'installSnapshot': {
+      const [matchIndex, wallMs] = [0 as LogIndex, Math.floor(raft.now.wallMs)]
+      raft.send(from, { type: 'installSnapshotReply', epoch: raft.epoch, term: raft.term, matchIndex, wallMs })
       return
     }
     case 'requestVote':
@@ -87,6 +102,13 @@ function receiveCurrent(raft: RaftState, from: NodeId, message: RaftMessage): vo
       return handleReadIndexReply(raft, message)
     case 'timeoutNow':
       return handleTimeoutNow(raft, from)
+    case 'diverged':
+      return handleDiverged(raft, message)
+    case 'installSnapshot':
+      return handleInstallSnapshot(raft, from, message)
+    case 'installSnapshotReply':
+      if (leading !== null && peer !== undefined) handleInstallSnapshotReply(raft, leading, peer, message)
+      return
     default:
       unreachable(message, 'message')
   }

@@ -11,6 +11,7 @@ import type { Leadership } from './leadership.js'
 import { entryBytes, type TermPosition } from './log.js'
 import type { AppendEntries } from './messages.js'
 import type { Progress } from './progress.js'
+import { offerSnapshot } from './snapshots.js'
 import type { RaftState } from './state.js'
 
 type Loaded = Extract<Input, { type: 'loaded' }>
@@ -25,7 +26,7 @@ export function replicate(raft: RaftState, leading: Leadership, peer: Progress):
   const { log, options } = raft
   while (peer.maySend && peer.nextIndex <= log.lastIndex) {
     if (peer.nextIndex <= log.base.index) {
-      wantSnapshot(raft, peer)
+      offerSnapshot(raft, leading, peer)
       return
     }
     if (peer.nextIndex < log.tailFirst) {
@@ -45,7 +46,7 @@ export function replicate(raft: RaftState, leading: Leadership, peer: Progress):
 export function sendEmpty(raft: RaftState, leading: Leadership, peer: Progress): void {
   if (peer.flow === 'snapshot') return
   if (peer.nextIndex <= raft.log.base.index) {
-    wantSnapshot(raft, peer)
+    offerSnapshot(raft, leading, peer)
     return
   }
   if (peer.flow === 'probe') peer.probeSent = true
@@ -59,10 +60,6 @@ export function handleLoaded(raft: RaftState, leading: Leadership | null, input:
   const peer = leading?.peer(input.peer)
   if (leading === null || peer === undefined) return
   const wanted = peer.flow === 'replicate' && peer.nextIndex === input.from && peer.maySend
-  if (wanted && input.entries.length === 0) {
-    wantSnapshot(raft, peer)
-    return
-  }
   if (wanted && isOurs(raft, input)) sendEntries(raft, leading, peer, input.entries)
   replicate(raft, leading, peer)
 }
@@ -87,21 +84,16 @@ function lacksCommit(raft: RaftState, peer: Progress): boolean {
   return peer.flow === 'replicate' && peer.sentCommit < reachable && peer.nextIndex > raft.log.lastIndex
 }
 
-/** InstallSnapshot continues from here once snapshots exist; the flow stays in Snapshot until then. */
-function wantSnapshot(raft: RaftState, peer: Progress): void {
-  peer.becomeSnapshot()
-  raft.emit({ type: 'snapshotWanted', peer: peer.id })
-}
-
 function load(raft: RaftState, peer: Progress): void {
   if (raft.loads.has(peer.id)) return
   raft.loads.set(peer.id, peer.nextIndex)
   raft.emit({ type: 'load', peer: peer.id, from: peer.nextIndex, maxBytes: raft.options.limits.messageBytesMax })
 }
 
-/** Loaded entries continue the log at the place that was asked for, and are the log's own. */
-function isOurs(raft: RaftState, input: Loaded): boolean {
-  return input.entries.every((entry, at) => entry.index === input.from + at && raft.log.matches(entry.index, entry))
+/** Loaded entries continue the log at the place that was asked for, and are the log's own, which still holds them. */
+function isOurs(raft: RaftState, { entries, from }: Loaded): boolean {
+  if (entries.length === 0 || from <= raft.log.base.index) return false
+  return entries.every((entry, at) => entry.index === from + at && raft.log.matches(entry.index, entry))
 }
 
 /** Peers that need the same entries share one array. */

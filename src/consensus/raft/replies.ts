@@ -2,12 +2,15 @@
  * What a leader does with the answers of its peers. Only answers of its own term reach this file; each
  * one, whatever it says, is a sign of contact and confirms the read position that it echoes.
  */
+import { continueChange } from './changes.js'
 import { advanceCommit } from './commit.js'
+import { compareDigests } from './divergence.js'
 import type { Leadership } from './leadership.js'
-import type { AppendEntriesReply, HeartbeatReply } from './messages.js'
+import type { AppendEntriesReply, HeartbeatReply, InstallSnapshotReply } from './messages.js'
 import type { Progress } from './progress.js'
 import { continueReads, releaseHeldReads } from './reads.js'
 import { replicate, replicateToAll, scheduleCommitPush, sendEmpty } from './replication.js'
+import { offerSnapshot } from './snapshots.js'
 import type { RaftState } from './state.js'
 import { continueTransfer } from './transfer.js'
 
@@ -40,7 +43,13 @@ export function handleHeartbeatReply(
   message: HeartbeatReply,
 ): void {
   noteContact(raft, leading, peer, message)
+  compareDigests(raft, leading, peer, message)
+  if (raft.leading !== leading) return
   peer.probeSent = false
+  if (peer.flow === 'snapshot') {
+    offerSnapshot(raft, leading, peer)
+    return
+  }
   // One append per heartbeat, even into a full window: where messages were lost it is refused, and the
   // flow starts over from what the peer really has.
   if (peer.flow === 'probe') {
@@ -53,10 +62,29 @@ export function handleHeartbeatReply(
   }
 }
 
+/** The peer's log begins at, or holds, the snapshot that it was offered. */
+export function handleInstallSnapshotReply(
+  raft: RaftState,
+  leading: Leadership,
+  peer: Progress,
+  { matchIndex, wallMs }: InstallSnapshotReply,
+): void {
+  peer.lastContactMs = raft.now.monotonicMs
+  raft.clocks.learn(peer.id, wallMs, raft.now)
+  if (matchIndex > raft.log.lastIndex || peer.flow !== 'snapshot') return
+  peer.installed(matchIndex)
+  afterProgress(raft, leading)
+  if (raft.leading !== leading) return
+  replicate(raft, leading, peer)
+  if (!peer.probeSent) sendEmpty(raft, leading, peer)
+}
+
 /** What may follow from more of the log being durable somewhere: commits, reads, more to send. */
 export function afterProgress(raft: RaftState, leading: Leadership): void {
   if (!advanceCommit(raft, leading)) return
   releaseHeldReads(raft, leading)
+  continueChange(raft, leading)
+  if (raft.leading !== leading) return
   replicateToAll(raft, leading)
   scheduleCommitPush(raft, leading)
 }

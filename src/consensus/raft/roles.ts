@@ -22,7 +22,10 @@ export function becomeFollower(raft: RaftState, term: Term, leader: NodeId | nul
     raft.persistHardState()
   }
   if (raft.leader !== leader) refuseForwardedReads(raft, 'LeadershipLost')
-  if (raft.leader !== leader) raft.agreedIndex = 0 as LogIndex
+  if (raft.leader !== leader) {
+    raft.agreedIndex = 0 as LogIndex
+    raft.repairTarget = null
+  }
   raft.leader = leader
   // A follower keeps waiting for its leader: only that leader, a vote given, or a campaign restarts the timer.
   if (!waitedAsFollower || leader !== null) raft.restartElectionTimer()
@@ -55,9 +58,12 @@ export function becomeLeader(raft: RaftState): Leadership {
   return leading
 }
 
-/** True while a leader of this node's term is known to live: then nobody gets a vote (thesis, 4.2.3). */
+/**
+ * True while a leader is known to live, or may live by a lease that a restarted node has forgotten: then
+ * nobody gets a vote, and no vote request moves the term (thesis, 4.2.3 and 6.4.1).
+ */
 export function leaderLives(raft: RaftState): boolean {
-  if (raft.leading !== null) return true
+  if (raft.leading !== null || raft.now.monotonicMs < raft.voteEmbargoMs) return true
   if (raft.leader === null) return false
   return raft.now.monotonicMs - raft.leaderContactMs < raft.options.settings.electionTimeoutMinMs
 }

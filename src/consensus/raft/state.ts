@@ -8,12 +8,16 @@
 import { assert } from '../../base/assert.js'
 import { computeBatchDigest } from '../batch-digest.js'
 import type { Effect, Now, Role } from '../core.js'
+import type { MembershipRecord } from '../membership.js'
 import type { QuorumConfiguration } from '../quorum.js'
+import type { SnapshotOffer } from '../snapshot.js'
 import type { Epoch, LogIndex, Millis, NodeId, ReadId, Term } from '../types.js'
 import { ClockBound } from './clock-bound.js'
-import { quorumOf, type RaftModules, type RaftOptions } from './config.js'
+import type { RaftModules, RaftOptions } from './config.js'
+import { DigestBook } from './digest-book.js'
 import type { Leadership } from './leadership.js'
 import { RaftLog } from './log.js'
+import { MembershipHistory } from './membership-history.js'
 import type { RaftMessage } from './messages.js'
 import { WriteQueue } from './writes.js'
 
@@ -32,8 +36,9 @@ export class RaftState {
   readonly options: RaftOptions
   readonly modules: RaftModules
   readonly self: NodeId
-  readonly quorum: QuorumConfiguration
-  readonly isVoter: boolean
+  /** The configuration before the first entry, as a record. */
+  readonly genesis: MembershipRecord
+  readonly memberships: MembershipHistory
   readonly log: RaftLog
   readonly writes: WriteQueue
   readonly clocks: ClockBound
@@ -45,6 +50,16 @@ export class RaftState {
   commitIndex: LogIndex
   /** Executed by the driver, by its own word. */
   executedIndex = 0 as LogIndex
+  /** Digests of the own state, by the driver's word. */
+  readonly digests = new DigestBook()
+  /** The newest durable snapshot of this node. */
+  snapshot: SnapshotOffer | null
+  /** False while this node may have lost what it acknowledged: it neither votes nor leads (see repair.ts). */
+  mayVote: boolean
+  /** The index at which a damaged node is whole again; null until a leader told. */
+  repairTarget: LogIndex | null = null
+  /** Votes are withheld until then: after a restart, where leases are on. */
+  voteEmbargoMs: Millis = Number.NEGATIVE_INFINITY
   /** The known leader of this term. */
   leader: NodeId | null = null
   leading: Leadership | null = null
@@ -64,17 +79,20 @@ export class RaftState {
   #nextRunId: number
   #reportedCommit: LogIndex
   #reported: { role: Role; term: Term; leader: NodeId | null }
+  #reportedMembership: { readonly record: MembershipRecord; readonly committed: boolean }
 
   constructor(options: RaftOptions, modules: RaftModules) {
     const { restored } = modules
     this.options = options
     this.modules = modules
     this.self = options.self
-    this.quorum = quorumOf(options.members)
-    this.isVoter = this.quorum.voters.includes(options.self)
+    this.genesis = { index: 0 as LogIndex, membership: options.genesis }
+    this.memberships = new MembershipHistory(restored.base.membership ?? this.genesis, restored.memberships)
+    this.snapshot = restored.snapshot
+    this.mayVote = restored.mayVote
     this.log = new RaftLog(restored, options.limits)
     this.writes = new WriteQueue(restored.lastIndex, (effect) => this.effects.push(effect))
-    this.clocks = new ClockBound(options.self, this.quorum)
+    this.clocks = new ClockBound(options.self, () => this.quorum.voters)
     this.emptyDigest = computeBatchDigest(modules.sha256, 'empty', new Uint8Array(0))
     this.epoch = restored.hardState.epoch
     this.term = restored.hardState.term
@@ -84,9 +102,23 @@ export class RaftState {
     this.#nextRunId = 1 + Math.floor(modules.random() * ID_RANGE)
     this.#reportedCommit = restored.base.index
     this.#reported = { role: this.role, term: this.term, leader: null }
+    this.#reportedMembership = { record: this.memberships.current, committed: this.membershipCommitted }
     assert(this.commitIndex <= this.log.lastIndex, 'what was committed is in the log')
     assert(this.log.last.term <= this.term, 'the term is at least that of the last entry')
     this.restartElectionTimer()
+  }
+
+  /** Who decides under the configuration in force. */
+  get quorum(): QuorumConfiguration {
+    return this.memberships.quorum
+  }
+
+  get isVoter(): boolean {
+    return this.memberships.isVoter(this.self)
+  }
+
+  get membershipCommitted(): boolean {
+    return this.memberships.current.index <= this.commitIndex
   }
 
   get role(): Role {
@@ -95,9 +127,10 @@ export class RaftState {
     return this.isVoter ? 'follower' : 'learner'
   }
 
-  /** A learner and a damaged node never campaign. */
+  /** A learner, a node whose removal is committed, and a damaged node never campaign. */
   get mayCampaign(): boolean {
-    return this.isVoter && this.modules.restored.mayVote
+    if (!this.mayVote) return false
+    return this.isVoter || (!this.membershipCommitted && this.memberships.mayBeVoter(this.self, this.commitIndex))
   }
 
   /** An id for the wire that no earlier run of this node has used (but for a chance of about 2⁻⁴⁷). */
@@ -141,11 +174,20 @@ export class RaftState {
     if (index > this.commitIndex) this.commitIndex = index
   }
 
+  /** The state is that of a snapshot at `index` from here on: nothing up to there is left to report or to run. */
+  restoreTo(index: LogIndex): void {
+    assert(index > this.commitIndex, 'a snapshot is restored only beyond what is known')
+    this.commitIndex = index
+    this.executedIndex = index
+    this.#reportedCommit = index
+  }
+
   /** Ends a step: completes its write and reports what changed. */
   finish(): Effect[] {
     this.writes.finish(this.epoch, this.term, this.log.lastIndex)
     this.#reportCommit()
     this.#reportRole()
+    this.#reportMembership()
     const { effects } = this
     this.effects = []
     return effects
@@ -156,6 +198,15 @@ export class RaftState {
     if (upTo <= this.#reportedCommit) return
     this.#reportedCommit = upTo
     this.effects.push({ type: 'commit', upTo, assurance: 'quorum' })
+  }
+
+  #reportMembership(): void {
+    const record = this.memberships.current
+    const committed = this.membershipCommitted
+    const before = this.#reportedMembership
+    if (before.record === record && before.committed === committed) return
+    this.#reportedMembership = { record, committed }
+    this.effects.push({ type: 'membershipChanged', record, committed })
   }
 
   #reportRole(): void {

@@ -4,6 +4,7 @@
  * harmless.
  */
 import type { Millis } from '../types.js'
+import { promoteLearner } from './changes.js'
 import { startPreVote } from './election.js'
 import { broadcastHeartbeat, quorumHeard } from './heartbeat.js'
 import type { Leadership } from './leadership.js'
@@ -31,8 +32,13 @@ function tickLeader(raft: RaftState, leading: Leadership, nowMs: Millis): void {
   if (leading.transfer !== null && nowMs >= leading.transfer.deadlineMs) leading.transfer = null
   if (nowMs >= leading.commitPushMs) pushCommit(raft, leading)
   if (nowMs < leading.heartbeatDeadlineMs) return
-  if (quorumHeard(raft, leading)) broadcastHeartbeat(raft, leading)
-  else becomeFollower(raft, raft.term, null)
+  if (!quorumHeard(raft, leading)) {
+    becomeFollower(raft, raft.term, null)
+    return
+  }
+  leading.dismiss(nowMs)
+  promoteLearner(raft, leading)
+  broadcastHeartbeat(raft, leading)
 }
 
 /**
@@ -45,6 +51,7 @@ export function handlePause(raft: RaftState): void {
   raft.restartElectionTimer()
   const { leading } = raft
   if (leading === null) return
+  leading.leaseRounds.length = 0
   for (const peer of leading.peers) peer.lastContactMs = Number.NEGATIVE_INFINITY
   if (!quorumHeard(raft, leading)) becomeFollower(raft, raft.term, null)
 }

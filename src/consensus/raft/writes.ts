@@ -9,6 +9,7 @@
 import { assert } from '../../base/assert.js'
 import type { Effect, HardState, Input, StoreRecord } from '../core.js'
 import type { Entry } from '../entry.js'
+import type { LogBase } from '../snapshot.js'
 import type { Epoch, LogIndex, Term, WriteId } from '../types.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -80,6 +81,24 @@ export class WriteQueue {
     }
     current.entries.push(entry)
     current.effect.index = entry.index
+  }
+
+  /** The log begins after `base` from this write on; what it held up to there stays as durable as it was. */
+  compact(base: LogBase): void {
+    const current = this.#begin()
+    current.records.push({ kind: 'base', base })
+    current.entries = null
+  }
+
+  /**
+   * The log is dropped and begins after `base`; of what it held, only what is covered up to
+   * `coveredIndex` goes on to count as durable until this write is.
+   */
+  reset(base: LogBase, coveredIndex: LogIndex): WriteId {
+    this.compact(base)
+    this.#durableIndex = Math.min(this.#durableIndex, coveredIndex) as LogIndex
+    for (const write of this.#open) write.logEnd = Math.min(write.logEnd, coveredIndex) as LogIndex
+    return (this.#current as CurrentWrite).effect.writeId
   }
 
   /** Ends the step's write, if it has one. */

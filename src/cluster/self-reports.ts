@@ -1,0 +1,85 @@
+/**
+ * What nodes say of themselves beyond the status of the cluster: whether they may vote, and on a leader
+ * what it knows of each other member. The tools that explain and change a cluster go by these.
+ */
+import { KnhkError } from '../base/error.js'
+import type { Client } from '../client/api.js'
+
+/** What a leader knows of another member. */
+export interface PeerReport {
+  readonly id: string
+  readonly matchIndex: number
+  /** `probe`, `replicate` or `snapshot`. */
+  readonly flow: string
+  /** Heard from within the last election time-out. */
+  readonly active: boolean
+  /** Of the snapshot that it is fetching; null for none. */
+  readonly snapshotIndex: number | null
+}
+
+export interface SelfReport {
+  readonly id: string
+  readonly role: string
+  readonly term: number
+  readonly leader: string | null
+  readonly lastIndex: number
+  readonly commitIndex: number
+  readonly appliedIndex: number
+  readonly mayVote: boolean
+  readonly restoring: boolean
+  /** Empty but on a leader. */
+  readonly peers: readonly PeerReport[]
+}
+
+/** Asks one member. Throws why it does not answer, `ProtocolViolation` for an answer that is none. */
+export async function selfReport(client: Client, node: string, timeoutMs: number): Promise<SelfReport> {
+  const { value } = await client.query('node.status', {}, { read: 'local', node, timeoutMs })
+  const fields = value as Readonly<Record<string, unknown>>
+  return {
+    id: text(fields, 'id'),
+    role: text(fields, 'role'),
+    term: integer(fields, 'term'),
+    leader: typeof fields.leader === 'string' ? fields.leader : null,
+    lastIndex: integer(fields, 'lastIndex'),
+    commitIndex: integer(fields, 'commitIndex'),
+    appliedIndex: integer(fields, 'appliedIndex'),
+    mayVote: fields.mayVote !== false,
+    restoring: fields.restoring === true,
+    peers: Array.isArray(fields.peers) ? fields.peers.map(peerReport) : [],
+  }
+}
+
+/** What the leader says; null while nobody that is reachable leads. */
+export async function leaderReport(client: Client, timeoutMs: number): Promise<SelfReport | null> {
+  const { leader } = await client.clusterStatus({ timeoutMs })
+  if (leader === null) return null
+  const report = await selfReport(client, leader, timeoutMs)
+  return report.role === 'leader' ? report : null
+}
+
+function peerReport(value: unknown): PeerReport {
+  const fields = value as Readonly<Record<string, unknown>>
+  return {
+    id: text(fields, 'id'),
+    matchIndex: integer(fields, 'matchIndex'),
+    flow: text(fields, 'flow'),
+    active: fields.active === true,
+    snapshotIndex: fields.snapshotIndex === null ? null : integer(fields, 'snapshotIndex'),
+  }
+}
+
+function text(fields: Readonly<Record<string, unknown>>, name: string): string {
+  const value = fields[name]
+  if (typeof value !== 'string') throw unreadable(name)
+  return value
+}
+
+function integer(fields: Readonly<Record<string, unknown>>, name: string): number {
+  const value = fields[name]
+  if (!Number.isSafeInteger(value)) throw unreadable(name)
+  return value as number
+}
+
+function unreadable(name: string): KnhkError {
+  return new KnhkError('ProtocolViolation', `a node told no ${name} that can be read`)
+}

@@ -1,0 +1,107 @@
+/**
+ * Orders of operators: who may give them, and the answer to who gave them. Changes of the members are
+ * for admins, the rest for operators. Orders to the core come back as its effects; those to this node
+ * are carried out here.
+ */
+import { toHex } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+import type { ClientRole } from '../consensus/configuration.js'
+import type { Effect, OperatorOrder } from '../consensus/core.js'
+import type { NodeId } from '../consensus/types.js'
+import { type ClientOrder, decodeOrder, encodeOrdered } from '../transport/client-orders.js'
+import { type AnswerContext, CLIENT_FRAME } from '../transport/client-protocol.js'
+import { includesRole } from '../workflow/roles.js'
+import { refuseOne, refuseWithError } from './answers.js'
+import type { ClientConnection, SnapshotInfo } from './ports.js'
+
+export interface OrdersOptions {
+  readonly roleOf: (clientKey: Uint8Array) => ClientRole | null
+  readonly context: () => AnswerContext
+  readonly leader: () => NodeId | null
+  /** Hands an order to the core; its effects come back through `ordered` and `refused`. */
+  readonly give: (orderId: number, order: OperatorOrder) => void
+  readonly takeSnapshot: (compactAll: boolean) => Promise<SnapshotInfo | null>
+  readonly openMax: number
+  readonly wake: () => void
+}
+
+interface Asker {
+  readonly connection: ClientConnection
+  readonly requestNumber: number
+}
+
+export class Orders {
+  readonly #options: OrdersOptions
+  readonly #open = new Map<number, Asker>()
+  #nextId = 1
+
+  constructor(options: OrdersOptions) {
+    this.#options = options
+  }
+
+  /** Handles one order frame. Throws `ProtocolViolation` for malformed bytes. */
+  frame(connection: ClientConnection, payload: Uint8Array): void {
+    const { requestNumber, order } = decodeOrder(payload)
+    const { roleOf, openMax, leader, give } = this.#options
+    const role = roleOf(connection.clientKey)
+    const asker = { connection, requestNumber }
+    if (role === null || !includesRole(role, order.kind === 'changeMembership' ? 'admin' : 'operator')) {
+      refuseOne(connection, requestNumber, { code: 'NotPermitted', outcomeUnknown: false, leader: null })
+    } else if (this.#open.size >= openMax) {
+      refuseOne(connection, requestNumber, { code: 'ResourceExhausted', outcomeUnknown: false, leader: leader() })
+    } else {
+      const orderId = this.#nextId++
+      this.#open.set(orderId, asker)
+      if (order.kind === 'takeSnapshot' || order.kind === 'compactLog') this.#snapshot(orderId, order)
+      else give(orderId, order)
+    }
+  }
+
+  ordered({ orderId, index }: Extract<Effect, { type: 'ordered' }>): void {
+    this.#answer(orderId, index, null)
+  }
+
+  refused({ orderId, code, reason, leader }: Extract<Effect, { type: 'orderRefused' }>): void {
+    const asker = this.#take(orderId)
+    if (asker === undefined) return
+    if (code === 'NotLeader' || code === 'NoLeader') {
+      refuseOne(asker.connection, asker.requestNumber, { code, outcomeUnknown: false, leader })
+    } else {
+      refuseWithError(asker.connection, asker.requestNumber, new KnhkError(code, reason))
+    }
+  }
+
+  #snapshot(orderId: number, order: Extract<ClientOrder, { kind: 'takeSnapshot' | 'compactLog' }>): void {
+    this.#options
+      .takeSnapshot(order.kind === 'compactLog')
+      .then((info) => {
+        if (info !== null) {
+          const { base, id, bytes, dataDigest, stateDigest } = info
+          const detail = { id: toHex(id), bytes, dataDigest: toHex(dataDigest), stateDigest: toHex(stateDigest) }
+          this.#answer(orderId, base.index, detail)
+          return
+        }
+        const asker = this.#take(orderId)
+        if (asker === undefined) return
+        const nothing = new KnhkError('ResourceExhausted', 'there is no settled state to take a snapshot of right now')
+        refuseWithError(asker.connection, asker.requestNumber, nothing)
+      })
+      // What goes wrong with a snapshot ends the node; it says so itself.
+      .catch(() => this.#take(orderId))
+      .finally(this.#options.wake)
+  }
+
+  #answer(orderId: number, index: number | null, detail: Readonly<Record<string, unknown>> | null): void {
+    const asker = this.#take(orderId)
+    if (asker === undefined || !asker.connection.open) return
+    const { requestNumber } = asker
+    const answer = encodeOrdered({ requestNumber, ...this.#options.context(), index, detail })
+    asker.connection.send(CLIENT_FRAME.ordered, answer)
+  }
+
+  #take(orderId: number): Asker | undefined {
+    const asker = this.#open.get(orderId)
+    this.#open.delete(orderId)
+    return asker
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * When a snapshot is taken, what leaves the log after it, and which files are kept. A snapshot is due
+ * after so many entries, operations or bytes of log (docs/limits.md), whichever comes first, but not
+ * while the log since the last is small against the snapshot itself: a large state would be written over
+ * and over. Trailing entries stay for followers that are only a little behind, and so does what a peer
+ * is fetching.
+ */
+
+import { bytesEqual } from '../base/bytes.js'
+import type { Core } from '../consensus/core.js'
+import type { Entry } from '../consensus/entry.js'
+import type { LogBase, SnapshotOffer } from '../consensus/snapshot.js'
+import { type LogIndex, logIndex } from '../consensus/types.js'
+import type { StateDigests } from '../workflow/digest.js'
+import type { Execution } from './execution.js'
+import type { NodeLimits } from './limits.js'
+import type { Logger, LogStore, SnapshotInfo, SnapshotStore, StateStore } from './ports.js'
+
+export interface SnapshotKeeperOptions {
+  readonly core: Core
+  readonly execution: Execution
+  readonly log: LogStore
+  readonly state: StateStore
+  readonly snapshots: SnapshotStore
+  readonly clusterId: Uint8Array
+  readonly limits: NodeLimits
+  readonly logger: Logger
+  /** Tells the core, in a turn of the loop. */
+  readonly onTaken: (snapshot: SnapshotOffer, compactTo: Omit<LogBase, 'membership'> | null) => void
+  readonly onFailed: (error: unknown) => void
+}
+
+/** A snapshot is written once the log since the last has this share (one in so many) of its size. */
+const LOG_SHARE = 4
+
+export class SnapshotKeeper {
+  readonly #options: SnapshotKeeperOptions
+  /** Of the log since the last snapshot. */
+  #entries = 0
+  /** Counter of the machine at the last snapshot. */
+  #operationsBefore = 0
+  #bytes = 0
+  /** The newest entry applied in this run, or since a snapshot replaced the state. */
+  #last: Omit<LogBase, 'membership'> | null = null
+  #taking: Promise<SnapshotInfo | null> | null = null
+  #compactAll = false
+
+  constructor(options: SnapshotKeeperOptions) {
+    this.#options = options
+    this.#entries = options.execution.appliedIndex - (options.snapshots.list().at(-1)?.base.index ?? 0)
+  }
+
+  get isTaking(): boolean {
+    return this.#taking !== null
+  }
+
+  noteApplied(entry: Entry): void {
+    this.#last = entry
+    this.#entries++
+    this.#bytes += entry.header.length + entry.body.length
+  }
+
+  /** Begins a snapshot where one is due. Called between turns of apply. */
+  takeIfDue(): void {
+    const { execution, limits } = this.#options
+    const operations = execution.machine.operationsApplied - this.#operationsBefore
+    const due =
+      this.#entries >= limits.snapshotEntries ||
+      operations >= limits.snapshotOperations ||
+      this.#bytes >= limits.snapshotLogBytes
+    const newestBytes = this.#options.snapshots.list().at(-1)?.bytes ?? 0
+    if (due && this.#bytes * LOG_SHARE >= newestBytes && this.#mayTake()) this.#begin()
+  }
+
+  /** A snapshot replaced the state. */
+  noteRestored(): void {
+    this.#last = null
+    this.#entries = 0
+    this.#bytes = 0
+    this.#operationsBefore = this.#options.execution.machine.operationsApplied
+  }
+
+  /**
+   * Takes a snapshot now, or gives the one under way, or the newest where nothing was applied since.
+   * With `compactAll` no trailing entries are kept. Null where the state is at no index right now.
+   */
+  async take(compactAll: boolean): Promise<SnapshotInfo | null> {
+    const { snapshots, execution } = this.#options
+    this.#compactAll ||= compactAll
+    if (this.#taking === null) {
+      const newest = snapshots.list().at(-1)
+      if (newest !== undefined && newest.base.index === execution.appliedIndex) {
+        await this.#finish(newest)
+        return newest
+      }
+      if (!this.#mayTake()) return null
+      this.#begin()
+    }
+    return this.#taking
+  }
+
+  #mayTake(): boolean {
+    const { execution, core } = this.#options
+    if (this.#taking !== null || !execution.isBetweenEntries || execution.appliedIndex === 0) return false
+    return core.status().commitIndex >= execution.appliedIndex
+  }
+
+  #begin(): void {
+    this.#taking = this.#take()
+      .catch((error: unknown) => {
+        this.#options.onFailed(error)
+        return null
+      })
+      .finally(() => {
+        this.#taking = null
+      })
+  }
+
+  async #take(): Promise<SnapshotInfo | null> {
+    const { core, execution, log, state, snapshots, clusterId, logger } = this.#options
+    // Nothing was applied since the start: the position is read from the log.
+    const restored = this.#last === null ? (await log.read(execution.appliedIndex, 1))[0] : undefined
+    const last = this.#last ?? restored
+    // Without its entry the index is the base of the log, and that snapshot exists already.
+    if (last === undefined || last.index !== execution.appliedIndex) return snapshots.list().at(-1) ?? null
+    if (!execution.isBetweenEntries) return null
+    this.#entries = 0
+    this.#operationsBefore = execution.machine.operationsApplied
+    this.#bytes = 0
+    const record = core.membershipAt(last.index)
+    const base = { ...positionOf(last), membership: record.index === 0 ? null : record }
+    const digests = new Promise<StateDigests>((resolve) => execution.rotate(null, resolve))
+    const pairs = await state.walk(last.index)
+    const taken = await snapshots.create({ base, clusterId }, pairs, () => digests)
+    logger.log('info', 'snapshot taken', { index: last.index, bytes: taken.bytes })
+    await this.#finish(taken)
+    return taken
+  }
+
+  /** Tells the core how far the log can go, and lets go of files that nobody needs. */
+  async #finish(taken: SnapshotInfo): Promise<void> {
+    const { log, limits, core, onTaken, snapshots } = this.#options
+    const { trailingEntries, trailingBytes } = limits
+    const trailing = this.#compactAll ? 0 : log.countBack(taken.base.index, trailingEntries, trailingBytes)
+    this.#compactAll = false
+    const pinned = this.#offered().map((offer) => offer.base.index as number)
+    const target = logIndex(Math.max(0, Math.min(taken.base.index - trailing, ...pinned)))
+    const compactTo = target > core.status().firstIndex - 1 ? await this.#position(target, log) : null
+    onTaken(taken, compactTo)
+    const offered = this.#offered()
+    const newest = snapshots.list().slice(-limits.snapshotsKept)
+    await snapshots.retain((info) => newest.includes(info) || offered.some((offer) => bytesEqual(offer.id, info.id)))
+  }
+
+  async #position(index: LogIndex, log: LogStore): Promise<Omit<LogBase, 'membership'> | null> {
+    const entry = this.#options.core.entry(index) ?? (await log.read(index, 1))[0]
+    return entry === undefined || entry.index !== index ? null : positionOf(entry)
+  }
+
+  /** What peers that are heard are fetching from this leader. */
+  #offered(): SnapshotOffer[] {
+    const { peers } = this.#options.core.status()
+    return peers.flatMap(({ offered, active }) => (active && offered !== null ? [offered] : []))
+  }
+}
+
+function positionOf({
+  index,
+  epoch,
+  term,
+  chain,
+  timestampMs,
+}: Omit<LogBase, 'membership'>): Omit<LogBase, 'membership'> {
+  return { index, epoch, term, chain: chain.slice(), timestampMs }
+}

@@ -1,0 +1,79 @@
+/** One run as a file: its plan, written by `sim shrink` and read by `sim replay`. */
+import { readFile } from 'node:fs/promises'
+import { KnhkError } from '../base/error.js'
+import { type PlannedFault, type RunPlan, STRIKES } from './plan.js'
+
+const CASE_BYTES_MAX = 4 << 20
+const NODES_MAX = 9
+const VERSION = 1
+const NUMBERS = [
+  'seed',
+  'nodes',
+  'clients',
+  'keys',
+  'thinkMaxMs',
+  'flushIntervalMs',
+  'tailEntriesMax',
+  'messageEntriesMax',
+  'segmentBytesMax',
+  'snapshotEntries',
+  'trailingEntries',
+  'snapshotPieceBytes',
+  'faultsForMs',
+  'commitsMin',
+] as const satisfies readonly (keyof RunPlan)[]
+
+export function formatCase(plan: RunPlan): string {
+  return `${JSON.stringify({ version: VERSION, protocol: 'raft', plan }, null, 2)}\n`
+}
+
+/** Throws `InvalidFile`. */
+export async function readCase(path: string): Promise<RunPlan> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new KnhkError('InvalidFile', `${path} cannot be read`, { cause })
+  }
+  try {
+    if (text.length > CASE_BYTES_MAX) throw new Error('it is too long')
+    return parseCase(JSON.parse(text))
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new KnhkError('InvalidFile', `${path} is not a case of the simulator: ${reason}`, { cause })
+  }
+}
+
+function parseCase(value: unknown): RunPlan {
+  const { version, protocol, plan } = record(value)
+  if (version !== VERSION || protocol !== 'raft') throw new Error('its version or protocol is unknown')
+  const fields = record(plan)
+  for (const name of NUMBERS) if (!isCount(fields[name])) throw new Error(`${name} is not a whole number`)
+  const { nodes } = fields as { nodes: number }
+  if (nodes < 1 || nodes > NODES_MAX) throw new Error(`nodes is not 1 to ${NODES_MAX}`)
+  const { faults, healing, left } = fields
+  if (!isOrdinals(healing, nodes) || new Set(healing).size !== nodes)
+    throw new Error('healing does not name every node')
+  if (!isOrdinals(left, 4)) throw new Error('left says how nodes are left with 0 to 3')
+  if (!Array.isArray(faults) || !faults.every((fault) => isFault(fault, nodes))) throw new Error('a fault is unknown')
+  return fields as unknown as RunPlan
+}
+
+function isFault(value: unknown, nodes: number): value is PlannedFault {
+  const { atMs, strike, target, detail } = record(value)
+  const isTarget = target === 'leader' || (isCount(target) && target < nodes)
+  return isCount(atMs) && STRIKES.some((one) => one === strike) && isTarget && isCount(detail)
+}
+
+function isOrdinals(value: unknown, below: number): value is number[] {
+  return Array.isArray(value) && value.every((one) => isCount(one) && one < below)
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it is not an object')
+  return value as Readonly<Record<string, unknown>>
+}

@@ -1,0 +1,142 @@
+/**
+ * What a simulated node has on its disk for certain, kept beside the node: every write that its log
+ * reported as durable. What the node says to others, and what it finds when it starts again, is held
+ * against it.
+ */
+import { bytesEqual } from '../base/bytes.js'
+import type { HardState, RestoredLog, StoreRecord } from '../consensus/core.js'
+import { InvariantViolation } from './violation.js'
+
+interface Held {
+  readonly term: number
+  readonly chain: Uint8Array
+}
+
+interface Content {
+  hardState: HardState | null
+  /** Everything up to here is covered by a snapshot. */
+  base: number
+  last: number
+  readonly entries: Map<number, Held>
+}
+
+export class DurableModel {
+  readonly #node: string
+  #content: Content = empty()
+  /** The write under way: after a crash it is there as a whole or not at all. */
+  #pending: readonly StoreRecord[] | null = null
+  /** What was there before damage, which others may have counted on. */
+  #beforeDamage: Content | null = null
+
+  constructor(node: string) {
+    this.#node = node
+  }
+
+  get last(): number {
+    return this.#content.last
+  }
+
+  get hardState(): HardState | null {
+    return this.#content.hardState
+  }
+
+  begin(records: readonly StoreRecord[]): void {
+    this.#pending = records
+  }
+
+  /** The write that `begin` announced is reported as durable. */
+  written(): void {
+    for (const record of this.#pending ?? []) apply(this.#content, record)
+    this.#pending = null
+  }
+
+  /** True where the entry is, or before damage was, on this disk. */
+  hasHeld(index: number, chain: Uint8Array): boolean {
+    return (
+      holds(this.#content, index, chain) || (this.#beforeDamage !== null && holds(this.#beforeDamage, index, chain))
+    )
+  }
+
+  /** The disk was damaged: what is there next time is taken as it is. */
+  damaged(): void {
+    this.#beforeDamage = copy(this.#content)
+  }
+
+  /** The node starts. Throws `InvariantViolation` where something durable is gone from an undamaged disk. */
+  restored(log: RestoredLog, isDamaged: boolean): void {
+    const { hardState, lastIndex, tail } = log
+    if (!isDamaged && this.#content.hardState !== null && !this.#explains(log)) {
+      const { last, hardState: known } = this.#content
+      throw new InvariantViolation(
+        'durableSurvives',
+        `${this.#node} found term ${hardState.term}, last ${lastIndex} on its disk, where term ${known?.term}, last ${last} was durable`,
+      )
+    }
+    this.#pending = null
+    const content = this.#content
+    content.hardState = hardState
+    for (const index of content.entries.keys()) if (index > lastIndex) content.entries.delete(index)
+    for (const { index, term, chain } of tail) content.entries.set(index, { term, chain })
+    content.last = lastIndex
+  }
+
+  /** With or without the write that was under way. */
+  #explains(log: RestoredLog): boolean {
+    if (isLike(this.#content, log)) return true
+    if (this.#pending === null) return false
+    const after = copy(this.#content)
+    for (const record of this.#pending) apply(after, record)
+    return isLike(after, log)
+  }
+}
+
+function empty(): Content {
+  return { hardState: null, base: 0, last: 0, entries: new Map() }
+}
+
+function copy(content: Content): Content {
+  return { ...content, entries: new Map(content.entries) }
+}
+
+function holds({ base, last, entries }: Content, index: number, chain: Uint8Array): boolean {
+  if (index > last) return false
+  const held = entries.get(index)
+  return held === undefined ? index <= base : bytesEqual(held.chain, chain)
+}
+
+function isLike({ hardState, last, entries }: Content, log: RestoredLog): boolean {
+  if (log.lastIndex !== last) return false
+  const { term, votedFor } = log.hardState
+  if (hardState !== null && (hardState.term !== term || hardState.votedFor !== votedFor)) return false
+  const found = log.tail.at(-1)
+  const held = entries.get(last)
+  return found === undefined || held === undefined || bytesEqual(found.chain, held.chain)
+}
+
+function apply(content: Content, record: StoreRecord): void {
+  switch (record.kind) {
+    case 'hardState':
+      content.hardState = record.hardState
+      return
+    case 'truncate':
+      for (let index = record.from as number; index <= content.last; index++) content.entries.delete(index)
+      content.last = Math.min(content.last, record.from - 1)
+      return
+    case 'entries':
+      for (const { index, term, chain } of record.entries) {
+        content.entries.set(index, { term, chain })
+        content.last = index
+      }
+      return
+    case 'base': {
+      const { index, chain } = record.base
+      const held = content.entries.get(index)
+      if (index > content.last || (held !== undefined && !bytesEqual(held.chain, chain))) {
+        content.entries.clear()
+        content.last = index
+      }
+      for (const known of content.entries.keys()) if (known <= index) content.entries.delete(known)
+      content.base = index
+    }
+  }
+}

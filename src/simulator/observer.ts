@@ -1,0 +1,52 @@
+/** Watches what nodes are and have, and notes every change in the trace. Runs only where somebody reads it. */
+import type { SimulatedCluster } from './cluster.js'
+import type { SimulatedNode } from './node.js'
+import type { Trace } from './trace.js'
+
+interface Seen {
+  activity: number
+  role: string
+  commit: number
+  applied: number
+  durable: number
+}
+
+export class Observer {
+  readonly #cluster: SimulatedCluster
+  readonly #trace: Trace
+  readonly #seen: Seen[]
+
+  constructor(cluster: SimulatedCluster, trace: Trace) {
+    this.#cluster = cluster
+    this.#trace = trace
+    this.#seen = cluster.nodes.map(() => ({ activity: -1, role: '', commit: 0, applied: 0, durable: 0 }))
+  }
+
+  /** After every event. */
+  look(): void {
+    this.#cluster.nodes.forEach((node, at) => {
+      this.#look(node, this.#seen[at] as Seen)
+    })
+  }
+
+  #look(node: SimulatedNode, seen: Seen): void {
+    const { id } = node
+    const durable = node.durable.last
+    if (durable !== seen.durable) this.#trace.emit('sync', id, { last: durable })
+    seen.durable = durable
+    if (node.running === null || node.activity === seen.activity) {
+      if (node.running === null) seen.role = ''
+      return
+    }
+    seen.activity = node.activity
+    const { role, term, leader, commitIndex } = node.running.core.status()
+    const applied = node.running.loop.machine.appliedIndex
+    const now = `${role} ${term} ${leader}`
+    if (now !== seen.role) this.#trace.emit('role', id, { role, term, leader })
+    if (commitIndex > seen.commit) this.#trace.emit('commit', id, { upTo: commitIndex })
+    if (applied > seen.applied) this.#trace.emit('apply', id, { upTo: applied })
+    seen.role = now
+    seen.commit = commitIndex
+    seen.applied = applied
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Everything that a seed decides before its run begins, as plain data: how the cluster and its clients
+ * are set up, what goes wrong when, and who is healed at the end. A plan can be written down, cut
+ * smaller and run again; chance during the run (latencies, what a crash leaves) comes from streams of
+ * the same seed.
+ */
+import type { Millis } from '../consensus/types.js'
+import { SeededRandom } from './random.js'
+
+/** What can go wrong; each is one planned event with parameters of its own chance. */
+export const STRIKES = [
+  'crashProcess',
+  'crashPower',
+  'crashWhileSyncing',
+  'crashAtStep',
+  'crashAtStart',
+  'powerCut',
+  'powerCutAtAck',
+  'leaderTail',
+  'deposedReads',
+  'pause',
+  'clockJump',
+  'weather',
+  'clog',
+  'partition',
+  'partitionAsymmetric',
+  'partitionPartial',
+  'slowSync',
+  'hungSync',
+  'eio',
+  'enospc',
+  'bitRot',
+  'misdirectedWrite',
+  'wipe',
+] as const
+export type Strike = (typeof STRIKES)[number]
+
+export interface PlannedFault {
+  /** After the beginning of the first phase. */
+  readonly atMs: Millis
+  readonly strike: Strike
+  /** Ordinal of a node, or whoever leads then (the node 0 where nobody does). */
+  readonly target: number | 'leader'
+  /** Seeds the details: durations, sides of a partition. */
+  readonly detail: number
+}
+
+export interface RunPlan {
+  readonly seed: number
+  readonly nodes: number
+  readonly clients: number
+  readonly keys: number
+  readonly thinkMaxMs: Millis
+  readonly flushIntervalMs: Millis
+  readonly tailEntriesMax: number
+  readonly messageEntriesMax: number
+  readonly segmentBytesMax: number
+  /** Entries between two snapshots, and of them those that stay in the log. */
+  readonly snapshotEntries: number
+  readonly trailingEntries: number
+  readonly snapshotPieceBytes: number
+  /** How long the first phase lasts at least, and the commits that it waits for. */
+  readonly faultsForMs: Millis
+  readonly commitsMin: number
+  readonly faults: readonly PlannedFault[]
+  /** Nodes in the order in which they are chosen for the majority that is healed first. */
+  readonly healing: readonly number[]
+  /** How each of the others is left: crashed, cut off, deaf or mute. */
+  readonly left: readonly number[]
+}
+
+const COMMITS_MIN = 200
+/** No first phase is longer: a cluster that commits nothing for so long is not only struck by faults. */
+export const FAULTS_MAX_MS = 60_000
+/** Streams of chance beside those of the network (0) and the nodes (1 …). */
+const PLAN_STREAM = 1000
+const FAULT_STREAM = 1001
+const EPISODES_TO_DOUBLE_GAP = 15
+/** Damage that only a few seeds have: it costs a node for the rest of a run. */
+const RARE: readonly Strike[] = ['wipe', 'bitRot', 'misdirectedWrite']
+
+/** Courses of events that chance alone hardly ever brings about: every seed has some. */
+const AIMED: readonly Strike[] = ['leaderTail', 'deposedReads', 'deposedReads', 'powerCutAtAck']
+const AIMED_SHARE = 0.25
+
+/** The plan of a seed. The same arguments give the same plan. */
+export function planRun(seed: number, nodes: number): RunPlan {
+  const random = new SeededRandom(seed, PLAN_STREAM)
+  return {
+    seed,
+    nodes,
+    clients: random.between(3, 6),
+    keys: random.between(2, 6),
+    thinkMaxMs: random.pick([10, 20, 40]),
+    // Small, so that what happens once an hour in production happens in every run.
+    flushIntervalMs: random.pick([200, 1000, 5000]),
+    tailEntriesMax: random.pick([16, 16_384]),
+    messageEntriesMax: random.pick([1, 2, 1024]),
+    segmentBytesMax: random.pick([4096, 16_384, 1 << 20]),
+    snapshotEntries: random.pick([40, 80, 200]),
+    trailingEntries: random.pick([1, 10, 40]),
+    snapshotPieceBytes: random.pick([256, 4096, 256 << 10]),
+    faultsForMs: random.between(1500, 3500),
+    commitsMin: COMMITS_MIN,
+    faults: planFaults(seed, nodes),
+    healing: shuffled(random, nodes),
+    left: Array.from({ length: nodes }, () => random.between(0, 3)),
+  }
+}
+
+/**
+ * Every seed has a mix of its own, because a bug that needs many faults of one kind drowns when all
+ * kinds come at once (Groce et al., "Swarm testing", 2012).
+ */
+function planFaults(seed: number, nodes: number): PlannedFault[] {
+  const random = new SeededRandom(seed, FAULT_STREAM)
+  const chosen = STRIKES.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.55))
+  const mix = chosen.length >= 3 ? chosen : STRIKES
+  const gapMaxMs = random.between(100, 600)
+  const faults: PlannedFault[] = []
+  let atMs = 0
+  for (;;) {
+    // A mix under which hardly anything commits gets rarer by and by, so that every run comes to something.
+    atMs += random.between(20, 20 + gapMaxMs * (1 + (faults.length / EPISODES_TO_DOUBLE_GAP) ** 2))
+    if (atMs >= FAULTS_MAX_MS) return faults
+    const aimed = random.chance(AIMED_SHARE) ? random.pick(AIMED) : null
+    const strike = aimed ?? random.pick(mix)
+    // Leaders have more to lose.
+    const target = random.chance(0.4) ? 'leader' : random.between(0, nodes - 1)
+    faults.push({ atMs, strike, target, detail: random.between(0, 2 ** 31) })
+  }
+}
+
+function shuffled(random: SeededRandom, count: number): number[] {
+  const items = Array.from({ length: count }, (_, at) => at)
+  for (let at = count - 1; at > 0; at--) {
+    const other = random.between(0, at)
+    ;[items[at], items[other]] = [items[other] as number, items[at] as number]
+  }
+  return items
+}

@@ -1,0 +1,68 @@
+/**
+ * Looks at what a node does through its ports for log and state: failpoints, and the check that what the
+ * log calls durable is synced. The ports themselves are the production ones.
+ */
+import type { StoreRecord } from '../consensus/core.js'
+import type { LogStore, StateStore } from '../node/ports.js'
+import type { DurableModel } from './durable-model.js'
+import type { Failpoints } from './failpoints.js'
+import { InvariantViolation } from './violation.js'
+import type { WatchedFiles } from './watched-files.js'
+
+interface Watched {
+  readonly id: string
+  readonly run: number
+  readonly durable: DurableModel
+  readonly failpoints: Failpoints
+  readonly watchedFiles: WatchedFiles
+}
+
+const DIRECTORY = '/log'
+
+/** The same log, with its `append` looked at. `check` keeps a violation for who looks next. */
+export function watchLog<L extends LogStore>(
+  log: L,
+  node: Watched,
+  counts: { snapshotInstalls: number },
+  check: (run: () => void) => void,
+): L {
+  const append = log.append.bind(log)
+  const { run } = node
+  log.append = async (records: readonly StoreRecord[]) => {
+    node.durable.begin(records)
+    await append(records)
+    if (node.run !== run) return
+    check(() => expectSynced(node))
+    // A log that begins anew behind what it held took over the snapshot of another node.
+    const before = node.durable.last
+    if (records.some((record) => record.kind === 'base' && record.base.index > before)) counts.snapshotInstalls++
+    node.durable.written()
+    node.failpoints.pass('beforeStored')
+  }
+  return log
+}
+
+function expectSynced({ id, watchedFiles }: Watched): void {
+  if (watchedFiles.hasUnsynced(DIRECTORY))
+    throw new InvariantViolation('durableIsSynced', `${id} calls a write durable that no sync has covered`)
+}
+
+/** The same state, with its steps as failpoints. */
+export function watchState<S extends StateStore>(state: S, failpoints: Failpoints): S {
+  const { put, flush, rotate } = state
+  state.put = (key, value) => {
+    failpoints.pass('beforeApply')
+    put.call(state, key, value)
+  }
+  state.rotate = (appliedIndex) => {
+    const changes = rotate.call(state, appliedIndex)
+    failpoints.pass('afterApply')
+    return changes
+  }
+  state.flush = () => {
+    failpoints.pass('beforeFlush')
+    flush.call(state)
+    failpoints.pass('afterFlush')
+  }
+  return state
+}

@@ -1,0 +1,21 @@
+/** All planted bugs, in the order in which they are reported. */
+import type { Mutant } from '../mutant.js'
+import { ELECTION_MUTANTS } from './elections.js'
+import { LEASE_MUTANTS } from './leases.js'
+import { MEMBER_MUTANTS } from './members.js'
+import { NODE_MUTANTS } from './node.js'
+import { READ_MUTANTS } from './reads.js'
+import { REPLICATION_MUTANTS } from './replication.js'
+import { SNAPSHOT_MUTANTS } from './snapshots.js'
+import { STORAGE_MUTANTS } from './storage.js'
+
+export const CATALOGUE: readonly Mutant[] = [
+  ...ELECTION_MUTANTS,
+  ...REPLICATION_MUTANTS,
+  ...READ_MUTANTS,
+  ...LEASE_MUTANTS,
+  ...MEMBER_MUTANTS,
+  ...SNAPSHOT_MUTANTS,
+  ...STORAGE_MUTANTS,
+  ...NODE_MUTANTS,
+]

@@ -1,0 +1,125 @@
+/**
+ * Shows that a damaged log counts as whole once it was marked as repaired and not before, through
+ * restarts, compaction and reset, and that new damage is still found, at the old place too.
+ */
+import { expect, test } from 'vitest'
+import { logIndex } from '../../src/consensus/types.js'
+import { verifyLog } from '../../src/storage/log-verify.js'
+import type { MemoryFiles } from '../../src/storage/memory-files.js'
+import type { SegmentedLog } from '../../src/storage/segmented-log.js'
+import {
+  baseAt,
+  freshFiles,
+  LOG,
+  makeEntries,
+  open,
+  segmentPath,
+  storeBase,
+  storeEntries,
+  storeVote,
+} from './journal-fixture.js'
+
+const LOOK = { pause: async (): Promise<void> => undefined }
+const entries = makeEntries(null, 12)
+
+/** Twelve entries in six frames, the third damaged. */
+async function damaged(): Promise<{ files: MemoryFiles; log: SegmentedLog; ends: number[] }> {
+  const files = await freshFiles()
+  const log = await open(files)
+  const ends: number[] = []
+  for (let i = 0; i < 12; i += 2) {
+    await log.append([storeVote(i + 1, 'n3'), storeEntries(entries.slice(i, i + 2))])
+    ends.push(files.content(segmentPath(1)).length)
+  }
+  files.flipBit(segmentPath(1), (ends[1] as number) + 70, 1)
+  return { files, log: await open(files), ends }
+}
+
+test('damage counts until it is marked as repaired, and the evidence stays', async () => {
+  const { files, log } = await damaged()
+  const evidence = files.content(segmentPath(1))
+  expect(log.restored).toMatchObject({ mayVote: false, lastIndex: 4, commitIndex: 0, hardState: { term: 11 } })
+  await log.append([storeEntries(entries.slice(4))])
+  await log.close()
+  const again = await open(files, { provenIndex: 12 })
+  expect(again.restored).toMatchObject({ mayVote: false, lastIndex: 12 })
+  const marking = again.markRepaired()
+  await again.append([storeVote(20, 'n1')])
+  await marking
+  files.crash()
+  for (let i = 0; i < 2; i++) {
+    const whole = await open(files, { provenIndex: 12 })
+    expect(whole.restored).toMatchObject({ mayVote: true, lastIndex: 12, commitIndex: 12, hardState: { term: 20 } })
+    expect(whole.report).toMatchObject({ problems: [], repaired: [{ segment: 1 }] })
+    expect((await whole.read(logIndex(1), 1 << 20)).map((entry) => entry.index)).toEqual(entries.map((e) => e.index))
+    expect(await verifyLog(files, LOG, LOOK)).toMatchObject({
+      ok: true,
+      repaired: [{ segment: '0000000000000001.seg' }],
+    })
+    await whole.close()
+  }
+  expect(files.content(segmentPath(1))).toEqual(evidence)
+})
+
+test('a repair without a single new entry holds', async () => {
+  const files = await freshFiles()
+  const log = await open(files)
+  await log.append([storeVote(4, 'n2'), storeEntries(entries)])
+  await log.close()
+  files.flipBit(`${LOG}/sealed`, 20, 1)
+  const damagedLog = await open(files)
+  expect(damagedLog.restored).toMatchObject({ mayVote: false, lastIndex: 12 })
+  await damagedLog.markRepaired()
+  files.crash()
+  const whole = await open(files)
+  expect(whole.restored).toMatchObject({ mayVote: true, lastIndex: 12, hardState: { term: 4, votedFor: 'n2' } })
+  await whole.close()
+  expect((await verifyLog(files, LOG, LOOK)).ok).toBe(true)
+})
+
+test('new damage is found after a repair, elsewhere and at the same place', async () => {
+  for (const where of ['before', 'behind', 'same'] as const) {
+    const { files, log, ends } = await damaged()
+    await log.append([storeEntries(entries.slice(4, 8))])
+    await log.append([storeEntries(entries.slice(8, 10))])
+    await log.append([storeEntries(entries.slice(10))])
+    await log.markRepaired()
+    await log.close()
+    if (where === 'before') files.flipBit(segmentPath(1), (ends[0] as number) + 50, 2)
+    else if (where === 'behind') files.flipBit(segmentPath(2), 400, 2)
+    else {
+      // The segment with everything that was fetched again is gone, and so is the seal's word for it.
+      await files.unlink(segmentPath(2))
+      await files.unlink(`${LOG}/sealed`)
+    }
+    expect((await verifyLog(files, LOG, LOOK)).ok).toBe(false)
+    const found = await open(files)
+    expect([where, found.restored.mayVote]).toEqual([where, false])
+    await found.append([storeEntries(entries.slice(found.lastIndex))])
+    await found.close()
+    const again = await open(files)
+    expect([where, again.restored.mayVote, again.lastIndex]).toEqual([where, false, 12])
+    await again.markRepaired()
+    await again.close()
+    expect((await open(files)).restored).toMatchObject({ mayVote: true, lastIndex: 12 })
+  }
+})
+
+test('damage outlives the segments that show it: compaction and reset do not repair', async () => {
+  for (const kind of ['compaction', 'reset'] as const) {
+    const { files, log } = await damaged()
+    await log.append([storeEntries(entries.slice(4))])
+    const later = makeEntries(null, 40)
+    await log.append([storeBase(baseAt((kind === 'compaction' ? entries[10] : later[30]) as (typeof entries)[number]))])
+    expect(await files.stat(segmentPath(1))).toBeNull()
+    await log.close()
+    const again = await open(files)
+    expect([kind, again.restored.mayVote]).toEqual([kind, false])
+    expect(again.report.problems).toMatchObject([{ kind: 'damageResumed', segment: 1 }])
+    await again.markRepaired()
+    await again.close()
+    const whole = await open(files)
+    expect(whole.restored).toMatchObject({ mayVote: true, hardState: { term: 11 } })
+    expect((await verifyLog(files, LOG, LOOK)).ok).toBe(true)
+  }
+})

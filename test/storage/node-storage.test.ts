@@ -1,0 +1,100 @@
+/**
+ * Shows that a node's stores come up together: a state that was lost, or that a crash left behind the
+ * log's base, is loaded from the newest snapshot inside the log, and without one the start is refused.
+ */
+import { expect, test } from 'vitest'
+import type { Entry } from '../../src/consensus/entry.js'
+import { logIndex } from '../../src/consensus/types.js'
+import type { StatePair } from '../../src/node/ports.js'
+import { formatDataDirectory } from '../../src/storage/data-directory.js'
+import type { MemoryFiles } from '../../src/storage/memory-files.js'
+import { type NodeStorage, openNodeStorage } from '../../src/storage/node-storage.js'
+import type { VolatileSource } from '../../src/storage/volatile-database.js'
+import { baseAt, IDENTITY, makeEntries, memoryFiles, storeBase, storeEntries } from './journal-fixture.js'
+import { flushed, volatileSource } from './state-fixture.js'
+
+const entries = makeEntries(null, 60)
+const base = (index: number) => baseAt(entries[index - 1] as Entry)
+const digests = async () => ({ stateDigest: new Uint8Array(32).fill(1), dataDigest: new Uint8Array(32).fill(2) })
+
+function start(files: MemoryFiles, source: VolatileSource): Promise<NodeStorage> {
+  return openNodeStorage({
+    files,
+    path: 'data',
+    ...IDENTITY,
+    source,
+    nextTurn: (callback) => void setImmediate(callback),
+    onFailed: (error) => {
+      throw error
+    },
+  })
+}
+/** The state after `index`: one key for each entry. */
+async function* stateAt(index: number): AsyncGenerator<StatePair> {
+  for (let i = 1; i <= index; i++) yield { key: `e${String(i).padStart(3, '0')}`, value: new Uint8Array([i]) }
+}
+async function keys(storage: NodeStorage): Promise<string[]> {
+  const found: string[] = []
+  for await (const { key } of storage.state.scan()) found.push(key)
+  return found
+}
+const snapshot = (storage: NodeStorage, index: number) =>
+  storage.snapshots.create({ base: base(index), clusterId: IDENTITY.clusterId }, stateAt(index), digests)
+
+/** Forty entries, thirty applied, snapshots at 10 and 30, the log begins after 20. */
+async function filled(): Promise<{ files: MemoryFiles; source: VolatileSource; storage: NodeStorage }> {
+  const files = memoryFiles()
+  await formatDataDirectory(files, 'data', { ...IDENTITY, createdAtMs: 5 })
+  const source = volatileSource()
+  const storage = await start(files, source)
+  await storage.log.append([storeEntries(entries.slice(0, 40))])
+  await storage.state.replace(logIndex(30), stateAt(30))
+  await snapshot(storage, 10)
+  await snapshot(storage, 30)
+  await storage.log.append([storeBase(base(20))])
+  return { files, source, storage }
+}
+
+test('a whole state is kept, and the newest snapshot is handed on', async () => {
+  const { files, source, storage } = await filled()
+  await flushed(storage.state)
+  await storage.close()
+  const again = await start(files, source)
+  expect([again.loaded, again.state.appliedIndex]).toEqual([null, 30])
+  expect(again.log.restored).toMatchObject({ base: { index: 20 }, commitIndex: 30, snapshot: { base: { index: 30 } } })
+  await again.close()
+})
+
+test('a lost state is loaded from the newest snapshot inside the log', async () => {
+  const { files, storage } = await filled()
+  // Fetched, but the log does not know of it yet.
+  await snapshot(storage, 55)
+  files.crash()
+  const again = await start(files, volatileSource())
+  expect([again.loaded?.base.index, again.state.appliedIndex]).toEqual([30, 30])
+  expect(await keys(again)).toHaveLength(30)
+  expect(again.log.restored).toMatchObject({ snapshot: { base: { index: 30 } }, lastIndex: 40, commitIndex: 20 })
+  await again.close()
+})
+
+test('a crash between the new base and the new state loads the snapshot that was installed', async () => {
+  const { files, source, storage } = await filled()
+  await snapshot(storage, 55)
+  await storage.log.append([storeBase(base(55))])
+  files.kill()
+  source.kill()
+  const again = await start(files, source)
+  expect([again.loaded?.base.index, again.state.appliedIndex, again.log.lastIndex]).toEqual([55, 55, 55])
+  expect(await keys(again)).toHaveLength(55)
+  await again.close()
+  const last = await start(files, source)
+  expect([last.loaded, last.state.appliedIndex, last.state.rebuilt]).toEqual([null, 55, null])
+  await last.close()
+})
+
+test('without a state and without a sound snapshot the member is lost', async () => {
+  const { files, storage } = await filled()
+  for (const name of await files.readdir('data/snapshots')) files.flipBit(`data/snapshots/${name}`, 200, 1)
+  await storage.close()
+  await expect(start(files, volatileSource())).rejects.toMatchObject({ code: 'DataDirectoryLost' })
+})
