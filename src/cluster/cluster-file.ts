@@ -31,15 +31,7 @@ const FILE_BYTES_MAX = 1024 * 1024
 const ZONE_LENGTH_MAX = 64
 const TIMEOUT_MS_MAX = 600_000
 const NAME = /^[a-z0-9-]{1,64}$/
-const ROOT_KEYS: readonly string[] = [
-  'version',
-  'clusterId',
-  'protocol',
-  'members',
-  'clients',
-  'settings',
-  'lineage',
-]
+const ROOT_KEYS: readonly string[] = ['version', 'clusterId', 'protocol', 'members', 'clients', 'settings', 'lineage']
 const PROTOCOLS: readonly ProtocolName[] = ['raft', 'pbft', 'hotstuff', 'hybrid']
 
 /** What a cluster that was restored or recovered began with: a place in the log of another one. */

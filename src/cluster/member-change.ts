@@ -8,8 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { KnhkError } from '../base/error.js'
 import type { Client } from '../client/api.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
-import { type LogIndex, nodeId } from '../consensus/types.js'
 import { majority } from '../consensus/quorum.js'
+import { type LogIndex, nodeId } from '../consensus/types.js'
 import {
   awaitingVote,
   checkIdentity,

@@ -12,8 +12,13 @@ import { MEMBERS_MAX, type Member, type MemberRole, type TargetMember } from '..
 import { type LogIndex, logIndex, nodeId } from '../consensus/types.js'
 
 const POLL_MS = 50
-/** One call of several on the way to a goal: a lost answer must not use up the whole deadline. */
-const CALL_TIMEOUT_MS = 5_000
+/**
+ * One call of several on the way to a goal: a lost answer must not use up the whole deadline. Longer than
+ * a node waits for a leader, so that its own word of that arrives.
+ */
+const CALL_TIMEOUT_MS = 8_000
+/** An election takes a fraction of this. */
+const LEADER_WAIT_MS = 3_000
 const ROLES: readonly string[] = ['voter', 'learner', 'leaving'] satisfies MemberRole[]
 
 /** The configuration in force on the node that answered. */
@@ -67,6 +72,20 @@ function parseMember(value: unknown): Member {
 export async function readMembers(client: Client, patience: Patience): Promise<MembersView> {
   const answer = await client.query('cluster.members', {}, callOptions(patience))
   return parseMembersView(answer.value)
+}
+
+/** Throws `NoLeader` where nobody leads for longer than an election takes; nothing could be changed then. */
+export async function requireLeader(client: Client, patience: Patience): Promise<void> {
+  const expiresAtMs = Math.min(patience.expiresAtMs, performance.now() + LEADER_WAIT_MS)
+  while ((await client.clusterStatus(callOptions(patience))).leader === null) {
+    patience.signal.throwIfAborted()
+    if (performance.now() > expiresAtMs) {
+      throw new KnhkError('NoLeader', 'nobody leads, so the members cannot be changed; nothing was done', {
+        hint: '`knhk why` says what is missing.',
+      })
+    }
+    await delay(POLL_MS)
+  }
 }
 
 /** What one node says, which may be old. */

@@ -63,6 +63,8 @@ export type Input =
       readonly snapshot: SnapshotOffer
       readonly compactTo: Omit<LogBase, 'membership'> | null
     }
+  /** A peer asked for a snapshot that this node no longer has: it is not on offer any more. */
+  | { readonly type: 'snapshotGone'; readonly id: Uint8Array }
   /** The snapshot that `fetchSnapshot` asked for is here, verified and durable. */
   | { readonly type: 'snapshotFetched'; readonly snapshot: SnapshotOffer }
   /** Answered by `ordered` or `orderRefused`. */

@@ -170,6 +170,7 @@ export class NodeLoop {
       links: ports.snapshotLinks,
       limits,
       onFetched: (snapshot) => this.#input({ type: 'snapshotFetched', snapshot }),
+      onGone: (id) => this.#input({ type: 'snapshotGone', id }),
       onFailed: (error) => this.#fail(error),
     })
     this.#orders = new Orders({
@@ -401,7 +402,7 @@ export class NodeLoop {
         })
         return
       case 'repaired':
-        this.#ports.logger.log('info', 'the log is whole again: this node votes')
+        this.#ports.logger.log('info', 'repaired: the log is whole again, and this node votes')
         this.#ports.log.markRepaired().catch((error: unknown) => this.#fail(error))
         return
       case 'evidence':

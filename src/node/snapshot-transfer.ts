@@ -27,6 +27,8 @@ export interface SnapshotTransferOptions {
   readonly limits: NodeLimits
   readonly logger: Logger
   readonly onFetched: (snapshot: SnapshotOffer) => void
+  /** A peer asked for what is no longer here. */
+  readonly onGone: (id: Uint8Array) => void
   readonly onFailed: (error: unknown) => void
 }
 
@@ -157,7 +159,7 @@ export class SnapshotTransfer {
   }
 
   #serve(from: NodeId, { id, offset, maxBytes }: Extract<SnapshotFrame, { type: 'snapshotRequest' }>): void {
-    const { snapshots, links, limits, onFailed } = this.#options
+    const { snapshots, links, limits, onGone, onFailed } = this.#options
     if (this.#serving.has(from)) return
     this.#serving.add(from)
     snapshots
@@ -166,6 +168,7 @@ export class SnapshotTransfer {
         this.#serving.delete(from)
         if (this.#stopped) return
         links.send(from, bytes === null ? { type: 'snapshotGone', id } : { type: 'snapshotChunk', id, offset, bytes })
+        if (bytes === null) onGone(id)
       })
       .catch(onFailed)
   }

@@ -1,7 +1,7 @@
 /** A simulated cluster: nodes, network and clients under one seed. */
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
-import { DEFAULT_SETTINGS } from '../consensus/configuration.js'
+import { type ClusterSettings, DEFAULT_SETTINGS } from '../consensus/configuration.js'
 import type { Sha256 } from '../consensus/entry.js'
 import type { RaftLimits } from '../consensus/raft/config.js'
 import { type NodeId, nodeId } from '../consensus/types.js'
@@ -16,7 +16,13 @@ import { Trace, type TraceEvent } from './trace.js'
 
 export interface SimulatedClusterOptions {
   readonly seed: number
+  /** Members before the first entry. */
   readonly nodes: number
+  /** Nodes beside them that run and belong to nothing until they are added; 0 if absent. */
+  readonly spares?: number
+  readonly settings?: Partial<ClusterSettings>
+  /** How fast each node's clock goes, in thousandths; 1000 where absent. */
+  readonly clockSpeeds?: readonly number[]
   readonly sha256: Sha256
   readonly limits?: Partial<NodeLimits>
   readonly raftLimits?: Partial<RaftLimits>
@@ -44,15 +50,17 @@ export class SimulatedCluster {
     this.trace = options.onTrace === undefined ? null : new Trace(this.queue, options.onTrace)
     this.network = new SimulatedNetwork(this.queue, new SeededRandom(options.seed, 0))
     this.network.trace = this.trace
-    this.configuration = makeConfiguration(options.nodes)
+    const settings = { ...DEFAULT_SETTINGS, ...options.settings }
+    this.configuration = makeConfiguration(options.nodes, options.spares ?? 0, settings)
     const world = { queue: this.queue, network: this.network, sha256: options.sha256, trace: this.trace }
     this.nodes = this.configuration.members.map(
-      ({ id }) =>
+      ({ id }, at) =>
         new SimulatedNode(
           {
             id,
             configuration: this.configuration,
             seed: options.seed,
+            clockSpeed: (options.clockSpeeds?.[at] ?? 1000) / 1000,
             limits: options.limits ?? {},
             raftLimits: options.raftLimits ?? {},
             logger: options.logger ?? SILENT,
@@ -86,6 +94,11 @@ export class SimulatedCluster {
     return this.queue.run(this.queue.nowMs + durationMs, done)
   }
 
+  /** How many members may be hurt at a time, whatever the configuration: none has fewer voters than the first. */
+  get bearable(): number {
+    return Math.floor((this.configuration.genesis.length - 1) / 2)
+  }
+
   node(id: NodeId): SimulatedNode {
     return this.nodes.find((node) => node.id === id) as SimulatedNode
   }
@@ -104,8 +117,8 @@ export class SimulatedCluster {
   }
 }
 
-function makeConfiguration(nodes: number): ClusterConfiguration {
-  const members = Array.from({ length: nodes }, (_, i) => ({
+function makeConfiguration(nodes: number, spares: number, settings: ClusterSettings): ClusterConfiguration {
+  const members = Array.from({ length: nodes + spares }, (_, i) => ({
     id: nodeId(`n${i + 1}`),
     publicKey: new Uint8Array(32).fill(i + 1),
     address: `n${i + 1}:1`,
@@ -114,9 +127,9 @@ function makeConfiguration(nodes: number): ClusterConfiguration {
   return {
     clusterId: new Uint8Array(16).fill(0x5c),
     protocol: 'raft',
-    genesis: members,
+    genesis: members.slice(0, nodes),
     members,
     clients: [{ id: 'client', publicKey: SIMULATED_CLIENT_KEY, role: 'admin' }],
-    settings: DEFAULT_SETTINGS,
+    settings,
   }
 }

@@ -23,7 +23,10 @@ interface Content {
 export class DurableModel {
   readonly #node: string
   #content: Content = empty()
-  /** The write under way: after a crash it is there as a whole or not at all. */
+  /**
+   * The write under way: after a crash it is there as a whole or not at all, but for a change of the base in
+   * the middle, which is a file of its own: what comes before it is on disk first, what follows after it.
+   */
   #pending: readonly StoreRecord[] | null = null
   /** What was there before damage, which others may have counted on. */
   #beforeDamage: Content | null = null
@@ -62,6 +65,16 @@ export class DurableModel {
     this.#beforeDamage = copy(this.#content)
   }
 
+  /** What damage took is there again, or was never needed: nobody can tell the difference any more. */
+  get hasRegained(): boolean {
+    return this.#beforeDamage === null || this.#content.last >= this.#beforeDamage.last
+  }
+
+  /** The chain of an entry on this disk; null where it is not known. */
+  chainAt(index: number): Uint8Array | null {
+    return this.#content.entries.get(index)?.chain ?? null
+  }
+
   /** The node starts. Throws `InvariantViolation` where something durable is gone from an undamaged disk. */
   restored(log: RestoredLog, isDamaged: boolean): void {
     const { hardState, lastIndex, tail } = log
@@ -85,9 +98,21 @@ export class DurableModel {
     if (isLike(this.#content, log)) return true
     if (this.#pending === null) return false
     const after = copy(this.#content)
-    for (const record of this.#pending) apply(after, record)
-    return isLike(after, log)
+    for (const step of stepsOf(this.#pending)) {
+      for (const record of step) apply(after, record)
+      if (isLike(after, log)) return true
+    }
+    return false
   }
+}
+
+function stepsOf(records: readonly StoreRecord[]): StoreRecord[][] {
+  const steps: StoreRecord[][] = [[]]
+  for (const record of records) {
+    if (record.kind === 'base') steps.push([record], [])
+    else steps.at(-1)?.push(record)
+  }
+  return steps
 }
 
 function empty(): Content {

@@ -20,6 +20,7 @@ import { SimulatedDisk } from './disk.js'
 import { DurableModel } from './durable-model.js'
 import type { EventQueue } from './event-queue.js'
 import { Failpoints } from './failpoints.js'
+import { LogTail } from './log-tail.js'
 import { openMemoryLevel } from './memory-level.js'
 import type { SimulatedNetwork } from './network.js'
 import { watchLog, watchState } from './ports-watch.js'
@@ -31,12 +32,16 @@ import { WatchedFiles } from './watched-files.js'
 export const LOG_DIRECTORY = '/log'
 const SNAPSHOT_DIRECTORY = '/snapshots'
 const START_OF_TIME_MS = 1_750_000_000_000
+/** More than any rounding: a timer never comes before its time on a clock of another speed. */
+const ROUNDING_MS = 1e-6
 const NOTHING_LOST: CrashLosses = { lostWrites: 0, tornWrites: 0, lostEntries: 0 }
 
 export interface SimulatedNodeOptions {
   readonly id: NodeId
   readonly configuration: ClusterConfiguration
   readonly seed: number
+  /** Seconds of its own clock per second. */
+  readonly clockSpeed: number
   readonly limits: Partial<NodeLimits>
   readonly raftLimits: Partial<RaftLimits>
   readonly logger: Logger
@@ -69,6 +74,14 @@ export class SimulatedNode {
   isDamaged = false
   /** It was started since, and found that out. */
   knowsDamage = false
+  /** Of the log that it finds at its next start the acknowledged end is missing, and nothing on the disk shows it. */
+  hasLostTail = false
+  /** A bit of its applied state turned; at this index it had not yet. Null while its state is sound. */
+  astraySince: number | null = null
+  /** Asked at every put of the state: whether the value is to be turned. */
+  rotsPut: ((key: string) => boolean) | null = null
+  /** Appends at the end of its log that can go as if they had never been. */
+  readonly tail = new LogTail()
   /** Everything on its disk is gone: it must not come back. */
   isWiped = false
   /** A promise that was broken inside the node, for who looks next; null while there is none. */
@@ -144,13 +157,13 @@ export class SimulatedNode {
   }
 
   async #start(run: number): Promise<void> {
-    const { configuration, limits, raftLimits, logger, id } = this.#options
+    const { configuration, limits, raftLimits, logger, id, clockSpeed } = this.#options
     const { queue, network, sha256 } = this.#world
     this.fatal = null
     const guard = this.#guard(run)
     const scheduler: Scheduler = {
       nextTurn: (callback) => void queue.after(0, () => guard(callback)),
-      after: (delayMs, callback) => queue.after(delayMs, () => guard(callback)),
+      after: (delayMs, callback) => queue.after(this.#trueMs(delayMs), () => guard(callback)),
     }
     const identity = { clusterId: configuration.clusterId, nodeId: id, incarnation: this.#incarnation }
     if (!this.#formatted) {
@@ -175,8 +188,8 @@ export class SimulatedNode {
     this.#check(() => this.#checkRestored(log.restored))
     const listener = new SimulatedListener(queue, guard)
     const clock = {
-      monotonicMs: () => queue.nowMs,
-      wallMs: () => START_OF_TIME_MS + queue.nowMs + this.clockOffsetMs,
+      monotonicMs: () => queue.nowMs * clockSpeed,
+      wallMs: () => START_OF_TIME_MS + queue.nowMs * clockSpeed + this.clockOffsetMs,
     }
     const ports = {
       clock,
@@ -185,7 +198,7 @@ export class SimulatedNode {
       peers: network.attach(id, guard, this.failpoints),
       clients: listener,
       log: watchLog(log, this, network, (check) => this.#check(check)),
-      state: watchState(state, this.failpoints),
+      state: watchState(state, this),
       snapshots,
       snapshotLinks: network.attachSnapshots(id, guard),
       logger,
@@ -217,10 +230,22 @@ export class SimulatedNode {
     assert(this.isDown, 'only the disk of a node that is down is wiped')
     this.isWiped = true
     this.isDamaged = true
+    this.astraySince = null
     this.durable.damaged()
     this.files.wipe(LOG_DIRECTORY)
     this.files.wipe(SNAPSHOT_DIRECTORY)
     await this.#database.destroy()
+  }
+
+  /** When, on the clock of the simulation, the node's core wants to act next by itself; null for never. */
+  get deadlineMs(): number | null {
+    const ownMs = this.#node?.core.deadline()
+    return ownMs === undefined ? null : ownMs / this.#options.clockSpeed
+  }
+
+  #trueMs(ownMs: number): number {
+    const { clockSpeed } = this.#options
+    return clockSpeed === 1 ? ownMs : ownMs / clockSpeed + ROUNDING_MS
   }
 
   /** A clean stop. It takes simulated time. */
@@ -243,6 +268,7 @@ export class SimulatedNode {
     this.#node = null
     this.#starting = false
     this.failpoints.disarm()
+    this.rotsPut = null
     this.watchedFiles.forgetUnsynced()
     this.#pausedUntilMs = 0
     this.#world.network.detach(this.id)
@@ -250,10 +276,11 @@ export class SimulatedNode {
     this.#listener = null
   }
 
-  /** Damage is always placed so that checksums must show it. */
+  /** Damage is always placed so that checksums must show it; of a lost tail a leader has to tell. */
   #checkRestored(restored: RestoredLog): void {
     this.durable.restored(restored, this.isDamaged)
-    if (!this.isDamaged) return
+    this.tail.forget()
+    if (!this.isDamaged || (this.hasLostTail && restored.mayVote)) return
     if (restored.mayVote) throw new InvariantViolation('damageIsNoticed', `${this.id} takes its damaged disk for sound`)
     this.knowsDamage = true
   }

@@ -6,6 +6,7 @@ import type { StoreRecord } from '../consensus/core.js'
 import type { LogStore, StateStore } from '../node/ports.js'
 import type { DurableModel } from './durable-model.js'
 import type { Failpoints } from './failpoints.js'
+import type { LogTail } from './log-tail.js'
 import { InvariantViolation } from './violation.js'
 import type { WatchedFiles } from './watched-files.js'
 
@@ -15,6 +16,7 @@ interface Watched {
   readonly durable: DurableModel
   readonly failpoints: Failpoints
   readonly watchedFiles: WatchedFiles
+  readonly tail: LogTail
 }
 
 const DIRECTORY = '/log'
@@ -37,6 +39,7 @@ export function watchLog<L extends LogStore>(
     const before = node.durable.last
     if (records.some((record) => record.kind === 'base' && record.base.index > before)) counts.snapshotInstalls++
     node.durable.written()
+    node.tail.note(records, before, node.watchedFiles.lastSynced)
     node.failpoints.pass('beforeStored')
   }
   return log
@@ -47,12 +50,18 @@ function expectSynced({ id, watchedFiles }: Watched): void {
     throw new InvariantViolation('durableIsSynced', `${id} calls a write durable that no sync has covered`)
 }
 
-/** The same state, with its steps as failpoints. */
-export function watchState<S extends StateStore>(state: S, failpoints: Failpoints): S {
+interface WatchedState {
+  readonly failpoints: Failpoints
+  readonly rotsPut: ((key: string) => boolean) | null
+}
+
+/** The same state, with its steps as failpoints, and a memory in which a bit can turn. */
+export function watchState<S extends StateStore>(state: S, node: WatchedState): S {
+  const { failpoints } = node
   const { put, flush, rotate } = state
   state.put = (key, value) => {
     failpoints.pass('beforeApply')
-    put.call(state, key, value)
+    put.call(state, key, node.rotsPut?.(key) === true ? withBitTurned(value) : value)
   }
   state.rotate = (appliedIndex) => {
     const changes = rotate.call(state, appliedIndex)
@@ -65,4 +74,11 @@ export function watchState<S extends StateStore>(state: S, failpoints: Failpoint
     failpoints.pass('afterFlush')
   }
   return state
+}
+
+function withBitTurned(value: Uint8Array): Uint8Array {
+  const turned = value.slice()
+  const last = turned.length - 1
+  turned[last] = (turned[last] as number) ^ 1
+  return turned
 }

@@ -59,7 +59,11 @@ export function systemErrorCode(error: unknown): string {
 export function storageFailed(what: string, error: unknown): KnhkError {
   if (error instanceof KnhkError) return error
   const code = systemErrorCode(error)
-  return new KnhkError('StorageFailed', `${what} failed${code === '' ? '' : ` (${code})`}`, { cause: error })
+  const message = `${what} failed${code === '' ? '' : ` (${code})`}`
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  return full
+    ? new KnhkError('DiskFull', message, { cause: error, hint: 'Free space on this disk, then start the node again.' })
+    : new KnhkError('StorageFailed', message, { cause: error })
 }
 
 /** Reads a whole file of at most `bytesMax` bytes; null where it does not exist. Larger is `InvalidFile`. */

@@ -44,3 +44,51 @@ export const VERIFY_SCHEMA = schema.record({
   ),
   tornTail: TORN_TAIL_SCHEMA,
 })
+
+export const COMPACT_SCHEMA = schema.record({
+  compacted: schema.flag,
+  nodes: schema.list(
+    schema.record({
+      node: schema.text,
+      firstIndexBefore: maybeInteger,
+      firstIndex: maybeInteger,
+      lastIndex: maybeInteger,
+      snapshotIndex: maybeInteger,
+      entriesDropped: maybeInteger,
+      bytesFreed: maybeInteger,
+      errorCode: schema.nullable(schema.text),
+    }),
+  ),
+})
+
+const DIFF_SIDE_SCHEMA = schema.record({
+  log: schema.text,
+  baseIndex: schema.integer,
+  firstIndex: maybeInteger,
+  lastIndex: maybeInteger,
+})
+
+const DIFF_PLACE_SCHEMA = schema.nullable(
+  schema.record({
+    epoch: schema.integer,
+    term: schema.integer,
+    kind: schema.nullable(schema.text),
+    timestampMs: schema.integer,
+    chain: schema.text,
+    batchDigest: schema.nullable(schema.text),
+  }),
+)
+
+export const DIFF_SCHEMA = schema.record({
+  equal: schema.flag,
+  from: schema.integer,
+  to: schema.integer,
+  compared: schema.integer,
+  partsAt: maybeInteger,
+  beforeCommonRange: schema.flag,
+  differs: schema.list(schema.text),
+  a: DIFF_SIDE_SCHEMA,
+  b: DIFF_SIDE_SCHEMA,
+  placeA: DIFF_PLACE_SCHEMA,
+  placeB: DIFF_PLACE_SCHEMA,
+})

@@ -169,7 +169,9 @@ class Dial {
   #established(connection: FrameConnection): void {
     this.#finish()
     connection.maxFrameBytes = DIALLING_LIMITS[this.#options.alpn].acceptFrameBytesMax
-    const liveness = new Liveness(connection, { sendsPings: true })
+    const { unansweredPings, unansweredPingsOfClient } = TRANSPORT_LIMITS
+    const unansweredMax = this.#options.alpn === CLIENT_ALPN ? unansweredPingsOfClient : unansweredPings
+    const liveness = new Liveness(connection, { sendsPings: true, unansweredMax })
     connection.intercept = (type, payload) => liveness.handle(type, payload)
     connection.whenEnded(() => liveness.stop())
     liveness.start()

@@ -32,6 +32,8 @@ export const TRANSPORT_LIMITS = {
   pingIntervalMs: 500,
   /** Pings without any sign of life in between until a link counts as dead: 3 s. */
   unansweredPings: 6,
+  /** A client asks elsewhere after 1.5 s: asking twice is harmless, waiting for a hung leader is not. */
+  unansweredPingsOfClient: 3,
   reconnectMinMs: 50,
   reconnectMaxMs: 1_000,
   /** How long the other side may take to read the reason of a refusal. */

@@ -18,15 +18,18 @@ const SMOOTHING = 0.125
 export class Liveness {
   readonly #connection: FrameConnection
   readonly #sendsPings: boolean
+  readonly #unansweredMax: number
   #timer: NodeJS.Timeout | null = null
   #sequence = 0
   #sentAtMs = 0
   #receivedBefore = 0
   #silentIntervals = 0
 
-  constructor(connection: FrameConnection, options: { readonly sendsPings: boolean }) {
+  /** `unansweredMax`: silent intervals after which the connection counts as dead; that of peers when absent. */
+  constructor(connection: FrameConnection, options: { readonly sendsPings: boolean; readonly unansweredMax?: number }) {
     this.#connection = connection
     this.#sendsPings = options.sendsPings
+    this.#unansweredMax = options.unansweredMax ?? TRANSPORT_LIMITS.unansweredPings
   }
 
   start(): void {
@@ -57,7 +60,7 @@ export class Liveness {
     const { received } = this.#connection
     this.#silentIntervals = received === this.#receivedBefore ? this.#silentIntervals + 1 : 0
     this.#receivedBefore = received
-    if (this.#silentIntervals >= TRANSPORT_LIMITS.unansweredPings) {
+    if (this.#silentIntervals >= this.#unansweredMax) {
       this.stop()
       this.#connection.destroy(new KnhkError('Unreachable', 'the connection is dead: nothing arrives any more'))
       return

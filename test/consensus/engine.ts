@@ -3,10 +3,11 @@
  * given by their interesting fields, effects sorted by type.
  */
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
-import type { Effect, Input, Now, ProtocolMessage } from '../../src/consensus/core.js'
+import type { Effect, Input, Now, OperatorOrder, ProtocolMessage } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
-import type { Membership } from '../../src/consensus/membership.js'
+import type { Membership, MembershipRecord, TargetMember } from '../../src/consensus/membership.js'
 import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits } from '../../src/consensus/raft/index.js'
+import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
 import { epoch, logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, seededRandom, sha256 } from './disk.js'
 
@@ -57,6 +58,10 @@ export interface EngineOptions {
   readonly wallMs?: number
   /** Of this start's randomness. */
   readonly seed?: number
+  /** Turns leases on. */
+  readonly leaseDriftMs?: number
+  /** The newest snapshot on disk. */
+  readonly snapshot?: SnapshotOffer
 }
 
 export class Engine {
@@ -73,6 +78,7 @@ export class Engine {
     this.wallMs = options.wallMs ?? 1_000_000
     this.disk.entries = [...(options.log ?? [])]
     this.disk.executed = options.commit ?? 0
+    this.disk.snapshot = options.snapshot ?? null
     const lastTerm = this.disk.entries.at(-1)?.term ?? term(0)
     this.disk.hardState = {
       epoch: epoch(0),
@@ -85,7 +91,7 @@ export class Engine {
         genesis: options.members ?? members(3),
         clusterId: CLUSTER_ID,
         configHash: CONFIG_HASH,
-        settings: SETTINGS,
+        settings: { ...SETTINGS, leaseDriftMs: options.leaseDriftMs ?? null },
         limits: { ...DEFAULT_RAFT_LIMITS, ...options.limits },
       },
       {
@@ -149,6 +155,10 @@ export class Engine {
   propose(bodyBytes = 64, proposalId = 1): Effect[] {
     const body = new Uint8Array(bodyBytes)
     return this.step({ type: 'propose', proposalId, kind: 'data', body, batchDigest: EMPTY_DIGEST })
+  }
+
+  order(order: OperatorOrder, orderId = 1): Effect[] {
+    return this.step({ type: 'order', orderId, order })
   }
 
   /** A peer acknowledges everything up to `matchIndex`. */
@@ -221,6 +231,29 @@ export const heartbeatReply = maker('heartbeatReply', {
   stateDigest: null,
 })
 export const timeoutNow = maker('timeoutNow', {})
+export const diverged = maker('diverged', { index: ZERO, stateDigest: new Uint8Array(32), agreedIndex: ZERO })
+export const installSnapshotReply = maker('installSnapshotReply', { matchIndex: ZERO, wallMs: 1_000_000 })
+
+export function installSnapshot(snapshot: SnapshotOffer, given: number): Message<'installSnapshot'> {
+  return { type: 'installSnapshot', epoch: EPOCH, term: term(given), snapshot }
+}
+
+/** A snapshot of the state after `entry`. */
+export function snapshotAt(
+  { index, epoch: entryEpoch, term: entryTerm, chain, timestampMs }: Entry,
+  membership: MembershipRecord | null = null,
+): SnapshotOffer {
+  const base = { index, epoch: entryEpoch, term: entryTerm, chain, timestampMs, membership }
+  return { base, id: new Uint8Array(32).fill(index), bytes: 100 }
+}
+
+/** The same members, as an operator asks for them. */
+export function targetOf(membership: Membership): TargetMember[] {
+  return membership.members.map(({ wasVoter: _, ...member }) => ({
+    ...member,
+    role: member.role === 'voter' ? 'voter' : 'learner',
+  }))
+}
 
 /** An append of `entries` after the one at `prevIndex` of `log`. */
 export function appendOf(

@@ -156,6 +156,7 @@ describe('completion', () => {
       command('kv:get', { read: { name: 'read', type: 'option' }, node: { name: 'node', type: 'option' } }),
       command('kv:put'),
       command('status'),
+      command('cluster:members:remove', { yes: { name: 'yes', type: 'boolean' } }),
     ] as never[],
     dotCommands: ['.exit', '.use'],
     nodes: ['n1', 'n2'],
@@ -167,6 +168,9 @@ describe('completion', () => {
     expect(complete('kv ', known)[0]).toEqual(['get ', 'put '])
     expect(complete('kv get --r', known)[0]).toEqual(['--read '])
     expect(complete('kv get --node ', known)[0]).toEqual(['n1 ', 'n2 '])
+    expect(complete('cluster members r', known)[0]).toEqual(['remove '])
+    expect(complete('cluster members remove ', known)[0]).toEqual(['n1 ', 'n2 '])
+    expect(complete('cluster members remove n1 --', known)[0]).toEqual(['--yes '])
     expect(complete('.use p', known)[0]).toEqual(['prod '])
     expect(complete('.e', known)).toEqual([['.exit '], '.e'])
   })

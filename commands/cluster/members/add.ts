@@ -2,7 +2,13 @@
 import * as Flags from '@oclif/core/flags'
 import { requiredArg } from '../../../src/terminal/flags.js'
 import { CHANGE_SCHEMA } from '../../../src/terminal/members/change-report.js'
-import { CHANGE_EXIT_CODES, changeFlags, dryRunFlag, placeFlags, waitFlag } from '../../../src/terminal/members/flags.js'
+import {
+  CHANGE_EXIT_CODES,
+  changeFlags,
+  dryRunFlag,
+  placeFlags,
+  waitFlag,
+} from '../../../src/terminal/members/flags.js'
 import { MemberCommand } from '../../../src/terminal/members/member-command.js'
 
 export default class ClusterMembersAdd extends MemberCommand {

@@ -42,7 +42,11 @@ After an interruption the same command goes on where it ended.`
       const old = memberOf(view, args.id)
       const learner = (old ?? memberOf(view, id))?.role === 'learner'
       const zone = joins.zone ?? old?.zone ?? null
-      return { change: { add: [{ ...joins, zone, learner }], promote: [], remove: [args.id] }, planned: null, wait: true }
+      return {
+        change: { add: [{ ...joins, zone, learner }], promote: [], remove: [args.id] },
+        planned: null,
+        wait: true,
+      }
     })
   }
 }

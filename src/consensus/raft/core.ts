@@ -19,7 +19,7 @@ import { receive } from './receive.js'
 import { finishRepair } from './repair.js'
 import { handleLoaded } from './replication.js'
 import { afterProgress } from './replies.js'
-import { handleSnapshotFetched, handleSnapshotTaken } from './snapshots.js'
+import { handleSnapshotFetched, handleSnapshotTaken, withdrawSnapshot } from './snapshots.js'
 import { RaftState } from './state.js'
 import { handlePause, nextDeadline, tick } from './timers.js'
 import { orderTransfer } from './transfer.js'
@@ -109,6 +109,8 @@ export class RaftCore implements Core {
         return handleLoaded(raft, raft.leading, input)
       case 'snapshotTaken':
         return handleSnapshotTaken(raft, input)
+      case 'snapshotGone':
+        return withdrawSnapshot(raft.leading, input.id)
       case 'snapshotFetched':
         return handleSnapshotFetched(raft, input.snapshot)
       case 'order':

@@ -41,6 +41,13 @@ export function offerSnapshot(raft: RaftState, leading: Leadership, peer: Progre
   raft.send(peer.id, { type: 'installSnapshot', epoch: raft.epoch, term: raft.term, snapshot })
 }
 
+/** The file is gone: with the next heartbeat the newest is offered instead. */
+export function withdrawSnapshot(leading: Leadership | null, id: Uint8Array): void {
+  for (const peer of leading?.peers ?? []) {
+    if (peer.offered !== null && bytesEqual(peer.offered.id, id)) peer.offered = null
+  }
+}
+
 /** The message is of this node's term: a higher one has been entered before. */
 export function handleInstallSnapshot(raft: RaftState, from: NodeId, { snapshot }: InstallSnapshot): void {
   followLeader(raft, from)

@@ -4,9 +4,7 @@ import { arithmeticText, type QuorumArithmetic, quorumArithmetic, type Voter } f
 import type { Output } from '../printer.js'
 import * as schema from '../schema.js'
 
-const ZONES_SCHEMA = schema.list(
-  schema.record({ zone: schema.text, voters: schema.integer, mayFail: schema.flag }),
-)
+const ZONES_SCHEMA = schema.list(schema.record({ zone: schema.text, voters: schema.integer, mayFail: schema.flag }))
 /** Fields of the quorum arithmetic of one configuration. */
 export const ARITHMETIC_FIELDS = {
   voters: schema.list(schema.text),

@@ -5,15 +5,17 @@
  */
 import { join } from 'node:path'
 import { KnhkError } from '../../base/error.js'
-import type { MemberChange } from '../../cluster/change-goals.js'
+import type { ChangeStep, MemberChange } from '../../cluster/change-goals.js'
 import type { LocalMembers } from '../../cluster/local-members.js'
 import type { MembersView, Patience } from '../../cluster/members.js'
+import type { StoppedNode } from '../../cluster/stop-local.js'
 import type { Target } from '../../cluster/target.js'
-import { type LogIndex, logIndex } from '../../consensus/types.js'
+import { logIndex } from '../../consensus/types.js'
 import { ClusterCommand } from '../cluster-command.js'
 import { confirm } from '../confirm.js'
 import type { Connection } from '../connection.js'
-import type { AddedReport, ChangeReport } from './change-report.js'
+import { requireReachable } from '../status-report.js'
+import type { AddedReport, ChangeReport, RemovedReport } from './change-report.js'
 
 export interface ChangeFlags {
   readonly timeout: number
@@ -41,6 +43,13 @@ export interface ChangePlan {
   /** Index of the configuration that it was planned against; null for whatever is in force. */
   readonly planned: number | null
   readonly wait: boolean
+}
+
+interface ChangeWork {
+  readonly flags: ChangeFlags
+  readonly patience: Patience
+  readonly startedMs: number
+  readonly stopProgress: () => void
 }
 
 export abstract class MemberCommand extends ClusterCommand {
@@ -76,12 +85,10 @@ export abstract class MemberCommand extends ClusterCommand {
     }
   }
 
-  protected async scene(
-    connection: Connection,
-    local: LocalMembers | null,
-    patience: Patience,
-  ): Promise<ChangeScene> {
-    const { readMembers } = await import('../../cluster/members.js')
+  protected async scene(connection: Connection, local: LocalMembers | null, patience: Patience): Promise<ChangeScene> {
+    const { readMembers, requireLeader } = await import('../../cluster/members.js')
+    requireReachable(await connection.client.clusterStatus({ signal: this.signal }))
+    await requireLeader(connection.client, patience)
     const { genesis, members } = connection.target.configuration
     const known = local === null ? new Set<string>([...genesis, ...members].map(({ id }) => id)) : await local.usedIds()
     return { connection, local, known, view: await readMembers(connection.client, patience) }
@@ -96,11 +103,9 @@ export abstract class MemberCommand extends ClusterCommand {
     return present.includes(true) ? local : null
   }
 
-  async #change(
-    { connection, local, view, known }: ChangeScene,
-    { change, planned, wait }: ChangePlan,
-    work: { flags: ChangeFlags; patience: Patience; startedMs: number; stopProgress: () => void },
-  ): Promise<void> {
+  async #change(scene: ChangeScene, plan: ChangePlan, work: ChangeWork): Promise<void> {
+    const { connection, local, view, known } = scene
+    const { change, planned } = plan
     const { flags, patience, startedMs } = work
     const [{ changeSteps, checkChange, votersAfter, votersOf }, { carryOut }, { changeOutput }] = await Promise.all([
       import('../../cluster/change-goals.js'),
@@ -111,61 +116,53 @@ export abstract class MemberCommand extends ClusterCommand {
     if (local !== null) for (const { id } of change.add) await local.refuseUsed(id)
     const steps = changeSteps(view, change)
     if (planned !== null && steps.length > 0) requireCurrent(view, planned)
-    const before = votersOf(view)
-    if (flags['dry-run']) {
-      const added = change.add.map(({ id, address, zone }) => ({ ...NOT_MADE, id, address, zone }))
-      const removed = change.remove.map((id) => ({ id, pid: null, outcome: null, dataDir: null }))
+    const dryRun = flags['dry-run']
+    const shared = { dryRun, before: votersOf(view), steps }
+    if (dryRun) {
       const report: ChangeReport = {
+        ...shared,
         changed: false,
-        dryRun: true,
         index: view.index,
-        before,
         after: votersAfter(view, change),
-        steps,
-        added,
-        removed,
+        added: change.add.map(({ id, address, zone }) => ({ ...NOT_MADE, id, address, zone })),
+        removed: change.remove.map((id) => ({ id, pid: null, outcome: null, dataDir: null })),
         next: [],
         elapsedMs: elapsed(startedMs),
       }
       await this.print(changeOutput(report))
       return
     }
-    if (steps.some(({ action }) => action === 'leave')) {
-      work.stopProgress()
-      if (flags.yes !== true) for (const { text } of steps) this.note(text)
-      await confirm({
-        message: `${change.remove.join(', ')} will be removed for good`,
-        word: change.remove.join(' '),
-        yes: flags.yes === true,
-        interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && this.session === null,
-        signal: this.signal,
-      })
-    }
+    if (steps.some(({ action }) => action === 'leave')) await this.#confirm(change, steps, work)
     const done = await carryOut(connection.client, view, change, {
       local,
-      planned: planned === null ? null : (logIndex(planned) as LogIndex),
-      wait: wait || change.remove.length > 0,
+      planned: planned === null ? null : logIndex(planned),
+      wait: plan.wait || change.remove.length > 0,
       patience,
     })
-    const { added, next } = await this.#addedReports(local, done.newcomers)
-    const { nodePaths } = await import('../../cluster/layout.js')
     const report: ChangeReport = {
+      ...shared,
       changed: done.changed,
-      dryRun: false,
       index: done.view.index,
-      before,
       after: votersOf(done.view),
-      steps,
-      added,
-      removed: change.remove.map((id) => {
-        const stopped = done.stopped.find((one) => one.id === id)
-        const dataDir = local === null ? null : nodePaths(local.dir, id).data
-        return { id, pid: stopped?.pid ?? null, outcome: stopped?.outcome ?? null, dataDir }
-      }),
-      next,
+      ...(await this.#addedReports(local, done.newcomers)),
+      removed: await removedReports(local, change.remove, done.stopped),
       elapsedMs: elapsed(startedMs),
     }
     await this.print(changeOutput(report))
+  }
+
+  /** Shows what will happen and asks for the names of those that leave. */
+  async #confirm({ remove }: MemberChange, steps: readonly ChangeStep[], work: ChangeWork): Promise<void> {
+    work.stopProgress()
+    const yes = work.flags.yes === true
+    if (!yes) for (const { text } of steps) this.note(text)
+    await confirm({
+      message: `${remove.join(', ')} will be removed for good`,
+      word: remove.join(' '),
+      yes,
+      interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && this.session === null,
+      signal: this.signal,
+    })
   }
 
   async #addedReports(
@@ -192,6 +189,19 @@ export abstract class MemberCommand extends ClusterCommand {
     }
     return { added, next }
   }
+}
+
+async function removedReports(
+  local: LocalMembers | null,
+  ids: readonly string[],
+  stopped: readonly StoppedNode[],
+): Promise<RemovedReport[]> {
+  const { nodePaths } = await import('../../cluster/layout.js')
+  return ids.map((id) => {
+    const process = stopped.find((one) => one.id === id)
+    const dataDir = local === null ? null : nodePaths(local.dir, id).data
+    return { id, pid: process?.pid ?? null, outcome: process?.outcome ?? null, dataDir }
+  })
 }
 
 const NOT_MADE: AddedReport = {

@@ -1,8 +1,9 @@
 /** Who joins, from the flags that say it. */
-import type { Newcomer } from '../../cluster/change-goals.js'
-import { parseAddress } from '../../cluster/address.js'
-import { readKey, splitPair } from '../cluster-init.js'
+
 import { KnhkError } from '../../base/error.js'
+import { parseAddress } from '../../cluster/address.js'
+import type { Newcomer } from '../../cluster/change-goals.js'
+import { readKey, splitPair } from '../cluster-init.js'
 
 export interface PlaceFlags {
   readonly address?: string | undefined
@@ -15,7 +16,9 @@ export async function newcomer(id: string, flags: PlaceFlags, learner: boolean):
   if (flags.address !== undefined) parseAddress(flags.address)
   const publicKey = await admissibleKey(flags['public-key'])
   if (publicKey !== null && flags.address === undefined) {
-    throw new KnhkError('Usage', 'missing: --address', { hint: 'A node with a key of its own is somewhere: say where.' })
+    throw new KnhkError('Usage', 'missing: --address', {
+      hint: 'A node with a key of its own is somewhere: say where.',
+    })
   }
   return { id, address: flags.address ?? null, publicKey, zone: flags.zone ?? null, learner }
 }

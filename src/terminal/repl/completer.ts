@@ -5,6 +5,14 @@
 import type { Command } from '@oclif/core/command'
 import { OUTPUT_FORMATS } from '../printer.js'
 
+/** Commands whose argument is a member. */
+const MEMBER_COMMANDS: readonly string[] = [
+  'cluster:members:promote',
+  'cluster:members:remove',
+  'cluster:members:replace',
+  'cluster:transfer-leader',
+]
+
 export interface Completable {
   readonly commands: readonly Command.Cached[]
   readonly dotCommands: readonly string[]
@@ -31,9 +39,8 @@ function candidates(before: readonly string[], word: string, known: Completable)
   if (command === null) return nextVerbs(before, known.commands)
   const flag = command.flags[(before.at(-1) ?? '').replace(/^--/, '')]
   if (flag?.type === 'option') return valuesOf(flag, known)
-  return word.startsWith('-')
-    ? Object.keys(command.flags).map((name) => `--${name}`)
-    : nextVerbs(before, known.commands)
+  if (word.startsWith('-')) return Object.keys(command.flags).map((name) => `--${name}`)
+  return MEMBER_COMMANDS.includes(command.id) ? known.nodes : nextVerbs(before, known.commands)
 }
 
 function valuesOf(flag: Command.Flag.Cached, known: Completable): readonly string[] {

@@ -144,8 +144,11 @@ class InteractiveRepl {
     this.#lines.prompt(keepCursor)
   }
 
+  /** The status follows the replicated members; before the first one there is the cluster file. */
   #nodes(): string[] {
-    return this.#options.context.session.connection.target.configuration.members.map((member) => member.id)
+    const { configuration } = this.#options.context.session.connection.target
+    const members: readonly { readonly id: string }[] = this.#status?.nodes ?? configuration.members
+    return members.map(({ id }) => id)
   }
 }
 

@@ -1,0 +1,59 @@
+/** `cluster transfer-leader`: asks the leader to hand over, as often as it takes, and waits until it has. */
+
+import { hasCode, KnhkError } from '../base/error.js'
+import type { Client } from '../client/api.js'
+import { callOptions, type Patience, waitUntil } from '../cluster/members.js'
+import { nodeId } from '../consensus/types.js'
+
+/** A leader gives a transfer up after one election time-out; then it is asked again. */
+const ASK_AGAIN_MS = 1_000
+
+export interface Transfer {
+  readonly from: string
+  readonly to: string
+  readonly term: number | null
+  /** False where it led already. */
+  readonly changed: boolean
+  readonly elapsedMs: number
+}
+
+/**
+ * `target` null: whoever the leader chooses. Throws `NotFound` for no member, `InvalidArgument` for one
+ * without a vote, `NoLeader`, `DeadlineExceeded`.
+ */
+export async function transferLeader(client: Client, target: string | null, patience: Patience): Promise<Transfer> {
+  const startedMs = performance.now()
+  const elapsedMs = () => Math.round(performance.now() - startedMs)
+  const first = await client.clusterStatus(callOptions(patience))
+  const from = first.leader
+  if (from === null) throw new KnhkError('NoLeader', 'nobody leads, so nobody can hand over')
+  if (target === from) return { from, to: from, term: first.term, changed: false, elapsedMs: elapsedMs() }
+  let to = from
+  let term = first.term
+  let askedMs = Number.NEGATIVE_INFINITY
+  const missing = async (): Promise<string | null> => {
+    const status = await client.clusterStatus(callOptions(patience))
+    if (status.leader !== null && (target === null ? status.leader !== from : status.leader === target)) {
+      to = status.leader
+      term = status.term
+      return null
+    }
+    if (status.leader !== null && performance.now() - askedMs > ASK_AGAIN_MS) {
+      await ask(client, target, patience)
+      askedMs = performance.now()
+    }
+    return `${status.leader ?? 'nobody'} leads`
+  }
+  await waitUntil(`${target ?? 'another member'} leads`, missing, patience)
+  return { from, to, term, changed: true, elapsedMs: elapsedMs() }
+}
+
+/** What passes by itself is only a reason to look again. */
+async function ask(client: Client, target: string | null, patience: Patience): Promise<void> {
+  const order = { kind: 'transferLeadership', target: target === null ? null : nodeId(target) } as const
+  try {
+    await client.order(order, callOptions(patience))
+  } catch (error) {
+    if (!hasCode(error, 'ChangeInProgress') && !hasCode(error, 'OutcomeUnknown')) throw error
+  }
+}
