@@ -44,6 +44,8 @@ export class Channel {
   #closed = false
   /** A link to this member is open now. */
   onUp: (member: string) => void = () => {}
+  /** This member names a leader that nobody knows here. */
+  onStranger: (member: string) => void = () => {}
 
   constructor(
     makeLinks: (handlers: {
@@ -52,12 +54,14 @@ export class Channel {
       onUp: (member: string) => void
       onDown: (member: string) => void
       onLeader: (leader: string | null) => void
+      onStranger: (member: string) => void
     }) => Links,
   ) {
     this.#links = makeLinks({
       onFrame: (member, type, payload) => this.#frame(member, type, payload),
       onShutOut: (error) => this.#shutOut(error),
       onUp: (member) => this.#up(member),
+      onStranger: (member) => this.onStranger(member),
       onDown: (member) => this.#down(member),
       onLeader: (leader) => this.#leaderChanged(leader),
     })

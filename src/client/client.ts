@@ -132,6 +132,7 @@ export class ClusterClient implements Client {
   }
 
   async close(): Promise<void> {
+    this.#follower.close()
     this.#channel.close()
   }
 

@@ -25,6 +25,8 @@ export interface LinksOptions {
   readonly onUp: (member: string) => void
   readonly onDown: (member: string) => void
   readonly onLeader: (leader: string | null) => void
+  /** `member` named a leader that is no member as far as this client knows: the members have changed. */
+  readonly onStranger: (member: string) => void
 }
 
 const DIAL_TIMEOUT_MS = 3000
@@ -170,7 +172,7 @@ export class Links {
     }
     this.#up.set(member.id, link)
     link.onFrame = (type, payload) => {
-      if (type === CLIENT_FRAME.leader) this.#noticed(decodeLeaderNotice(payload))
+      if (type === CLIENT_FRAME.leader) this.#noticed(member.id, decodeLeaderNotice(payload))
       else {
         this.#fruitless.delete(member.id)
         this.#options.onFrame(member.id, type, payload)
@@ -236,11 +238,12 @@ export class Links {
     if (refusal !== undefined) this.#options.onShutOut(refusal)
   }
 
-  #noticed(notice: { readonly term: number; readonly leader: string | null }): void {
+  #noticed(member: string, notice: { readonly term: number; readonly leader: string | null }): void {
     if (notice.term < this.#leaderTerm || (notice.term === this.#leaderTerm && notice.leader === null)) return
     this.#leaderTerm = notice.term
     this.#named = notice.leader
     if (notice.leader !== this.#leader) this.#setLeader(notice.leader)
+    if (notice.leader !== null && !this.candidates.includes(notice.leader)) this.#options.onStranger(member)
   }
 
   #setLeader(leader: string | null): void {

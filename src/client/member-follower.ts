@@ -1,6 +1,7 @@
 /**
  * Keeps a client up to date about who the members are: asks every node it reaches for the replicated
- * configuration and goes by the newest answer. A committed configuration counts before one that is
+ * configuration, again from time to time and when a leader is named that it does not know, and goes by
+ * the newest answer. A committed configuration counts before one that is
  * not; what a node does not answer, or answers wrongly, changes nothing.
  */
 import { fromHex } from '../base/bytes.js'
@@ -11,6 +12,7 @@ import { nodeId } from '../consensus/types.js'
 import type { Channel } from './channel.js'
 
 const ASK_TIMEOUT_MS = 2_000
+const REFRESH_MS = 1_000
 const KEY_BYTES = 32
 
 interface Known {
@@ -21,12 +23,24 @@ interface Known {
 
 export class MemberFollower {
   readonly #channel: Channel
+  readonly #refresh: NodeJS.Timeout
   readonly #asking = new Map<string, Promise<void>>()
   #known: Known | null = null
 
   constructor(channel: Channel) {
     this.#channel = channel
     channel.onUp = (member) => void this.ask(member)
+    channel.onStranger = (member) => void this.ask(member)
+    // Who only waits hears of no leader: in time its members could all be others.
+    this.#refresh = setInterval(() => {
+      const linked = channel.links.any()
+      if (linked !== undefined) void this.ask(linked.member)
+    }, REFRESH_MS)
+    this.#refresh.unref()
+  }
+
+  close(): void {
+    clearInterval(this.#refresh)
   }
 
   /** Asks a member to which there is a link. Resolves when it has answered, or will not; never rejects. */

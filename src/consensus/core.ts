@@ -187,6 +187,8 @@ export type Effect =
     }
   /** The state of this node differs from that of a majority at `index`; at `agreedIndex` it did not yet. */
   | { readonly type: 'diverged'; readonly index: LogIndex; readonly agreedIndex: LogIndex }
+  /** Another member knows a newer configuration: its members may be talked to, and count for nothing yet. */
+  | { readonly type: 'membershipHinted'; readonly record: MembershipRecord }
   /** This node has lost what it acknowledged: it neither votes nor leads until `repaired`. */
   | { readonly type: 'damaged'; readonly lastIndex: LogIndex }
   /** A damaged node holds again all that it can have acknowledged: it votes from here on. */

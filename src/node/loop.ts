@@ -11,6 +11,7 @@ import { KnhkError } from '../base/error.js'
 import { computeBatchDigest } from '../consensus/batch-digest.js'
 import type { Core, Effect, Input, Now, ProtocolMessage, Role } from '../consensus/core.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
+import type { MembershipRecord } from '../consensus/membership.js'
 import type { LogIndex, Millis, NodeId } from '../consensus/types.js'
 import {
   type AnswerContext,
@@ -396,6 +397,9 @@ export class NodeLoop {
       case 'diverged':
         this.#diverged(effect)
         return
+      case 'membershipHinted':
+        this.#connectMembers(effect.record)
+        return
       case 'damaged':
         this.#ports.logger.log('error', 'this node lost what it had acknowledged: it neither votes nor leads', {
           lastIndex: effect.lastIndex,
@@ -447,11 +451,12 @@ export class NodeLoop {
     if (this.#restore !== null) return false
     const upTo = Math.min(this.#commitIndex, this.#writer.durableIndex) as LogIndex
     const before = this.#execution.appliedIndex
-    const more = this.#execution.advance(upTo, deadlineMs)
+    const stop = this.#snapshots.stop
+    const unfinished = this.#execution.advance(Math.min(upTo, stop) as LogIndex, deadlineMs)
     const applied = this.#execution.appliedIndex
     if (applied > before) this.#step({ type: 'executed', upTo: applied, stateDigest: null, resultRoot: null })
     if (!this.#execution.isRestoring) this.#reads.serve(applied)
-    return more
+    return unfinished || (applied === stop && stop < upTo)
   }
 
   /** Once the log begins behind a fetched snapshot, and nothing else works on the state. */
@@ -491,11 +496,17 @@ export class NodeLoop {
     this.#connectMembers()
   }
 
-  /** The genesis members are linked by the cluster file; later ones by what the log says. */
-  #connectMembers(): void {
-    const { membership } = this.#core.status()
-    if (membership.index === 0) return
-    this.#ports.peers.setMembers(membership.membership.members.filter(({ id }) => id !== this.#options.self))
+  /**
+   * The genesis members are linked by the cluster file; later ones by what the log says, and by what
+   * other members say of newer configurations.
+   */
+  #connectMembers(hint: MembershipRecord | null = null): void {
+    const { membership: own } = this.#core.status()
+    if (own.index === 0 && hint === null) return
+    const members = new Map(own.membership.members.map((member) => [member.id, member]))
+    for (const member of hint?.membership.members ?? []) members.set(member.id, member)
+    members.delete(this.#options.self)
+    this.#ports.peers.setMembers([...members.values()])
   }
 
   #answer(entry: Entry, ordinal: number, firstPosition: number, results: Uint8Array): void {

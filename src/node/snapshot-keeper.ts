@@ -35,8 +35,9 @@ const LOG_SHARE = 4
 
 export class SnapshotKeeper {
   readonly #options: SnapshotKeeperOptions
-  /** Of the log since the last snapshot. */
-  #entries = 0
+  /** Index of the last snapshot that was begun. */
+  #lastIndex: number
+  /** Of the log since then. */
   /** Counter of the machine at the last snapshot. */
   #operationsBefore = 0
   #bytes = 0
@@ -47,7 +48,7 @@ export class SnapshotKeeper {
 
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options
-    this.#entries = options.execution.appliedIndex - (options.snapshots.list().at(-1)?.base.index ?? 0)
+    this.#lastIndex = options.snapshots.list().at(-1)?.base.index ?? 0
   }
 
   get isTaking(): boolean {
@@ -56,8 +57,17 @@ export class SnapshotKeeper {
 
   noteApplied(entry: Entry): void {
     this.#last = entry
-    this.#entries++
     this.#bytes += entry.header.length + entry.body.length
+  }
+
+  /**
+   * Where apply has to stop so that a snapshot can be taken there: at the multiples of so many entries,
+   * which are the same on all nodes, so that they hold the same files and one can serve for another.
+   */
+  get stop(): LogIndex {
+    const { execution, limits } = this.#options
+    if (this.#taking !== null) return logIndex(Number.MAX_SAFE_INTEGER)
+    return logIndex(nextMultiple(execution.appliedIndex, limits.snapshotEntries))
   }
 
   /** Begins a snapshot where one is due. Called between turns of apply. */
@@ -65,7 +75,7 @@ export class SnapshotKeeper {
     const { execution, limits } = this.#options
     const operations = execution.machine.operationsApplied - this.#operationsBefore
     const due =
-      this.#entries >= limits.snapshotEntries ||
+      execution.appliedIndex >= nextMultiple(this.#lastIndex, limits.snapshotEntries) ||
       operations >= limits.snapshotOperations ||
       this.#bytes >= limits.snapshotLogBytes
     const newestBytes = this.#options.snapshots.list().at(-1)?.bytes ?? 0
@@ -75,7 +85,7 @@ export class SnapshotKeeper {
   /** A snapshot replaced the state. */
   noteRestored(): void {
     this.#last = null
-    this.#entries = 0
+    this.#lastIndex = this.#options.execution.appliedIndex
     this.#bytes = 0
     this.#operationsBefore = this.#options.execution.machine.operationsApplied
   }
@@ -124,7 +134,7 @@ export class SnapshotKeeper {
     // Without its entry the index is the base of the log, and that snapshot exists already.
     if (last === undefined || last.index !== execution.appliedIndex) return snapshots.list().at(-1) ?? null
     if (!execution.isBetweenEntries) return null
-    this.#entries = 0
+    this.#lastIndex = last.index
     this.#operationsBefore = execution.machine.operationsApplied
     this.#bytes = 0
     const record = core.membershipAt(last.index)
@@ -162,6 +172,10 @@ export class SnapshotKeeper {
     const { peers } = this.#options.core.status()
     return peers.flatMap(({ offered, active }) => (active && offered !== null ? [offered] : []))
   }
+}
+
+function nextMultiple(index: number, of: number): number {
+  return (Math.floor(index / of) + 1) * of
 }
 
 function positionOf({

@@ -9,6 +9,7 @@
  * `powerCutAtAck`: the power fails in many places at the very moment a client was told that its write is safe.
  */
 import type { Millis } from '../consensus/types.js'
+import { fallAtAck, type LeaseHand, restartVoter, transferLate } from './aimed-leases.js'
 import type { SimulatedCluster } from './cluster.js'
 import type { FaultCounts } from './fault-counts.js'
 import type { SimulatedNode } from './node.js'
@@ -27,7 +28,16 @@ export interface Hand {
   crashAndRestart(node: SimulatedNode, kind: 'power' | 'process'): void
   restart(node: SimulatedNode): void
   count(id: keyof FaultCounts): void
+  order(leader: SimulatedNode, target: SimulatedNode): void
 }
+
+export type AimedStrike =
+  | 'leaderTail'
+  | 'deposedReads'
+  | 'powerCutAtAck'
+  | 'lateTransfer'
+  | 'restartedVoter'
+  | 'leaderFallsAtAck'
 
 /** An election takes one or two of the longest timeouts. */
 const ELECTION_MS = 1200
@@ -37,6 +47,8 @@ export class AimedFaults {
   readsAt: SimulatedNode | null = null
   /** Where all others go meanwhile. */
   writesAt: SimulatedNode | null = null
+  /** No client begins a request, the stubborn reader apart. */
+  isQuiet = false
   /** Called when `writesAt` is set: nobody waits for the old leader any longer. */
   onMoved: () => void = () => {}
   readonly #cluster: SimulatedCluster
@@ -55,6 +67,7 @@ export class AimedFaults {
     this.#onAck = null
     this.readsAt = null
     this.writesAt = null
+    this.isQuiet = false
     this.#busy = false
   }
 
@@ -75,7 +88,7 @@ export class AimedFaults {
   }
 
   /** One course at a time; a second one meanwhile does nothing. */
-  strike(kind: 'leaderTail' | 'deposedReads' | 'powerCutAtAck', node: SimulatedNode, random: SeededRandom): void {
+  strike(kind: AimedStrike, node: SimulatedNode, random: SeededRandom): void {
     if (kind === 'powerCutAtAck') {
       this.#onAck = () => this.#cutPower(random)
       return
@@ -83,8 +96,64 @@ export class AimedFaults {
     const leader = this.#cluster.leader()
     if (this.#busy || leader === null || this.#cluster.nodes.length < 3) return
     this.#busy = true
-    if (kind === 'deposedReads') this.#deposeWhileReading(leader, random)
-    else this.#isolateTail(leader, node === leader ? null : node, random)
+    const cluster = this.#cluster
+    switch (kind) {
+      case 'deposedReads':
+        return this.#deposeWhileReading(leader, random)
+      case 'leaderTail':
+        return this.#isolateTail(leader, node === leader ? null : node, random)
+      case 'lateTransfer':
+        return transferLate(cluster, this.#leaseHand(), leader, random)
+      case 'restartedVoter':
+        return restartVoter(cluster, this.#leaseHand(), leader, random)
+      case 'leaderFallsAtAck':
+        this.#onAck = () => {
+          this.#hand.crashAndRestart(leader, 'process')
+          fallAtAck(cluster, this.#leaseHand(), leader, random)
+        }
+    }
+  }
+
+  #leaseHand(): LeaseHand {
+    const aimed = this
+    return {
+      get readsAt() {
+        return aimed.readsAt
+      },
+      set readsAt(node) {
+        aimed.readsAt = node
+      },
+      get writesAt() {
+        return aimed.writesAt
+      },
+      set writesAt(node) {
+        aimed.writesAt = node
+      },
+      get isQuiet() {
+        return aimed.isQuiet
+      },
+      set isQuiet(isQuiet) {
+        aimed.isQuiet = isQuiet
+      },
+      onMoved: () => aimed.onMoved(),
+      when: (until, then) => aimed.#when(until, then),
+      later: (delayMs, then) => aimed.#later(delayMs, then),
+      leaderBut: (node) => aimed.#leaderBut(node),
+      restartNow: (node) => {
+        aimed.#hand.crash(node, 'process')
+        if (node.isDown && !node.isWiped) aimed.#hand.restart(node)
+      },
+      order: (leader, target) => aimed.#hand.order(leader, target),
+      over: () => aimed.#end(),
+    }
+  }
+
+  #end(): void {
+    this.#cluster.network.heal()
+    this.readsAt = null
+    this.writesAt = null
+    this.isQuiet = false
+    this.#busy = false
   }
 
   #cutPower(random: SeededRandom): void {
@@ -119,12 +188,7 @@ export class AimedFaults {
       () => {
         this.writesAt = this.#leaderBut(leader)
         this.onMoved()
-        this.#later(end, () => {
-          network.heal()
-          this.readsAt = null
-          this.writesAt = null
-          this.#busy = false
-        })
+        this.#later(end, () => this.#end())
       },
     )
   }

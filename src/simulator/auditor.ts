@@ -56,6 +56,12 @@ export class Auditor {
   #answered(node: SimulatedNode, { digestIndex, stateDigest }: StatusAnswer): void {
     if (digestIndex === null || stateDigest === null) return
     this.digestIndexes.set(node, digestIndex)
+    if (node.astraySince !== null) {
+      // It may have forgotten the turned bit in a crash; what it says otherwise the cluster has to find.
+      if (digestIndex > node.astraySince && this.#invariants.digestAt(digestIndex) === toHex(stateDigest))
+        node.astraySince = null
+      return
+    }
     this.#invariants.digest(node.id, digestIndex, toHex(stateDigest))
   }
 }

@@ -5,10 +5,16 @@ import { type PlannedFault, type RunPlan, STRIKES } from './plan.js'
 
 const CASE_BYTES_MAX = 4 << 20
 const NODES_MAX = 9
+const SPARES_MAX = 9
+/** Clocks at most twice as fast as time. */
+const SPEEDS_BELOW = 2001
 const VERSION = 1
 const NUMBERS = [
   'seed',
   'nodes',
+  'spares',
+  'leaseDriftMs',
+  'electionTimeoutMaxMs',
   'clients',
   'keys',
   'thinkMaxMs',
@@ -49,13 +55,16 @@ function parseCase(value: unknown): RunPlan {
   if (version !== VERSION || protocol !== 'raft') throw new Error('its version or protocol is unknown')
   const fields = record(plan)
   for (const name of NUMBERS) if (!isCount(fields[name])) throw new Error(`${name} is not a whole number`)
-  const { nodes } = fields as { nodes: number }
+  const { nodes, spares } = fields as { nodes: number; spares: number }
+  const all = nodes + spares
   if (nodes < 1 || nodes > NODES_MAX) throw new Error(`nodes is not 1 to ${NODES_MAX}`)
-  const { faults, healing, left } = fields
-  if (!isOrdinals(healing, nodes) || new Set(healing).size !== nodes)
-    throw new Error('healing does not name every node')
+  const { faults, healing, left, clockSpeeds } = fields
+  if (spares > SPARES_MAX) throw new Error(`spares is not 0 to ${SPARES_MAX}`)
+  if (!isOrdinals(clockSpeeds, SPEEDS_BELOW) || clockSpeeds.length !== all || clockSpeeds.includes(0))
+    throw new Error('clockSpeeds does not give every clock a speed')
+  if (!isOrdinals(healing, all) || new Set(healing).size !== all) throw new Error('healing does not name every node')
   if (!isOrdinals(left, 4)) throw new Error('left says how nodes are left with 0 to 3')
-  if (!Array.isArray(faults) || !faults.every((fault) => isFault(fault, nodes))) throw new Error('a fault is unknown')
+  if (!Array.isArray(faults) || !faults.every((fault) => isFault(fault, all))) throw new Error('a fault is unknown')
   return fields as unknown as RunPlan
 }
 

@@ -4,6 +4,7 @@
  * here for certain, so a node that does not notice is found out.
  */
 import { hasCode } from '../base/error.js'
+import type { NodeId } from '../consensus/types.js'
 import type { SimulatedCluster } from './cluster.js'
 import { LOG_DIRECTORY, type SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
@@ -11,12 +12,16 @@ import { InvariantViolation } from './violation.js'
 
 /** Synced appends behind a misdirected one, after which no scan can take the hole for a torn tail. */
 const APPENDS_TO_COVER = 2
+/** Keys that clients write once and never read. */
+export const UNREAD_KEYS = 'unread-'
 
 export class Damage {
   readonly #cluster: SimulatedCluster
   /** Nodes with a misdirected write that nothing certain follows yet, and the appends still to come. */
   readonly #uncovered = new Map<SimulatedNode, number>()
-  readonly counts = { bitRot: 0, misdirectedWrite: 0, wipe: 0 }
+  readonly counts = { bitRot: 0, misdirectedWrite: 0, wipe: 0, lostWrite: 0 }
+  /** Whether these nodes are a quorum of every configuration that may be in force. */
+  isQuorum: (nodes: readonly NodeId[]) => boolean = () => false
 
   constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster
@@ -24,9 +29,9 @@ export class Damage {
 
   /** One more member may lose something. */
   isBearable(victim: SimulatedNode): boolean {
-    const { nodes } = this.#cluster
+    const { nodes, bearable } = this.#cluster
     const hurt = nodes.filter((node) => node !== victim && isHurt(node)).length
-    return hurt + 1 <= Math.floor((nodes.length - 1) / 2)
+    return hurt + 1 <= bearable
   }
 
   /** Turns a bit of the log of a node that is down. False where nothing can be turned so that it must show. */
@@ -58,6 +63,7 @@ export class Damage {
   async wipe(node: SimulatedNode): Promise<void> {
     this.#uncovered.delete(node)
     this.counts.wipe++
+    node.hasLostTail = false
     await node.wipe()
   }
 
@@ -71,12 +77,64 @@ export class Damage {
     return true
   }
 
-  /** A damaged node that was started again, and votes again, has got back from others what it had lost. */
-  noteRepair(node: SimulatedNode): void {
-    if (!node.isDamaged || node.isWiped || !node.knowsDamage || node.running === null) return
-    if (!node.running.core.status().mayVote) return
-    node.isDamaged = false
-    node.knowsDamage = false
+  /**
+   * A bit turns in the memory of a follower, in a value that nobody reads, as it is applied. Only the
+   * digests can show it. Its snapshots reach nobody meanwhile: what a majority was given nobody can tell
+   * from the truth.
+   */
+  rotState(node: SimulatedNode): void {
+    node.rotsPut = (key) => {
+      const status = node.running?.core.status()
+      if (!key.includes(UNREAD_KEYS) || status === undefined || status.role === 'leader') return false
+      node.rotsPut = null
+      if (node.astraySince !== null || node.isDamaged || !this.isBearable(node)) return false
+      node.astraySince = node.running?.loop.machine.appliedIndex ?? 0
+      this.counts.bitRot++
+      return true
+    }
+  }
+
+  /**
+   * The newest acknowledged appends of a running node go as if they had never been: its disk has lied about
+   * the sync. Only what a majority holds without it, in every configuration that may be in force: no
+   * protocol survives more. False where nothing can be taken so.
+   */
+  async loseTail(node: SimulatedNode, random: SeededRandom): Promise<boolean> {
+    const { appends } = node.tail
+    const from = appends[random.between(0, appends.length - 1)]
+    if (from === undefined || !this.#isHeldWithout(node, from.first)) return false
+    node.crash('process')
+    this.#hurt(node)
+    node.hasLostTail = true
+    this.counts.lostWrite++
+    const handle = await node.files.open(from.path, 'append')
+    await handle.truncate(from.start)
+    await handle.datasync()
+    await handle.close()
+    return true
+  }
+
+  /** A node that votes again, after it was found damaged, has got back from others what it had lost. */
+  noteRepair(node: SimulatedNode, committedChain: (index: number) => string | undefined): void {
+    // It has found a sound state to begin with.
+    if (node.running !== null) node.isRebuilding = false
+    if (!node.isDamaged || node.isWiped || node.running === null) return
+    const { mayVote } = node.running.core.status()
+    if (!mayVote) node.knowsDamage = true
+    else if (node.knowsDamage || node.hasLostTail) {
+      const owed = node.durable.owed(committedChain)
+      const isWhole = node.durable.last >= owed
+      // Nothing showed it the loss yet.
+      if (!isWhole && !node.knowsDamage) return
+      if (!isWhole)
+        throw new InvariantViolation(
+          'repairedIsWhole',
+          `${node.id} votes again with entries up to ${node.durable.last}, and had acknowledged ${owed}`,
+        )
+      node.isDamaged = false
+      node.knowsDamage = false
+      node.hasLostTail = false
+    }
   }
 
   /** The damage of this node could pass for a torn tail: it must not come back. */
@@ -87,6 +145,17 @@ export class Damage {
   /** Whether this error is what damage has to end in. Throws `InvariantViolation` where a wiped node runs. */
   excuses(node: SimulatedNode, error: unknown): boolean {
     if (node.isWiped) return hasCode(error, 'DataDirectoryLost')
+    if (node.astraySince !== null && hasCode(error, 'Diverged')) {
+      node.astraySince = null
+      node.isRebuilding = true
+      return true
+    }
+    // Its log begins behind the last state that was sound: it has to be replaced, as if its disk were gone.
+    if (node.isRebuilding && hasCode(error, 'DataDirectoryLost')) {
+      node.isWiped = true
+      node.isDamaged = true
+      return true
+    }
     return node.isDamaged && (hasCode(error, 'Corrupt') || hasCode(error, 'StorageFailed'))
   }
 
@@ -98,6 +167,17 @@ export class Damage {
     }
   }
 
+  #isHeldWithout(node: SimulatedNode, from: number): boolean {
+    const others = this.#cluster.nodes.filter((other) => other !== node && !other.isDamaged)
+    for (let index = from; index <= node.durable.last; index++) {
+      const chain = node.durable.chainAt(index)
+      if (chain === null) return false
+      const holders = others.filter(({ durable }) => durable.hasHeld(index, chain)).map(({ id }) => id)
+      if (!this.isQuorum(holders)) return false
+    }
+    return true
+  }
+
   #hurt(node: SimulatedNode): void {
     node.isDamaged = true
     node.durable.damaged()
@@ -106,5 +186,5 @@ export class Damage {
 
 /** Lost something and is not whole again. */
 function isHurt(node: SimulatedNode): boolean {
-  return node.isWiped || node.isDamaged
+  return node.isWiped || node.isDamaged || node.astraySince !== null || node.isRebuilding
 }

@@ -3,7 +3,7 @@
  * reported as durable. What the node says to others, and what it finds when it starts again, is held
  * against it.
  */
-import { bytesEqual } from '../base/bytes.js'
+import { bytesEqual, toHex } from '../base/bytes.js'
 import type { HardState, RestoredLog, StoreRecord } from '../consensus/core.js'
 import { InvariantViolation } from './violation.js'
 
@@ -65,9 +65,18 @@ export class DurableModel {
     this.#beforeDamage = copy(this.#content)
   }
 
-  /** What damage took is there again, or was never needed: nobody can tell the difference any more. */
-  get hasRegained(): boolean {
-    return this.#beforeDamage === null || this.#content.last >= this.#beforeDamage.last
+  /**
+   * The highest entry that this disk held before it was damaged and that is committed: others may have
+   * counted on it. `committedChain` gives the chain of a committed entry, undefined for none.
+   */
+  owed(committedChain: (index: number) => string | undefined): number {
+    const before = this.#beforeDamage
+    if (before === null) return 0
+    for (let index = before.last; index > before.base; index--) {
+      const held = before.entries.get(index)
+      if (held !== undefined && toHex(held.chain) === committedChain(index)) return index
+    }
+    return before.base
   }
 
   /** The chain of an entry on this disk; null where it is not known. */

@@ -8,9 +8,11 @@ import { AimedFaults } from './aimed-faults.js'
 import type { SimulatedCluster } from './cluster.js'
 import { Damage } from './damage.js'
 import { FAILPOINTS } from './failpoints.js'
-import { type FaultCounts, noFaults } from './fault-counts.js'
+import { addFaults, type FaultCounts, noFaults } from './fault-counts.js'
+import type { Invariants } from './invariants.js'
 import { CALM_NETWORK } from './network.js'
 import type { SimulatedNode } from './node.js'
+import { giveOrder } from './operator.js'
 import type { PlannedFault, Strike } from './plan.js'
 import { SeededRandom } from './random.js'
 import { InvariantViolation } from './violation.js'
@@ -25,6 +27,7 @@ export class FaultDriver {
   episodes = 0
   readonly aimed: AimedFaults
   readonly #cluster: SimulatedCluster
+  readonly #invariants: Invariants
   readonly #planned: readonly PlannedFault[]
   readonly #counts = noFaults()
   readonly #damage: Damage
@@ -32,12 +35,16 @@ export class FaultDriver {
   readonly #errorsBefore = new Map<NodeId, number>()
   #random: SeededRandom
   #running = false
+  #isHealed = false
 
-  constructor(cluster: SimulatedCluster, planned: readonly PlannedFault[]) {
+  constructor(cluster: SimulatedCluster, planned: readonly PlannedFault[], invariants: Invariants) {
     this.#cluster = cluster
+    this.#invariants = invariants
     this.#planned = planned
     this.#random = new SeededRandom(0)
     this.#damage = new Damage(cluster)
+    this.#damage.isQuorum = (nodes) => invariants.members.isQuorum(nodes)
+    cluster.network.holdsSnapshots = (from) => cluster.node(from).astraySince !== null
     this.aimed = new AimedFaults(cluster, this)
     for (const node of cluster.nodes) node.disk.onSynced = () => this.#synced(node)
   }
@@ -55,7 +62,10 @@ export class FaultDriver {
   stop(): void {
     this.#running = false
     this.aimed.stop()
-    for (const node of this.#cluster.nodes) node.failpoints.disarm()
+    for (const node of this.#cluster.nodes) {
+      node.failpoints.disarm()
+      node.rotsPut = null
+    }
   }
 
   /** After every event: restarts nodes that a disk error stopped. Throws `InvariantViolation` where one stopped for no such reason. */
@@ -64,13 +74,20 @@ export class FaultDriver {
     this.aimed.look()
     for (const node of this.#cluster.nodes) {
       if (node.broken !== null) throw node.broken
-      this.#damage.noteRepair(node)
+      this.#damage.noteRepair(node, this.#invariants.committedChain)
       if (node.fatal === null) continue
       const error = node.fatal
       node.fatal = null
       this.#expectExcuse(node, error, 'nodeStopped')
       if (!node.isWiped) this.restartLater(node)
     }
+  }
+
+  /** From now on whoever stops, for what it has still to find out, is started again. */
+  allHealed(): void {
+    this.#isHealed = true
+    this.healNetwork()
+    for (const node of this.#cluster.nodes) this.repair(node)
   }
 
   /** Brings a node back as it was before any fault; one that lost its disk stays away. */
@@ -105,7 +122,7 @@ export class FaultDriver {
 
   restartLater(node: SimulatedNode): void {
     this.#after(20, 1000, () => {
-      if (node.isDown && this.#running) this.restart(node)
+      if (node.isDown && (this.#running || this.#isHealed)) this.restart(node)
     })
   }
 
@@ -117,6 +134,10 @@ export class FaultDriver {
       node.crash('process')
       node.fatal = error
     })
+  }
+
+  order(leader: SimulatedNode, target: SimulatedNode): void {
+    giveOrder(this.#cluster, leader, { kind: 'transferLeadership', target: target.id })
   }
 
   /** One of the fault ids struck outside this driver. */
@@ -132,7 +153,7 @@ export class FaultDriver {
     counts.delay += network.delayed
     counts.duplicate += network.duplicated
     counts.reorder += network.reordered
-    Object.assign(counts, this.#damage.counts)
+    addFaults(counts, { ...noFaults(), ...this.#damage.counts })
     for (const { disk } of nodes) {
       counts.eio += disk.counts.EIO
       counts.enospc += disk.counts.ENOSPC
@@ -178,6 +199,9 @@ export class FaultDriver {
       case 'powerCutAtAck':
       case 'leaderTail':
       case 'deposedReads':
+      case 'lateTransfer':
+      case 'restartedVoter':
+      case 'leaderFallsAtAck':
         return this.aimed.strike(strike, node, this.#random)
       case 'pause':
         this.#counts.pause++
@@ -186,6 +210,10 @@ export class FaultDriver {
         this.#counts.clockJump++
         node.clockOffsetMs = this.#random.between(-5000, 5000)
         return
+      case 'stateRot':
+        return this.#damage.rotState(node)
+      case 'lostTail':
+        return this.#loseTail(node)
       case 'bitRot':
       case 'misdirectedWrite':
       case 'wipe':
@@ -237,6 +265,19 @@ export class FaultDriver {
     const random = this.#random
     void this.#damage.rot(node, random)
     this.restartLater(node)
+  }
+
+  #loseTail(node: SimulatedNode): void {
+    if (node.running === null || node.isDamaged || !this.#damage.isBearable(node)) return
+    const random = this.#random
+    void this.#damage.loseTail(node, random).then((isLost) => {
+      if (!isLost) return
+      this.#counts.crash++
+      // Soon, so that the same leader may still be there and know better.
+      this.#cluster.queue.after(random.between(1, 60), () => {
+        if (node.isDown && this.#running) this.restart(node)
+      })
+    })
   }
 
   #wipe(node: SimulatedNode): void {

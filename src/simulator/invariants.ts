@@ -8,8 +8,9 @@
  */
 import { toHex } from '../base/bytes.js'
 import type { Entry } from '../consensus/entry.js'
-import { quorumOf } from '../consensus/membership.js'
+import { type MembershipRecord, quorumOf } from '../consensus/membership.js'
 import type { LogIndex } from '../consensus/types.js'
+import { isMajority, MemberRules } from './member-rules.js'
 import type { SimulatedNode } from './node.js'
 import { InvariantViolation } from './violation.js'
 
@@ -22,6 +23,9 @@ interface Committed {
 
 /** What a node was seen at; starts anew with each of its lives, because memory ends with them. */
 interface Seen {
+  /** The configuration it went by, by identity, and whether that was committed. */
+  membership: unknown
+  membershipCommitted: boolean
   run: number
   activity: number
   term: number
@@ -30,6 +34,7 @@ interface Seen {
   last: number
   lastTerm: number
   leaderOfTerm: number
+  role: string
 }
 
 export class Invariants {
@@ -38,6 +43,7 @@ export class Invariants {
   readonly #leaders = new Map<number, string>()
   /** By index − 1; undefined where the entry had left memory before it was first looked at. */
   readonly #committed: (Committed | undefined)[] = []
+  readonly members = new MemberRules()
   readonly #chains = new Map<string, string>()
   readonly #digests = new Map<number, { readonly digest: string; readonly node: string }>()
   /** Comparisons made, so that a run can tell whether it checked anything. */
@@ -94,6 +100,14 @@ export class Invariants {
     }
   }
 
+  /** Of a committed entry; undefined where it is not known. */
+  readonly committedChain = (index: number): string | undefined => this.#committed[index - 1]?.chain
+
+  /** The digest that is known at an index; undefined for none. */
+  digestAt(index: number): string | undefined {
+    return this.#digests.get(index)?.digest
+  }
+
   /** State machine safety: whoever has applied the same entries has the same state. */
   digest(node: string, index: number, digest: string): void {
     const known = this.#digests.get(index)
@@ -107,16 +121,29 @@ export class Invariants {
 
   #checkNode(node: SimulatedNode, seen: Seen): void {
     const running = node.running as NonNullable<SimulatedNode['running']>
-    const { term, role, commitIndex, lastIndex } = running.core.status()
+    const status = running.core.status()
+    const { term, role, commitIndex, lastIndex, firstIndex } = status
     const applied = running.loop.machine.appliedIndex
     grows(node, 'monotoneTerm', seen.term, term)
     grows(node, 'monotoneCommit', seen.commit, commitIndex)
-    grows(node, 'monotoneApplied', seen.applied, applied)
+    // A damaged node may begin anew from an older snapshot than its state.
+    if (!node.isDamaged) grows(node, 'monotoneApplied', seen.applied, applied)
     // A damaged node may have applied more than it can still show.
     if (!node.isDamaged && (applied > commitIndex || commitIndex > lastIndex)) {
       const detail = `${node.id} has applied ${applied}, committed ${commitIndex}, last ${lastIndex}`
       throw new InvariantViolation('appliedWithinCommitted', detail)
     }
+    if (firstIndex - 1 > commitIndex && !node.isDamaged)
+      throw new InvariantViolation(
+        'purgedWithinSnapshot',
+        `${node.id} dropped up to ${firstIndex - 1}, committed ${commitIndex}`,
+      )
+    // One that went astray throws its snapshots away before it stops.
+    if (node.astraySince === null && firstIndex - 1 > node.newestSnapshotIndex)
+      throw new InvariantViolation(
+        'purgedWithinSnapshot',
+        `${node.id} dropped entries up to ${firstIndex - 1}, its newest snapshot is at ${node.newestSnapshotIndex}`,
+      )
     const entry = (index: number) => running.core.entry(index as LogIndex)
     if (lastIndex !== seen.last || term !== seen.lastTerm) this.#checkLast(node, entry(lastIndex))
     // Entries of earlier terms are committed with one of the leader's own term, never by themselves (figure 8).
@@ -127,7 +154,15 @@ export class Invariants {
         `${node.id}, leader of term ${term}, committed entry ${commitIndex} of term ${committedAs} by itself`,
       )
     for (let index = seen.commit + 1; index <= commitIndex; index++)
-      this.#checkCommitted(node, term, index, entry(index))
+      this.#checkCommitted(node, seen, term, index, entry(index))
+    const { membership, membershipCommitted } = status
+    // A log that was cut no longer says what it said.
+    const isMoved = membership !== seen.membership || membershipCommitted !== seen.membershipCommitted
+    if (isMoved || lastIndex < seen.last || role !== seen.role)
+      this.members.look(node, status, entry(membership.index), this.commits)
+    seen.membership = membership
+    seen.membershipCommitted = membershipCommitted
+    seen.role = role
     if (role === 'leader' && seen.leaderOfTerm !== term) this.#checkLeader(node, term, lastIndex, entry)
     seen.term = term
     seen.commit = commitIndex
@@ -155,7 +190,7 @@ export class Invariants {
   }
 
   /** What is committed is the same everywhere and stays. */
-  #checkCommitted(node: SimulatedNode, seenInTerm: number, index: number, entry: Entry | undefined): void {
+  #checkCommitted(node: SimulatedNode, seen: Seen, seenInTerm: number, index: number, entry: Entry | undefined): void {
     const known = this.#committed[index - 1]
     if (entry === undefined) {
       if (index > this.#committed.length) this.#committed[index - 1] = undefined
@@ -164,7 +199,7 @@ export class Invariants {
     const chain = toHex(entry.chain)
     if (known === undefined) {
       this.#committed[index - 1] = { chain, term: entry.term, seenInTerm }
-      this.#checkQuorum(node, index, entry)
+      this.#checkQuorum(node, seen, index, entry)
       return
     }
     this.checks.commits++
@@ -173,19 +208,24 @@ export class Invariants {
   }
 
   /** What is committed is on the disks of a quorum, of both halves where the configuration is joint. */
-  #checkQuorum(node: SimulatedNode, index: number, entry: Entry): void {
-    const membership = node.running?.core.status().membership
-    if (membership === undefined) return
+  #checkQuorum(node: SimulatedNode, seen: Seen, index: number, entry: Entry): void {
+    const core = node.running?.core
+    if (core === undefined) return
+    const current = core.status().membership
     this.checks.quorums++
-    const { voters, outgoing } = quorumOf(membership.membership)
     const holders = this.#nodes.filter(({ durable }) => durable.hasHeld(index, entry.chain)).map(({ id }) => id)
-    const isQuorum = (group: readonly string[]) =>
-      group.length === 0 || 2 * group.filter((id) => holders.some((holder) => holder === id)).length > group.length
-    if (!isQuorum(voters) || !isQuorum(outgoing))
-      throw new InvariantViolation(
-        'committedOnQuorum',
-        `${node.id} committed entry ${index}, which only ${holders.join(', ') || 'nobody'} has on disk`,
-      )
+    const isHeld = ({ membership }: MembershipRecord) => {
+      const { voters, outgoing } = quorumOf(membership)
+      return isMajority(voters, holders) && (outgoing.length === 0 || isMajority(outgoing, holders))
+    }
+    if (isHeld(current)) return
+    // Where it changed in this very turn, the one before may have decided.
+    const changed = current !== seen.membership && current.index >= core.status().firstIndex
+    if (changed && isHeld(core.membershipAt((current.index - 1) as LogIndex))) return
+    throw new InvariantViolation(
+      'committedOnQuorum',
+      `${node.id} committed entry ${index}, which only ${holders.join(', ') || 'nobody'} has on disk`,
+    )
   }
 
   /** Election safety, and leader completeness: a leader holds all that earlier terms committed. */
@@ -217,7 +257,19 @@ export class Invariants {
 }
 
 function fresh(run: number): Seen {
-  return { run, activity: -1, term: 0, commit: 0, applied: 0, last: 0, lastTerm: 0, leaderOfTerm: -1 }
+  return {
+    run,
+    activity: -1,
+    term: 0,
+    commit: 0,
+    applied: 0,
+    last: 0,
+    lastTerm: 0,
+    leaderOfTerm: -1,
+    membership: null,
+    membershipCommitted: false,
+    role: '',
+  }
 }
 
 function grows(node: SimulatedNode, invariant: string, before: number, now: number): void {

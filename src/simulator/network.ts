@@ -51,6 +51,8 @@ export class SimulatedNetwork {
   reordered = 0
   /** Snapshots that a node took over from another. */
   snapshotInstalls = 0
+  /** Whether snapshots of this node are held back. */
+  holdsSnapshots: (from: NodeId) => boolean = () => false
   /** Sees every message before it leaves. */
   onSend: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
   trace: Trace | null = null
@@ -159,7 +161,13 @@ export class SimulatedNetwork {
   /** One stream: nothing is lost in it but with the connection, and nothing overtakes. */
   #sendFrame(from: NodeId, sender: SimulatedSnapshotLinks, to: NodeId, frame: SnapshotFrame): boolean {
     const pair = `${from}>${to}`
-    if (this.#cut.has(pair) || !this.#snapshotEnds.has(to) || sender.onTheWay >= FRAMES_MAX) return false
+    if (
+      this.holdsSnapshots(from) ||
+      this.#cut.has(pair) ||
+      !this.#snapshotEnds.has(to) ||
+      sender.onTheWay >= FRAMES_MAX
+    )
+      return false
     sender.onTheWay++
     const receiver = this.#snapshotEnds.get(to)
     const id = ++this.#messages

@@ -10,7 +10,7 @@ import type { RaftLimits } from '../consensus/raft/config.js'
 import type { NodeId } from '../consensus/types.js'
 import { type ComposedNode, composeNode } from '../node/compose.js'
 import type { NodeLimits } from '../node/limits.js'
-import type { Logger, Scheduler } from '../node/ports.js'
+import type { Logger, Scheduler, SnapshotStore } from '../node/ports.js'
 import { type CrashLosses, MemoryFiles } from '../storage/memory-files.js'
 import { openStores } from '../storage/node-storage.js'
 import { createLog } from '../storage/open-log.js'
@@ -78,6 +78,8 @@ export class SimulatedNode {
   hasLostTail = false
   /** A bit of its applied state turned; at this index it had not yet. Null while its state is sound. */
   astraySince: number | null = null
+  /** It was found astray: its state, and every snapshot that may hold the same, are thrown away. */
+  isRebuilding = false
   /** Asked at every put of the state: whether the value is to be turned. */
   rotsPut: ((key: string) => boolean) | null = null
   /** Appends at the end of its log that can go as if they had never been. */
@@ -96,6 +98,7 @@ export class SimulatedNode {
   #run = 0
   #node: ComposedNode | null = null
   #listener: SimulatedListener | null = null
+  #snapshots: SnapshotStore | null = null
   #starting = false
   #pausedUntilMs = 0
   /** Why the node stopped by itself; null while it did not. */
@@ -185,6 +188,7 @@ export class SimulatedNode {
       segmentBytesMax: this.#options.segmentBytesMax,
     })
     if (run !== this.#run) return
+    this.#snapshots = snapshots
     this.#check(() => this.#checkRestored(log.restored))
     const listener = new SimulatedListener(queue, guard)
     const clock = {
@@ -235,6 +239,11 @@ export class SimulatedNode {
     this.files.wipe(LOG_DIRECTORY)
     this.files.wipe(SNAPSHOT_DIRECTORY)
     await this.#database.destroy()
+  }
+
+  /** Of the snapshots that are durable and whole; 0 for none. */
+  get newestSnapshotIndex(): number {
+    return this.#snapshots?.list().at(-1)?.base.index ?? 0
   }
 
   /** When, on the clock of the simulation, the node's core wants to act next by itself; null for never. */

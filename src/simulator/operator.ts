@@ -1,21 +1,35 @@
 /**
  * An operator who gives orders while everything goes wrong: hands leadership over, takes snapshots,
- * compacts logs. No order may cost anybody anything, so nobody waits for an answer.
+ * compacts logs, and, where there are spare nodes, changes the members: adds learners, promotes, removes,
+ * replaces several voters at once, the leader as likely as anybody. A change is planned anew and asked
+ * for again until it is taken, as an operator's client does.
  */
-import type { Millis } from '../consensus/types.js'
+import type { TargetMember } from '../consensus/membership.js'
+import type { Millis, NodeId } from '../consensus/types.js'
 import { type ClientOrder, encodeOrder } from '../transport/client-orders.js'
 import { CLIENT_FRAME } from '../transport/client-protocol.js'
 import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import type { SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
 
 const GAP_MIN_MS = 50
 const GAP_MAX_MS = 900
+const CHANGE_SHARE = 0.5
+const ATTEMPTS_MAX = 12
+const ORDER_TIMEOUT_MS = 1000
+
+/** The members as an operator wants them. */
+interface Goal {
+  readonly voters: readonly NodeId[]
+  /** Learners, and whether they become voters by themselves. */
+  readonly learners: ReadonlyMap<NodeId, boolean>
+}
 
 export class Operator {
   readonly #cluster: SimulatedCluster
   readonly #random: SeededRandom
-  #number = 0
   #running = false
+  #isChanging = false
 
   constructor(cluster: SimulatedCluster, random: SeededRandom) {
     this.#cluster = cluster
@@ -35,9 +49,15 @@ export class Operator {
     const gapMs: Millis = this.#random.between(GAP_MIN_MS, GAP_MAX_MS)
     this.#cluster.queue.after(gapMs, () => {
       if (!this.#running) return
-      this.#give(this.#invent())
+      if (this.#hasSpares && this.#random.chance(CHANGE_SHARE)) this.#change()
+      else this.#give(this.#invent())
       this.#later()
     })
+  }
+
+  get #hasSpares(): boolean {
+    const { genesis, members } = this.#cluster.configuration
+    return members.length > genesis.length
   }
 
   #invent(): ClientOrder {
@@ -48,19 +68,92 @@ export class Operator {
     return { kind: 'transferLeadership', target }
   }
 
+  #change(): void {
+    if (this.#isChanging) return
+    this.#isChanging = true
+    this.#attempt(this.#inventGoal(), 1)
+  }
+
+  /** Any set of voters, never fewer than at first: damage is dosed to what so many bear. */
+  #inventGoal(): Goal {
+    const { nodes, configuration } = this.#cluster
+    const random = this.#random
+    const able = nodes.filter((node) => !node.isWiped).map(({ id }) => id)
+    const least = configuration.genesis.length
+    const count = Math.min(able.length, random.between(least, nodes.length))
+    const voters = new Set<NodeId>()
+    while (voters.size < count) voters.add(random.pick(able))
+    // A disk that is gone keeps its place where there is nobody to take it.
+    for (const { id } of nodes) if (voters.size < least) voters.add(id)
+    const learners = new Map<NodeId, boolean>()
+    for (const id of able) if (!voters.has(id) && random.chance(0.5)) learners.set(id, random.chance(0.5))
+    return { voters: [...voters], learners }
+  }
+
+  #attempt(goal: Goal, attempt: number): void {
+    const leader = this.#random.chance(0.9) ? this.#cluster.leader() : null
+    const node = leader ?? this.#random.pick(this.#cluster.nodes)
+    const status = node.running?.core.status()
+    const again = () => {
+      const delayMs = this.#random.between(20, 250)
+      this.#cluster.queue.after(delayMs, () => {
+        if (this.#running && attempt < ATTEMPTS_MAX) this.#attempt(goal, attempt + 1)
+        else this.#isChanging = false
+      })
+    }
+    if (status === undefined) return again()
+    const order = { kind: 'changeMembership', planned: status.membership.index, target: this.#targetOf(goal) } as const
+    this.#cluster.trace?.emit('fault', node.id, {
+      strike: `order ${order.kind}`,
+      voters: goal.voters.join(' '),
+      learners: [...goal.learners.keys()].join(' '),
+    })
+    let isAnswered = false
+    const isGiven = giveOrder(this.#cluster, node, order, (isTaken) => {
+      if (isAnswered) return
+      isAnswered = true
+      if (isTaken) this.#isChanging = false
+      else again()
+    })
+    if (!isGiven) again()
+  }
+
+  #targetOf({ voters, learners }: Goal): TargetMember[] {
+    return this.#cluster.configuration.members.flatMap((member): TargetMember[] => {
+      if (voters.includes(member.id)) return [{ ...member, role: 'voter', promote: false }]
+      const promote = learners.get(member.id)
+      return promote === undefined ? [] : [{ ...member, role: 'learner', promote }]
+    })
+  }
+
   /** To the leader mostly; others have to refuse. */
   #give(order: ClientOrder): void {
     const leader = this.#random.chance(0.8) ? this.#cluster.leader() : null
     const node = leader ?? this.#random.pick(this.#cluster.nodes)
-    if (node.listener === null) return
     this.#cluster.trace?.emit('fault', node.id, { strike: `order ${order.kind}` })
-    const handlers = {
-      onAnswer: (type: number) => {
-        if (type !== CLIENT_FRAME.leader) connection.close()
-      },
-      onClose: () => {},
-    }
-    const connection = node.listener.connect(SIMULATED_CLIENT_KEY, handlers)
-    connection.transmit(CLIENT_FRAME.order, encodeOrder({ requestNumber: ++this.#number, order }))
+    giveOrder(this.#cluster, node, order)
   }
+}
+
+/** Over a connection of its own. Calls back at most twice. False where the node takes no connections. */
+export function giveOrder(
+  cluster: SimulatedCluster,
+  node: SimulatedNode,
+  order: ClientOrder,
+  onAnswer: (isTaken: boolean) => void = () => {},
+): boolean {
+  if (node.listener === null) return false
+  const handlers = {
+    onAnswer: (type: number) => {
+      if (type === CLIENT_FRAME.leader) return
+      onAnswer(type === CLIENT_FRAME.ordered)
+      connection.close()
+    },
+    onClose: () => onAnswer(false),
+  }
+  const connection = node.listener.connect(SIMULATED_CLIENT_KEY, handlers)
+  connection.transmit(CLIENT_FRAME.order, encodeOrder({ requestNumber: 1, order }))
+  // An order that is lost in an election gets no answer.
+  cluster.queue.after(ORDER_TIMEOUT_MS, () => connection.close())
+  return true
 }

@@ -32,6 +32,11 @@ export const STRIKES = [
   'bitRot',
   'misdirectedWrite',
   'wipe',
+  'lostTail',
+  'stateRot',
+  'lateTransfer',
+  'restartedVoter',
+  'leaderFallsAtAck',
 ] as const
 export type Strike = (typeof STRIKES)[number]
 
@@ -48,6 +53,13 @@ export interface PlannedFault {
 export interface RunPlan {
   readonly seed: number
   readonly nodes: number
+  /** Nodes beside the first members, which the operator adds and removes. */
+  readonly spares: number
+  /** The declared bound on the drift of clocks that leases rest on; 0 for no leases. */
+  readonly leaseDriftMs: Millis
+  readonly electionTimeoutMaxMs: Millis
+  /** How fast each node's clock goes, in thousandths. */
+  readonly clockSpeeds: readonly number[]
   readonly clients: number
   readonly keys: number
   readonly thinkMaxMs: Millis
@@ -75,20 +87,37 @@ export const FAULTS_MAX_MS = 60_000
 /** Streams of chance beside those of the network (0) and the nodes (1 …). */
 const PLAN_STREAM = 1000
 const FAULT_STREAM = 1001
+const SETTINGS_STREAM = 1005
 const EPISODES_TO_DOUBLE_GAP = 15
 /** Damage that only a few seeds have: it costs a node for the rest of a run. */
 const RARE: readonly Strike[] = ['wipe', 'bitRot', 'misdirectedWrite']
 
 /** Courses of events that chance alone hardly ever brings about: every seed has some. */
 const AIMED: readonly Strike[] = ['leaderTail', 'deposedReads', 'deposedReads', 'powerCutAtAck']
+const AIMED_LEASES: readonly Strike[] = [
+  'lateTransfer',
+  'restartedVoter',
+  'leaderFallsAtAck',
+  'deposedReads',
+  'leaderTail',
+]
 const AIMED_SHARE = 0.25
+/** Strikes that mean something only where leases are on. */
+const WITH_LEASES: readonly Strike[] = ['lateTransfer', 'restartedVoter', 'leaderFallsAtAck']
+const LEASE_DRIFT_MS = 20
+/** A fast voter and a slow leader differ by less than the declared drift within a shortest election time-out. */
+const CLOCK_SPEED_MIN = 935
+const CLOCK_SPEED_MAX = 1065
 
 /** The plan of a seed. The same arguments give the same plan. */
 export function planRun(seed: number, nodes: number): RunPlan {
   const random = new SeededRandom(seed, PLAN_STREAM)
+  const settings = planSettings(seed, nodes)
+  const all = nodes + settings.spares
   return {
     seed,
     nodes,
+    ...settings,
     clients: random.between(3, 6),
     keys: random.between(2, 6),
     thinkMaxMs: random.pick([10, 20, 40]),
@@ -102,9 +131,29 @@ export function planRun(seed: number, nodes: number): RunPlan {
     snapshotPieceBytes: random.pick([256, 4096, 256 << 10]),
     faultsForMs: random.between(1500, 3500),
     commitsMin: COMMITS_MIN,
-    faults: planFaults(seed, nodes),
-    healing: shuffled(random, nodes),
-    left: Array.from({ length: nodes }, () => random.between(0, 3)),
+    faults: planFaults(seed, all, settings.leaseDriftMs > 0),
+    healing: shuffled(random, all),
+    left: Array.from({ length: all }, () => random.between(0, 3)),
+  }
+}
+
+function planSettings(
+  seed: number,
+  nodes: number,
+): Pick<RunPlan, 'spares' | 'leaseDriftMs' | 'electionTimeoutMaxMs' | 'clockSpeeds'> {
+  const random = new SeededRandom(seed, SETTINGS_STREAM)
+  const spares = random.chance(0.5) ? random.between(1, 2) : 0
+  const hasLeases = random.chance(0.5)
+  return {
+    spares,
+    leaseDriftMs: hasLeases ? LEASE_DRIFT_MS : 0,
+    // Elections right after the shortest time-out are where a lease that lasts too long shows.
+    electionTimeoutMaxMs: hasLeases ? random.pick([165, 200, 300]) : 300,
+    clockSpeeds: Array.from({ length: nodes + spares }, () =>
+      hasLeases
+        ? random.pick([CLOCK_SPEED_MIN, 1000, CLOCK_SPEED_MAX, random.between(CLOCK_SPEED_MIN, CLOCK_SPEED_MAX)])
+        : 1000,
+    ),
   }
 }
 
@@ -112,10 +161,12 @@ export function planRun(seed: number, nodes: number): RunPlan {
  * Every seed has a mix of its own, because a bug that needs many faults of one kind drowns when all
  * kinds come at once (Groce et al., "Swarm testing", 2012).
  */
-function planFaults(seed: number, nodes: number): PlannedFault[] {
+function planFaults(seed: number, nodes: number, hasLeases: boolean): PlannedFault[] {
   const random = new SeededRandom(seed, FAULT_STREAM)
-  const chosen = STRIKES.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.55))
-  const mix = chosen.length >= 3 ? chosen : STRIKES
+  const possible = STRIKES.filter((strike) => hasLeases || !WITH_LEASES.includes(strike))
+  const chosen = possible.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.55))
+  const mix = chosen.length >= 3 ? chosen : possible
+  const courses = hasLeases ? AIMED_LEASES : AIMED
   const gapMaxMs = random.between(100, 600)
   const faults: PlannedFault[] = []
   let atMs = 0
@@ -123,7 +174,7 @@ function planFaults(seed: number, nodes: number): PlannedFault[] {
     // A mix under which hardly anything commits gets rarer by and by, so that every run comes to something.
     atMs += random.between(20, 20 + gapMaxMs * (1 + (faults.length / EPISODES_TO_DOUBLE_GAP) ** 2))
     if (atMs >= FAULTS_MAX_MS) return faults
-    const aimed = random.chance(AIMED_SHARE) ? random.pick(AIMED) : null
+    const aimed = random.chance(AIMED_SHARE) ? random.pick(courses) : null
     const strike = aimed ?? random.pick(mix)
     // Leaders have more to lose.
     const target = random.chance(0.4) ? 'leader' : random.between(0, nodes - 1)

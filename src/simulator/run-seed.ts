@@ -13,6 +13,7 @@ import { formatHistory, type HistoryOperation } from './history.js'
 import { HistoryRecorder } from './history-recorder.js'
 import { Invariants } from './invariants.js'
 import { checkLinearizability } from './linearizability.js'
+import { isMajority } from './member-rules.js'
 import { checkMessage } from './message-rules.js'
 import type { SimulatedNode } from './node.js'
 import { Observer } from './observer.js'
@@ -99,11 +100,25 @@ class SimulationRun {
 
   constructor({ plan, sha256, onTrace }: RunOptions) {
     this.#plan = plan
-    const { seed, nodes, flushIntervalMs, tailEntriesMax, messageEntriesMax, segmentBytesMax } = plan
+    const {
+      seed,
+      nodes,
+      spares,
+      leaseDriftMs,
+      electionTimeoutMaxMs,
+      clockSpeeds,
+      flushIntervalMs,
+      tailEntriesMax,
+      messageEntriesMax,
+      segmentBytesMax,
+    } = plan
     const { snapshotEntries, trailingEntries, snapshotPieceBytes } = plan
     this.#cluster = new SimulatedCluster({
       seed,
       nodes,
+      spares,
+      settings: { electionTimeoutMaxMs, leaseDriftMs: leaseDriftMs === 0 ? null : leaseDriftMs },
+      clockSpeeds,
       sha256,
       limits: {
         digestInterval: 50,
@@ -121,7 +136,7 @@ class SimulationRun {
     const cluster = this.#cluster
     this.#invariants = new Invariants(cluster.nodes)
     this.#recorder = new HistoryRecorder(cluster.queue)
-    this.#driver = new FaultDriver(cluster, plan.faults)
+    this.#driver = new FaultDriver(cluster, plan.faults, this.#invariants)
     this.#auditor = new Auditor(cluster, this.#invariants)
     this.#observer = cluster.trace === null ? null : new Observer(cluster, cluster.trace)
     const { aimed } = this.#driver
@@ -201,9 +216,7 @@ class SimulationRun {
     const { nodes, trace } = this.#cluster
     trace?.emit('phase', null, { phase: 'majority' })
     const ordered = this.#plan.healing.map((at) => nodes[at] as SimulatedNode)
-    // What a disk has lost no healing brings back: such a node counts among the broken ones.
-    const whole = ordered.filter((node) => !node.isDamaged)
-    const core = whole.slice(0, Math.floor(nodes.length / 2) + 1)
+    const core = this.#majorityOf(ordered)
     this.#driver.healNetwork()
     for (const node of core) this.#driver.repair(node)
     const broken = ordered.filter((node) => !core.includes(node))
@@ -212,6 +225,19 @@ class SimulationRun {
     const isServed = (client: WorkloadClient, at: number) =>
       client.completed >= (before[at] as number) + OPERATIONS_TO_SERVE
     await this.#until('aMajorityServes', SERVE_WITHIN_MS, () => this.#clients.every(isServed))
+  }
+
+  /** As few as decide under every configuration that may be in force. */
+  #majorityOf(ordered: readonly SimulatedNode[]): SimulatedNode[] {
+    const core: SimulatedNode[] = []
+    const groups = this.#invariants.members.groups()
+    for (const node of ordered) {
+      // What a disk has lost no healing brings back: such a node counts among the broken ones.
+      if (node.isDamaged || node.astraySince !== null || node.isRebuilding) continue
+      const ids = core.map(({ id }) => id)
+      if (groups.some((group) => group.includes(node.id) && !isMajority(group, ids))) core.push(node)
+    }
+    return core
   }
 
   #leaveBroken(node: SimulatedNode, how: number, core: readonly SimulatedNode[]): void {
@@ -224,18 +250,24 @@ class SimulationRun {
     }
   }
 
-  /** Everything is healed: all nodes that have a disk reach the same index and digest, and every key can be read. */
+  /** Everything is healed: all members that have a disk are whole and vote, no change is left half done, they reach the same index and digest, and every key can be read. */
   async #converge(): Promise<void> {
-    const { nodes, trace } = this.#cluster
+    const { trace } = this.#cluster
     trace?.emit('phase', null, { phase: 'converge' })
     for (const client of this.#clients) client.stop()
-    this.#driver.healNetwork()
-    for (const node of nodes) this.#driver.repair(node)
+    this.#driver.allHealed()
     const isCaughtUp = (node: SimulatedNode) => node.running?.loop.machine.appliedIndex === this.#invariants.commits
+    const isWhole = (node: SimulatedNode) => !node.isDamaged && node.astraySince === null
     const isAtEnd = (node: SimulatedNode) =>
-      node.isWiped || (isCaughtUp(node) && this.#auditor.digestIndexes.get(node) === this.#invariants.commits)
+      node.isWiped ||
+      (isCaughtUp(node) && isWhole(node) && this.#auditor.digestIndexes.get(node) === this.#invariants.commits)
+    const areMembersAtEnd = () => {
+      const status = this.#cluster.leader()?.running?.core.status()
+      if (status === undefined || !status.membershipCommitted || status.membership.membership.joint) return false
+      return status.membership.membership.members.every(({ id }) => isAtEnd(this.#cluster.node(id)))
+    }
     const areIdle = () => this.#stubborn.isIdle && this.#clients.every((client) => client.isIdle)
-    await this.#until('allConverge', CONVERGE_WITHIN_MS, () => areIdle() && nodes.every(isAtEnd))
+    await this.#until('allConverge', CONVERGE_WITHIN_MS, () => areIdle() && areMembersAtEnd())
     const reader = this.#client('reader', STREAM.reader, 0, () => null)
     for (const key of this.#keys) {
       let isRead = false
@@ -286,6 +318,8 @@ class SimulationRun {
       keys: this.#keys,
       thinkMaxMs,
       onlyReads: name === 'stubborn',
+      hasLeases: this.#plan.leaseDriftMs > 0,
+      isQuiet: () => name !== 'stubborn' && this.#driver.aimed.isQuiet,
       prefers,
       trace: this.#cluster.trace,
       onRead: () => {

@@ -19,6 +19,8 @@ export class WatchedFiles implements FileSystem {
   readonly #failpoints: Failpoints
   readonly #snapshots: string
   readonly #appends = new Map<string, AppendState>()
+  /** Where the newest append that a sync has covered begins; null before the first. */
+  lastSynced: { readonly path: string; readonly start: number } | null = null
 
   /** `snapshots`: the directory whose steps count as steps of a snapshot. */
   constructor(files: FileSystem, failpoints: Failpoints, snapshots: string) {
@@ -44,6 +46,7 @@ export class WatchedFiles implements FileSystem {
   /** A crash: what was unsynced is decided. */
   forgetUnsynced(): void {
     for (const state of this.#appends.values()) state.unsynced = false
+    this.lastSynced = null
   }
 
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
@@ -105,6 +108,7 @@ export class WatchedFiles implements FileSystem {
     if (state !== undefined) {
       state.unsynced = false
       state.lastSyncedStart = state.start
+      if (!path.startsWith(`${this.#snapshots}/`)) this.lastSynced = { path, start: state.start }
     }
     this.#failpoints.pass('afterSync')
   }

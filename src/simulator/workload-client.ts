@@ -18,11 +18,14 @@ import { encodeOperation } from '../workflow/operation-codec.js'
 import type { KvOperation, Operation } from '../workflow/operations.js'
 import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
 import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import { UNREAD_KEYS } from './damage.js'
 import { Exchange, type Exchanged } from './exchange.js'
 import type { Call, HistoryRecorder, OpenCall } from './history-recorder.js'
 import type { SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
 import type { Trace } from './trace.js'
+
+const QUIET_LOOK_MS = 5
 
 export interface WorkloadOptions {
   readonly cluster: SimulatedCluster
@@ -34,6 +37,10 @@ export interface WorkloadOptions {
   readonly thinkMaxMs: number
   /** Does gets and nothing else. */
   readonly onlyReads: boolean
+  /** Asks for reads that a lease is enough for, half of the time. */
+  readonly hasLeases: boolean
+  /** Begins nothing while this is so. */
+  readonly isQuiet: () => boolean
   /** Whom its requests go to while that node is up; null: whoever leads. */
   readonly prefers: () => SimulatedNode | null
   /** Called as a read begins; gets the index of the state that answered it. */
@@ -85,7 +92,11 @@ export class WorkloadClient {
 
   #next(): void {
     if (!this.#running) return
-    const { random, thinkMaxMs, cluster } = this.#options
+    const { random, thinkMaxMs, cluster, isQuiet } = this.#options
+    if (isQuiet()) {
+      cluster.queue.after(QUIET_LOOK_MS, () => this.#next())
+      return
+    }
     this.#run(this.#invent(), () => cluster.queue.after(random.next() * thinkMaxMs, () => this.#next()))
   }
 
@@ -112,6 +123,7 @@ export class WorkloadClient {
     if (choice < 0.35) return { op: 'get', key, value: null, expected: null }
     if (choice < 0.45) return { op: 'delete', key, value: null, expected: null }
     const value = `${name}-${++this.#values}`
+    if (choice < 0.5) return { op: 'put', key: `${UNREAD_KEYS}${value}`, value, expected: null }
     if (choice < 0.75) return { op: 'put', key, value, expected: null }
     return { op: 'cas', key, value, expected: this.#known.get(key) ?? null }
   }
@@ -149,7 +161,9 @@ export class WorkloadClient {
   #get(open: OpenCall, done: () => void): void {
     const args = { key: Buffer.from(open.key) }
     const answered = this.#options.onRead()
-    const encode = (requestNumber: number) => encodeQuery({ requestNumber, read: 'linearizable', name: 'kv.get', args })
+    const { hasLeases, random } = this.#options
+    const read = hasLeases && random.chance(0.6) ? 'lease' : 'linearizable'
+    const encode = (requestNumber: number) => encodeQuery({ requestNumber, read, name: 'kv.get', args })
     this.exchange.request(CLIENT_FRAME.query, encode, this.#patienceMs(), (outcome) => {
       if (outcome.kind === 'answered' && outcome.type === CLIENT_FRAME.answer) {
         const answer = decodeQueryAnswer(outcome.payload)

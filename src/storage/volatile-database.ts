@@ -95,7 +95,11 @@ export class VolatileSource implements StateDatabaseSource {
       batch: () => watchBatch(database.batch(), (batch) => this.#written(run, batch)),
       putDurably: async (key, value) => {
         await database.putDurably(key, value)
-        if (run === this.#run) this.#settle([[key, value]])
+        if (run !== this.#run) return
+        // A synced write takes along what the log holds before it: nothing older may come back over it.
+        for (const batch of this.#unsafe) this.#settle(batch)
+        this.#unsafe = []
+        this.#settle([[key, value]])
       },
       close: async () => {
         await database.close()

@@ -30,6 +30,7 @@ export const RAFT_FRAME = {
   installSnapshot: 0x2b,
   installSnapshotReply: 0x2c,
   diverged: 0x2d,
+  membershipHint: 0x2e,
 } as const satisfies Record<ProtocolMessage['type'], number>
 
 export interface EncodedMessage {
@@ -97,6 +98,9 @@ function writeFields(out: ByteWriter, message: Exclude<ProtocolMessage, AppendEn
       out.u8(Number(message.stateDigest !== null))
       if (message.stateDigest !== null) out.raw(message.stateDigest)
       return
+    case 'membershipHint':
+      out.u64(message.record.index).bytes(encodeMembership(message.record.membership))
+      return
     case 'diverged':
       out.u64(message.index).raw(message.stateDigest).u64(message.agreedIndex)
       return
@@ -155,6 +159,10 @@ function readFields(
       const clocks = { readPosition: reader.u64(), wallMs: reader.u64() }
       const digestIndex = logIndex(reader.u64())
       return { type, ...common, ...clocks, digestIndex, stateDigest: reader.flag() ? reader.raw(HASH_BYTES) : null }
+    }
+    case 'membershipHint': {
+      const index = logIndex(reader.u64())
+      return { type, ...common, record: { index, membership: decodeMembership(reader.bytes()) } }
     }
     case 'diverged':
       return {

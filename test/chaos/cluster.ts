@@ -35,6 +35,7 @@ export class RealCluster {
   readonly #base: string
   readonly #plan: ClusterPlan
   readonly #running = new Map<string, RunningNode>()
+  readonly #background: ChildProcess[] = []
   #client: ClusterClient | null = null
   kills = 0
 
@@ -69,6 +70,19 @@ export class RealCluster {
     const { code, output } = await this.tryKnhk(args)
     if (code !== 0) throw new ChaosViolation(`knhk ${args.join(' ')} ended with ${code}: ${output}`)
     return output
+  }
+
+  /** A command that runs until it is stopped, or the story ends. */
+  background(args: readonly string[]): { readonly stop: () => Promise<void> } {
+    const child = spawn(process.execPath, [BIN, ...args], { stdio: 'ignore', env: this.#env })
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    this.#background.push(child)
+    return {
+      stop: () => {
+        child.kill('SIGINT')
+        return ended
+      },
+    }
   }
 
   async tryKnhk(args: readonly string[]): Promise<{ readonly code: number | null; readonly output: string }> {
@@ -177,6 +191,7 @@ export class RealCluster {
 
   async remove(): Promise<void> {
     await this.#client?.close()
+    for (const child of this.#background) child.kill('SIGKILL')
     for (const { child } of this.#running.values()) child.kill('SIGKILL')
     await Promise.all([...this.#running.values()].map(({ ended }) => ended))
     await rm(this.#base, { recursive: true, force: true })

@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util'
 import { type ClientPlan, runClientProcess } from './client-process.js'
 import { BLOCKED_OUTPUT } from './stories/blocked-output.js'
+import { COMPACTION } from './stories/compaction.js'
 import { DAMAGE } from './stories/damage.js'
 import { FULL_DISK } from './stories/full-disk.js'
 import { KILL } from './stories/kill.js'
@@ -17,7 +18,16 @@ import { ROLLING_RESTART } from './stories/rolling-restart.js'
 import { type Story, tellStory } from './story.js'
 import type { StoryResult } from './verdict.js'
 
-const STORIES: readonly Story[] = [KILL, PAUSE, ROLLING_RESTART, FULL_DISK, DAMAGE, BLOCKED_OUTPUT, ...PARTITIONS]
+const STORIES: readonly Story[] = [
+  KILL,
+  PAUSE,
+  ROLLING_RESTART,
+  FULL_DISK,
+  DAMAGE,
+  COMPACTION,
+  BLOCKED_OUTPUT,
+  ...PARTITIONS,
+]
 const EXIT = { usage: 2, violation: 10, interrupted: 130 } as const
 /** Starting, auditing and stopping a cluster, once per story. */
 const OVERHEAD_SECONDS = 8
@@ -62,7 +72,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function line(result: StoryResult): string {
-  const { story, verdict, reason, faults, kills, ackedWrites, longestGapMs, seconds } = result
+  const { story, verdict, reason, faults, kills, ackedWrites, longestGapMs, note, seconds } = result
   const head = `${story.padEnd(20)} ${verdict === 'skipped' ? `skipped: ${reason}` : verdict.padEnd(9)}`
   if (verdict === 'skipped') return head
   const figures = [
@@ -71,7 +81,8 @@ function line(result: StoryResult): string {
     `longest gap ${longestGapMs === null ? 'unknown' : `${longestGapMs} ms`}`,
     `${seconds} s`,
   ]
-  return `${head} ${figures.join(', ')}${reason === null ? '' : `\n  ${reason}`}`
+  const more = [note, reason].filter((text) => text !== null)
+  return [`${head} ${figures.join(', ')}`, ...more].join('\n  ')
 }
 
 process.exitCode = await main(process.argv.slice(2))

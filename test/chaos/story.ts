@@ -27,6 +27,8 @@ export interface Scene {
   readonly untilMs: number
   /** Counts a fault that the cluster went through. */
   readonly survived: () => void
+  /** Adds a line to the story's result. */
+  readonly note: (text: string) => void
 }
 
 export interface Story {
@@ -50,7 +52,14 @@ export async function tellStory(
   options: { readonly seed: number; readonly seconds: number; readonly signal: AbortSignal },
 ): Promise<StoryResult> {
   const startedMs = performance.now()
-  const figures = { faults: 0, kills: 0, operations: 0, ackedWrites: 0, longestGapMs: null as number | null }
+  const figures = {
+    faults: 0,
+    kills: 0,
+    operations: 0,
+    ackedWrites: 0,
+    longestGapMs: null as number | null,
+    note: null as string | null,
+  }
   // Held where the clean-up finds them, however far the story came.
   const made: { cluster: RealCluster | null; load: Load | null } = { cluster: null, load: null }
   const result = (verdict: StoryResult['verdict'], reason: string | null): StoryResult => {
@@ -71,7 +80,10 @@ export async function tellStory(
     const survived = (): void => {
       figures.faults++
     }
-    await story.run({ cluster, load, random, histories, untilMs, survived })
+    const note = (text: string): void => {
+      figures.note = text
+    }
+    await story.run({ cluster, load, random, histories, untilMs, survived, note })
     await load.progress()
     const history = await load.finish()
     figures.operations = history.length

@@ -22,6 +22,8 @@ export interface StoryResult {
   readonly ackedWrites: number
   /** Longest time between two acknowledged writes, while clients were writing; null without a history. */
   readonly longestGapMs: number | null
+  /** What else the story has to tell; null for nothing. */
+  readonly note: string | null
   readonly seconds: number
 }
 

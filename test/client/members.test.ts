@@ -67,6 +67,23 @@ test('status shows new members and no longer those that left, before and after t
   await client.close()
 })
 
+test('a client that was there before the others joined finds the one of them that leads now', async () => {
+  const told: Told = { index: 0, committed: true, members: [member(1)] }
+  const leads = { n1: true }
+  const say = () => answerOf(told)
+  const cluster = new FakeCluster({
+    'n1:1': (link, type, payload) => node(say, leads.n1)(link, type, payload),
+    'n2:1': node(say, true),
+  })
+  const client = cluster.client([member(1)])
+  expect(await client.order({ kind: 'compactLog' })).toMatchObject({ node: 'n1' })
+  Object.assign(told, { index: 9, members: [member(1), member(2)] })
+  leads.n1 = false
+  cluster.elect('n2')
+  expect(await client.order({ kind: 'compactLog' })).toMatchObject({ node: 'n2' })
+  await client.close()
+})
+
 test('a leader that the file does not list is found, and a member that moved as well', async () => {
   const say = () => answerOf({ index: 9, committed: true, members: [member(1), member(2, 'elsewhere:1'), member(4)] })
   const cluster = new FakeCluster({ 'n1:1': node(say), 'elsewhere:1': node(say), 'n4:1': node(say, true) })

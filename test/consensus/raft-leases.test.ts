@@ -138,6 +138,16 @@ describe('a lease', () => {
   })
 })
 
+describe('a leader that stood still', () => {
+  it('believes in nothing that it heard before, however short that is ago', () => {
+    const engine = new Engine()
+    engine.elect()
+    engine.ack(N2, 1)
+    engine.step({ type: 'paused', pausedMs: 100 })
+    expect(engine.core.status()).toMatchObject({ role: 'follower', leader: null })
+  })
+})
+
 describe('a read that asks for a lease', () => {
   it('is answered at once while the lease lasts, by a round like any other afterwards', () => {
     const engine = leader()

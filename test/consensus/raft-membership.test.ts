@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
 import type { Effect } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
-import { decodeMembership, encodeMembership, leaveJoint, type Membership, nextMembership } from '../../src/consensus/membership.js'
+import {
+  decodeMembership,
+  encodeMembership,
+  leaveJoint,
+  type Membership,
+  nextMembership,
+} from '../../src/consensus/membership.js'
 import { epoch, logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, member, members, SETTINGS, sha256 } from './disk.js'
 import {
@@ -57,7 +63,7 @@ function membershipEntry(log: readonly Entry[], entryTerm: number, membership: M
 }
 
 function change(engine: Engine, after: Membership, planned = engine.core.status().membership.index): Effect[] {
-  return engine.order({ kind: 'changeMembership', planned: logIndex(planned), target: targetOf(after) })
+  return engine.order({ kind: 'changeMembership', planned, target: targetOf(after) })
 }
 
 /** n1 leads three voters; its first entry is committed everywhere. */
@@ -137,9 +143,9 @@ describe('a change of members', () => {
     change(engine, settled([N1, N2, N3], [N4]))
     engine.stored()
     engine.ack(N2, 2)
-    expect(of(change(engine, settled([N1, N2]), 0), 'orderRefused')).toMatchObject([{ code: 'StalePlan' }])
-    expect(of(change(engine, settled([N1, N2]), 3), 'orderRefused')).toMatchObject([{ code: 'StalePlan' }])
-    expect(of(change(engine, settled([N1, N2]), 2), 'ordered')).toMatchObject([{ index: 3 }])
+    expect(of(change(engine, settled([N1, N2]), logIndex(0)), 'orderRefused')).toMatchObject([{ code: 'StalePlan' }])
+    expect(of(change(engine, settled([N1, N2]), logIndex(3)), 'orderRefused')).toMatchObject([{ code: 'StalePlan' }])
+    expect(of(change(engine, settled([N1, N2]), logIndex(2)), 'ordered')).toMatchObject([{ index: 3 }])
   })
 
   it('to unsound members is refused, and so is one asked of a follower', () => {
@@ -204,7 +210,13 @@ describe('a configuration', () => {
     const body = sound.body.slice()
     body[8] = 99
     const batchDigest = computeBatchDigest(sha256, 'membership', body)
-    const header = { ...sound, clusterId: CLUSTER_ID, configHash: CONFIG_HASH, batchDigest, previousChain: log[0]?.chain as Uint8Array }
+    const header = {
+      ...sound,
+      clusterId: CLUSTER_ID,
+      configHash: CONFIG_HASH,
+      batchDigest,
+      previousChain: log[0]?.chain as Uint8Array,
+    }
     const broken = makeEntry(sha256, header, body)
     expect(() => decodeMembership(broken.body)).toThrow()
     expect(engine.receive(N2, appendOf([...log, broken], 2, 2, { term: 1 }))).toMatchObject([{ type: 'roleChanged' }])
@@ -276,6 +288,10 @@ describe('a node whose removal', () => {
   it('is committed never campaigns', () => {
     const engine = new Engine({ members: members(4), log: whole, term: 1, commit: 3 })
     expect(engine.core.deadline()).toBeUndefined()
+    // Nor while the next change, which is not its own, is under way.
+    const next = [...whole, membershipEntry(whole, 1, joint(after, settled([N2, N3])))]
+    const other = new Engine({ members: members(4), log: next, term: 1, commit: 3 })
+    expect(other.core.deadline()).toBeUndefined()
   })
 })
 
@@ -288,6 +304,10 @@ describe('a member that is removed', () => {
     engine.stored()
     const told = engine.ack(N2, 3)
     expect(engine.core.status()).toMatchObject({ commitIndex: 3, membershipCommitted: true })
+    // A heartbeat lets go of nobody who has not acknowledged it.
+    told.push(...engine.tick(), ...engine.tick())
+    expect(sends(told, 'heartbeat').map(({ to }) => to)).toContain(N3)
+    engine.receive(N2, heartbeatReply({ term: 1 }))
     expect(engine.core.status().peers.map(({ id }) => id)).toEqual([N2, N3])
     engine.ack(N3, 3)
     const pushed = [...told, ...engine.tick(), ...engine.tick()]

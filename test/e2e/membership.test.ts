@@ -120,9 +120,10 @@ class Load {
     for (let serial = 0; !this.#isOver; serial++) {
       const key = `phase${this.#phase}-${serial % KEYS}`
       const put = { op: 'put', key, value: `${lane}-${serial}`, expected: null } as const
-      expect(await write(session, this.#recorder, this.#recorder.call(lane, put), TIMEOUT_MS)).toBe(true)
+      // A write that did not get through ends its lane; the history says so.
+      if (!(await write(session, this.#recorder, this.#recorder.call(lane, put), TIMEOUT_MS))) return
       await readKey(this.#client, this.#recorder, { lane, key, timeoutMs: TIMEOUT_MS })
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      await new Promise((resolve) => setTimeout(resolve, 15))
     }
   }
 }

@@ -106,6 +106,11 @@ const message: fc.Arbitrary<ProtocolMessage> = fc.oneof(
     stateDigest: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 })),
   }),
   fc.record({
+    type: fc.constant('membershipHint' as const),
+    ...common,
+    record: fc.record({ index: u64.map(logIndex), membership }),
+  }),
+  fc.record({
     type: fc.constant('diverged' as const),
     ...common,
     index: u64.map(logIndex),

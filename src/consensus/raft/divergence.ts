@@ -23,7 +23,8 @@ export function compareDigests(raft: RaftState, leading: Leadership, peer: Progr
   if (own === null) return
   if (agree(raft, leading, index, own)) {
     leading.digestsAgreed = Math.max(leading.digestsAgreed, index) as LogIndex
-    if (!bytesEqual(own, stateDigest)) tell(raft, leading, peer, index, own)
+    if (bytesEqual(own, stateDigest)) peer.digestsAgreed = Math.max(peer.digestsAgreed, index) as LogIndex
+    else tell(raft, peer, index, own)
   } else if (!bytesEqual(own, stateDigest) && agree(raft, leading, index, stateDigest)) {
     const agreedIndex = leading.digestsAgreed
     becomeFollower(raft, raft.term, null)
@@ -45,8 +46,9 @@ function agree(raft: RaftState, leading: Leadership, index: LogIndex, digest: Ui
   })
 }
 
-function tell(raft: RaftState, leading: Leadership, peer: Progress, index: LogIndex, stateDigest: Uint8Array): void {
+/** What others agreed on says nothing of when this one went astray: only what it has told itself does. */
+function tell(raft: RaftState, peer: Progress, index: LogIndex, stateDigest: Uint8Array): void {
   assert(peer.id !== raft.self, 'a leader does not tell itself')
-  const agreedIndex = Math.min(leading.digestsAgreed, index - 1) as LogIndex
+  const agreedIndex = Math.min(peer.digestsAgreed, index - 1) as LogIndex
   raft.send(peer.id, { type: 'diverged', epoch: raft.epoch, term: raft.term, index, stateDigest, agreedIndex })
 }

@@ -64,7 +64,11 @@ export function countOwnVote(raft: RaftState): void {
 }
 
 export function handlePreVote(raft: RaftState, from: NodeId, message: PreVote): void {
-  if (leaderLives(raft)) return
+  if (leaderLives(raft)) {
+    const record = raft.memberships.current
+    if (record.index > 0) raft.send(from, { type: 'membershipHint', epoch: raft.epoch, term: raft.term, record })
+    return
+  }
   const granted = message.term >= raft.term && mayVoteFor(raft, from, message, message.term > raft.term)
   raft.send(from, {
     type: 'preVoteReply',

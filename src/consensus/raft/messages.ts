@@ -6,6 +6,7 @@
  * recognised. `wallMs` is the sender's time of day, for the bound on leader timestamps.
  */
 import type { Entry } from '../entry.js'
+import type { MembershipRecord } from '../membership.js'
 import type { SnapshotOffer } from '../snapshot.js'
 import type { Epoch, LogIndex, Millis, ReadId, Term } from '../types.js'
 
@@ -138,6 +139,15 @@ export interface InstallSnapshotReply extends Common {
   readonly wallMs: Millis
 }
 
+/**
+ * Tells a node that asks for votes while a leader lives who the members are: the leader may have joined
+ * after that node last heard anything, and its key be unknown there.
+ */
+export interface MembershipHint extends Common {
+  readonly type: 'membershipHint'
+  readonly record: MembershipRecord
+}
+
 export type RaftMessage =
   | PreVote
   | PreVoteReply
@@ -153,3 +163,4 @@ export type RaftMessage =
   | InstallSnapshot
   | InstallSnapshotReply
   | Diverged
+  | MembershipHint

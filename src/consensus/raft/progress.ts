@@ -30,6 +30,8 @@ export class Progress {
   sentCommit = 0 as LogIndex
   /** Digests of the peer's state, by its own word. */
   readonly digests = new DigestBook()
+  /** The newest index at which its digest was seen to be that of a majority; 0 for none. */
+  digestsAgreed = 0 as LogIndex
   /** In Snapshot: what the peer is fetching. */
   offered: SnapshotOffer | null = null
   /** Of a removed member: until when it is still sent the entry that removes it, and which that is. */

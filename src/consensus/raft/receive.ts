@@ -9,13 +9,18 @@ import { handleAppendEntries, refuse } from './appends.js'
 import { handleDiverged } from './divergence.js'
 import { answerVote, handlePreVote, handlePreVoteReply, handleRequestVote, handleRequestVoteReply } from './election.js'
 import { handleHeartbeat } from './heartbeat.js'
-import type { RaftMessage } from './messages.js'
+import type { MembershipHint, RaftMessage } from './messages.js'
 import { handleReadIndexReply, handleReadIndexRequest } from './reads.js'
 import { handleAppendReply, handleHeartbeatReply, handleInstallSnapshotReply } from './replies.js'
 import { becomeFollower, leaderLives } from './roles.js'
 import { handleInstallSnapshot } from './snapshots.js'
 import type { RaftState } from './state.js'
 import { handleTimeoutNow } from './transfer.js'
+
+/** For the links only: who decides is what the own log says. */
+function handleMembershipHint(raft: RaftState, { record }: MembershipHint): void {
+  if (record.index > raft.memberships.current.index) raft.emit({ type: 'membershipHinted', record })
+}
 
 export function receive(raft: RaftState, from: NodeId, message: RaftMessage): void {
   if (message.epoch !== raft.epoch) return
@@ -102,6 +107,8 @@ function receiveCurrent(raft: RaftState, from: NodeId, message: RaftMessage): vo
       return handleReadIndexReply(raft, message)
     case 'timeoutNow':
       return handleTimeoutNow(raft, from)
+    case 'membershipHint':
+      return handleMembershipHint(raft, message)
     case 'diverged':
       return handleDiverged(raft, message)
     case 'installSnapshot':

@@ -37,7 +37,8 @@ export const WHY_SCHEMA = schema.record({
       node: schema.nullable(schema.text),
       message: schema.text,
       hint: schema.text,
-      numbers: { type: 'object', additionalProperties: schema.integer },
+      // Names differ from code to code; the values are integers.
+      numbers: schema.anything,
     }),
   ),
 })

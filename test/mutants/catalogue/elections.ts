@@ -210,6 +210,6 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: 'src/consensus/raft/timers.ts',
     find: '  for (const peer of leading.peers) peer.lastContactMs = Number.NEGATIVE_INFINITY',
     replace: '',
-    killedBy: { tests: [{ file: ELECTION_TESTS, name: 'steps down after a pause' }] },
+    killedBy: { tests: [{ file: 'test/consensus/raft-leases.test.ts', name: 'a leader that stood still' }] },
   },
 ]

@@ -1,5 +1,6 @@
 /** All planted bugs, in the order in which they are reported. */
 import type { Mutant } from '../mutant.js'
+import { DIVERGENCE_MUTANTS } from './divergence.js'
 import { ELECTION_MUTANTS } from './elections.js'
 import { LEASE_MUTANTS } from './leases.js'
 import { MEMBER_MUTANTS } from './members.js'
@@ -16,6 +17,7 @@ export const CATALOGUE: readonly Mutant[] = [
   ...LEASE_MUTANTS,
   ...MEMBER_MUTANTS,
   ...SNAPSHOT_MUTANTS,
+  ...DIVERGENCE_MUTANTS,
   ...STORAGE_MUTANTS,
   ...NODE_MUTANTS,
 ]

@@ -2,8 +2,7 @@
 import type { Mutant } from '../mutant.js'
 
 const LEASE = 'src/consensus/raft/lease.ts'
-const READ_TESTS = { file: 'test/consensus/raft-reads.test.ts' } as const
-const ELECTION_TESTS = { file: 'test/consensus/raft-election.test.ts' } as const
+const LEASE_TESTS = { file: 'test/consensus/raft-leases.test.ts' } as const
 
 export const LEASE_MUTANTS: readonly Mutant[] = [
   {
@@ -13,7 +12,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     file: 'src/consensus/raft/transfer.ts',
     find: '  leading.leaseEnded = true',
     replace: '',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [READ_TESTS, ELECTION_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [LEASE_TESTS] },
   },
   {
     id: 'lease-outlives-pause',
@@ -22,7 +21,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     file: 'src/consensus/raft/timers.ts',
     find: '  leading.leaseRounds.length = 0',
     replace: '',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [READ_TESTS, ELECTION_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [LEASE_TESTS] },
   },
   {
     id: 'lease-without-drift',
@@ -31,7 +30,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     file: LEASE,
     find: 'return nowMs < round.sentMs + electionTimeoutMinMs - leaseDriftMs',
     replace: 'return nowMs < round.sentMs + electionTimeoutMinMs',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [READ_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [LEASE_TESTS] },
   },
   {
     id: 'lease-from-receipt',
@@ -40,7 +39,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     file: LEASE,
     find: 'return nowMs < round.sentMs + electionTimeoutMinMs - leaseDriftMs',
     replace: 'return nowMs < round.sentMs + 3 * electionTimeoutMinMs',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [READ_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [LEASE_TESTS] },
   },
   {
     id: 'lease-unconfirmed',
@@ -49,7 +48,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     file: LEASE,
     find: 'if (round === undefined || round.position > confirmed) return false',
     replace: 'if (round === undefined) return false',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [READ_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [LEASE_TESTS] },
   },
   {
     id: 'lease-before-first-commit',
@@ -58,7 +57,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     file: LEASE,
     find: '  if (!hasCommittedInTerm(raft, leading)) return false',
     replace: '',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [READ_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [LEASE_TESTS] },
   },
   {
     id: 'restarted-node-votes',
@@ -67,6 +66,15 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     file: 'src/consensus/raft/election.ts',
     find: 'if (!raft.mayVote || raft.now.monotonicMs < raft.voteEmbargoMs) return false',
     replace: 'if (!raft.mayVote) return false',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [ELECTION_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [LEASE_TESTS] },
+  },
+  {
+    id: 'restarted-node-follows-candidates',
+    title: 'with leases on, a restarted node gives up the term in which it may have given a lease',
+    pitfall: 'a restarted node grants no vote for one maximum election timeout plus drift',
+    file: 'src/consensus/raft/roles.ts',
+    find: 'if (raft.leading !== null || raft.now.monotonicMs < raft.voteEmbargoMs) return true',
+    replace: 'if (raft.leading !== null) return true',
+    killedBy: { tests: [LEASE_TESTS] },
   },
 ]

@@ -3,6 +3,7 @@ import type { Mutant } from '../mutant.js'
 
 const CHANGES = 'src/consensus/raft/changes.ts'
 const HISTORY = 'src/consensus/raft/membership-history.ts'
+const MEMBER_TESTS = { file: 'test/consensus/raft-membership.test.ts' } as const
 const RANDOM_RUNS = { file: 'test/consensus/raft-simulation.test.ts' } as const
 
 export const MEMBER_MUTANTS: readonly Mutant[] = [
@@ -13,7 +14,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: CHANGES,
     find: 'if (current.membership.joint || current.index > raft.commitIndex) {\n    return {',
     replace: 'if (current.membership.joint) {\n    return {',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'change-before-own-commit',
@@ -22,7 +23,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: CHANGES,
     find: 'if (leading.transfer !== null || !hasCommittedInTerm(raft, leading)) {',
     replace: 'if (leading.transfer !== null) {',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'stale-plan-taken',
@@ -31,7 +32,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: CHANGES,
     find: '  if (change.planned !== current.index) {',
     replace: '  if (change.planned > current.index) {',
-    killedBy: { simulator: { nodes: 5, seeds: 30 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 30 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'joint-never-left',
@@ -40,7 +41,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: CHANGES,
     find: '    appendMembership(raft, leading, leaveJoint(current.membership))',
     replace: '',
-    killedBy: { simulator: { nodes: 5, seeds: 30 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 30 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'joint-left-early',
@@ -49,7 +50,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: CHANGES,
     find: 'if (current.index > raft.commitIndex || !hasCommittedInTerm(raft, leading)) return\n  if (current.membership.joint) {',
     replace: 'if (!hasCommittedInTerm(raft, leading)) return\n  if (current.membership.joint) {',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'change-without-joint',
@@ -58,7 +59,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: 'src/consensus/membership.ts',
     find: 'if (voters(current.members) === voters(plain.members)) return plain',
     replace: 'if (plain.members.length > 0) return plain',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'configuration-not-rolled-back',
@@ -67,7 +68,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: HISTORY,
     find: 'while (this.#records.length > 1 && this.current.index >= from) this.#records.pop()',
     replace: '',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'quorum-not-rolled-back',
@@ -76,7 +77,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: HISTORY,
     find: 'this.#records.pop()\n    this.#quorum = quorumOf(this.current.membership)',
     replace: 'this.#records.pop()',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'old-voters-forgotten',
@@ -97,7 +98,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: CHANGES,
     find: '    becomeFollower(raft, raft.term, null)',
     replace: '',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'removed-node-campaigns',
@@ -108,8 +109,62 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     replace: 'return this.isVoter || this.memberships.at(this.commitIndex) !== undefined',
     killedBy: {
       simulator: { nodes: 5, seeds: 30 },
-      tests: [{ file: 'test/consensus/raft-election.test.ts' }, RANDOM_RUNS],
+      tests: [MEMBER_TESTS, RANDOM_RUNS],
     },
+  },
+  {
+    id: 'removal-silences-early',
+    title: 'a node stops to campaign as soon as its removal is in its log, committed or not',
+    pitfall: 'removed leader counts itself (the last holder of an uncommitted removal)',
+    file: 'src/consensus/raft/state.ts',
+    find: 'return this.isVoter || (!this.membershipCommitted && this.memberships.mayBeVoter(this.self, this.commitIndex))',
+    replace: 'return this.isVoter',
+    killedBy: { tests: [MEMBER_TESTS] },
+  },
+  {
+    id: 'committed-removal-forgotten',
+    title: 'a node looks for itself in configurations older than the last committed one',
+    pitfall: 'disruptive server with a high term',
+    file: HISTORY,
+    find: '      if (index <= commitIndex) return false\n',
+    replace: '',
+    killedBy: { tests: [MEMBER_TESTS] },
+  },
+  {
+    id: 'removed-not-told',
+    title: 'a removed node is let go before it knows of its removal',
+    pitfall: 'removed nodes are told',
+    file: 'src/consensus/raft/leadership.ts',
+    find: 'return nowMs >= departing.untilMs || Math.min(matchIndex, sentCommit) >= departing.index',
+    replace: 'return nowMs >= 0 || Math.min(matchIndex, sentCommit) >= departing.index',
+    killedBy: { tests: [MEMBER_TESTS] },
+  },
+  {
+    id: 'silent-removed-kept',
+    title: 'a removed node that never answers is told for ever',
+    pitfall: 'removed nodes are told',
+    file: 'src/consensus/raft/leadership.ts',
+    find: 'return nowMs >= departing.untilMs || Math.min(matchIndex, sentCommit) >= departing.index',
+    replace: 'return nowMs < 0 || Math.min(matchIndex, sentCommit) >= departing.index',
+    killedBy: { tests: [MEMBER_TESTS] },
+  },
+  {
+    id: 'unsound-members-taken',
+    title: 'an entry whose configuration makes no sense is appended',
+    pitfall: 'configuration not rolled back',
+    file: 'src/consensus/raft/appends.ts',
+    find: "      if (entry.kind === 'membership' && !holdsMembership(entry)) return false\n",
+    replace: '',
+    killedBy: { tests: [MEMBER_TESTS] },
+  },
+  {
+    id: 'silent-learner-promoted',
+    title: 'a learner that nobody hears any more is made a voter',
+    pitfall: 'promoted learner unaware',
+    file: CHANGES,
+    find: "if (peer === undefined || peer.flow !== 'replicate' || !leading.isActive(peer, raft)) return false",
+    replace: "if (peer === undefined || peer.flow !== 'replicate') return false",
+    killedBy: { tests: [MEMBER_TESTS] },
   },
   {
     id: 'learner-promoted-behind',
@@ -118,7 +173,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     file: CHANGES,
     find: 'return raft.log.lastIndex - peer.matchIndex <= raft.options.limits.promoteLagEntriesMax',
     replace: 'return peer.matchIndex >= 0',
-    killedBy: { simulator: { nodes: 5, seeds: 30 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 30 }, tests: [MEMBER_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'transfer-without-log',
@@ -129,7 +184,10 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     replace: '',
     killedBy: {
       simulator: { nodes: 5, seeds: 10 },
-      tests: [{ file: 'test/consensus/raft-election.test.ts', name: 'waits for the target' }],
+      tests: [
+        { file: 'test/consensus/raft-transfer.test.ts' },
+        { file: 'test/consensus/raft-election.test.ts', name: 'waits for the target' },
+      ],
     },
   },
   {
@@ -141,7 +199,19 @@ export const MEMBER_MUTANTS: readonly Mutant[] = [
     replace: '',
     killedBy: {
       simulator: { nodes: 5, seeds: 30 },
-      tests: [{ file: 'test/consensus/raft-election.test.ts', name: 'waits for the target' }],
+      tests: [
+        { file: 'test/consensus/raft-transfer.test.ts' },
+        { file: 'test/consensus/raft-election.test.ts', name: 'waits for the target' },
+      ],
     },
+  },
+  {
+    id: 'stranger-told-to-campaign',
+    title: 'a node campaigns on the word of a node that it does not follow',
+    pitfall: 'disruptive server with a high term',
+    file: 'src/consensus/raft/transfer.ts',
+    find: 'if (raft.leader !== from || raft.leading !== null || !raft.mayCampaign) return',
+    replace: 'if (raft.leader === null || from === raft.self || raft.leading !== null || !raft.mayCampaign) return',
+    killedBy: { tests: [{ file: 'test/consensus/raft-transfer.test.ts' }] },
   },
 ]

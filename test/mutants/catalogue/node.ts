@@ -1,6 +1,12 @@
 /** Planted bugs of the node loop and the state machine: order of durability, apply and answer; sessions. */
 import type { Mutant } from '../mutant.js'
 
+const LOOP = 'src/node/loop.ts'
+const EXECUTION = 'src/node/execution.ts'
+const START_TESTS = { file: 'test/node/start.test.ts' } as const
+const ENDING_TESTS = { file: 'test/node/endings.test.ts' } as const
+const EXECUTION_TESTS = { file: 'test/node/execution.test.ts' } as const
+
 export const NODE_MUTANTS: readonly Mutant[] = [
   {
     id: 'held-messages-leave',
@@ -73,5 +79,79 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     find: '    if (session.closed) return refusals.SESSION_EXPIRED',
     replace: '',
     killedBy: { tests: [{ file: 'test/workflow/sessions.test.ts', name: 'a closed session is expired at once' }] },
+  },
+  {
+    id: 'unknown-while-starting',
+    title: 'a node that is still starting takes its clients for strangers',
+    pitfall: 'time-out reported as failure',
+    file: 'src/node/start.ts',
+    find: "if (node === undefined) return 'Unreachable'",
+    replace: "if (node === undefined) return 'UnknownKey'",
+    killedBy: { tests: [START_TESTS] },
+  },
+  {
+    id: 'failed-stop-is-clean',
+    title: 'a stop that failed is reported as a clean one',
+    pitfall: 'fsync error retried',
+    file: 'src/node/start.ts',
+    find: '          onFatal(error)\n          return',
+    replace: '          reportStopped(null)\n          return',
+    killedBy: { tests: [START_TESTS] },
+  },
+  {
+    id: 'load-failure-lost',
+    title: 'a defect while entries are handed to the core after a read from disk is lost with its promise',
+    pitfall: 'leader with a hung disk keeps leading',
+    file: LOOP,
+    find: "        this.#step({ type: 'loaded', peer, from, entries })\n        this.#wake()\n      })\n      .catch((error: unknown) => this.#fail(error))",
+    replace:
+      "        this.#step({ type: 'loaded', peer, from, entries })\n        this.#wake()\n      })\n      .catch(() => {})",
+    killedBy: { tests: [ENDING_TESTS] },
+  },
+  {
+    id: 'stopped-node-turns',
+    title: 'a turn that was due when the node was stopped still happens',
+    pitfall: 'ack of an old term or a previous incarnation counted',
+    file: LOOP,
+    find: '      if (this.#stopped) return\n      try {',
+    replace: '      try {',
+    killedBy: { tests: [ENDING_TESTS] },
+  },
+  {
+    id: 'old-machine-runs-on',
+    title: 'the machine of before goes on over the state that a snapshot brought',
+    pitfall: 'client retry runs twice',
+    file: EXECUTION,
+    find: '    this.#machine = makeMachine(index, await state.range(SYSTEM_FROM, SYSTEM_TO))\n',
+    replace: '',
+    killedBy: { tests: [EXECUTION_TESTS] },
+  },
+  {
+    id: 'sessions-not-restored',
+    title: 'a machine that follows a snapshot begins without the sessions in it',
+    pitfall: 'client retry runs twice',
+    file: EXECUTION,
+    find: '    this.#machine = makeMachine(index, await state.range(SYSTEM_FROM, SYSTEM_TO))\n',
+    replace: '    this.#machine = makeMachine(index, [])\n',
+    killedBy: { tests: [EXECUTION_TESTS] },
+  },
+  {
+    id: 'old-digests-go-on',
+    title: 'the digests of before go on over the state that a snapshot brought',
+    pitfall: 'state digest compared at checkpoints',
+    file: EXECUTION,
+    find: `    this.#applier = this.#makeApplier(this.#machine)
+    this.#digests = new Digests(this.#options, this.#options.onDigest)`,
+    replace: '    this.#applier = this.#makeApplier(this.#machine)',
+    killedBy: { tests: [EXECUTION_TESTS] },
+  },
+  {
+    id: 'snapshot-inside-entry',
+    title: 'a snapshot is taken in the middle of an entry',
+    pitfall: 'applied index not atomic with state',
+    file: EXECUTION,
+    find: 'return !this.#restoring && !this.#applier.isInsideEntry',
+    replace: 'return !this.#restoring',
+    killedBy: { tests: [EXECUTION_TESTS] },
   },
 ]

@@ -85,7 +85,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     title: 'a linearizable query is answered from local state',
     pitfall: 'stale read',
     file: 'src/node/reads.ts',
-    find: '    this.#waiting++\n    this.#collecting.push(callback)',
+    find: '    collecting.push(callback)',
     replace: '    callback(null)',
     killedBy: { simulator: { nodes: 3, seeds: 50 } },
   },

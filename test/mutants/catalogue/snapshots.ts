@@ -4,7 +4,8 @@ import type { Mutant } from '../mutant.js'
 const SNAPSHOTS = 'src/consensus/raft/snapshots.ts'
 const REPAIR = 'src/consensus/raft/repair.ts'
 const RANDOM_RUNS = { file: 'test/consensus/raft-simulation.test.ts' } as const
-const FOLLOWER_TESTS = { file: 'test/consensus/raft-follower.test.ts' } as const
+const SNAPSHOT_TESTS = { file: 'test/consensus/raft-snapshots.test.ts' } as const
+const REPAIR_TESTS = { file: 'test/consensus/raft-repair.test.ts' } as const
 
 export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
   {
@@ -14,7 +15,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: SNAPSHOTS,
     find: '  if (base.index <= raft.commitIndex || holds(raft, snapshot)) return',
     replace: '  if (raft.log.matches(base.index, base)) return',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'snapshot-drops-log',
@@ -23,7 +24,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: SNAPSHOTS,
     find: '    if (!holds(raft, snapshot)) {',
     replace: '    if (base.index > 0) {',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'snapshot-by-index',
@@ -32,7 +33,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: SNAPSHOTS,
     find: '  if (!log.matches(base.index, base)) return false',
     replace: '  if (base.index > log.lastIndex) return false\n  if (base.index > 0) return true',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'compaction-beyond-snapshot',
@@ -44,7 +45,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     replace: `  const record = memberships.at(raft.commitIndex)
   const entry = log.entry(raft.commitIndex) ?? compactTo
   const base = { ...compactTo, index: entry.index, epoch: entry.epoch, term: entry.term, chain: entry.chain, membership: record.index === 0 ? null : record }`,
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'membership-not-in-base',
@@ -53,7 +54,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: SNAPSHOTS,
     find: 'membership: record.index === 0 ? null : record }',
     replace: 'membership: null }',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'snapshot-members-ignored',
@@ -62,7 +63,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: SNAPSHOTS,
     find: '  raft.memberships.reset(base.membership ?? raft.genesis)',
     replace: '',
-    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 5, seeds: 60 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
   {
     id: 'offer-not-kept',
@@ -71,7 +72,34 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: SNAPSHOTS,
     find: "if (peer.flow !== 'snapshot' || peer.offered === null || !leading.isActive(peer, raft)) peer.becomeSnapshot(newest)",
     replace: 'peer.becomeSnapshot(newest)',
-    killedBy: { simulator: { nodes: 3, seeds: 30 }, tests: [RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 3, seeds: 30 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
+  },
+  {
+    id: 'install-acked-early',
+    title: 'an installed snapshot is acknowledged before the log begins after it on disk',
+    pitfall: 'log dropped before the snapshot is durable',
+    file: SNAPSHOTS,
+    find: '  raft.acknowledge(\n',
+    replace: '  raft.send(\n',
+    killedBy: { tests: [SNAPSHOT_TESTS] },
+  },
+  {
+    id: 'dropped-tail-counts',
+    title: 'the write of a tail that a snapshot replaced counts for the snapshot',
+    pitfall: 'ack of an old term counted (ABA of asynchronous storage)',
+    file: 'src/consensus/raft/writes.ts',
+    find: '    for (const write of this.#open) write.logEnd = Math.min(write.logEnd, coveredIndex) as LogIndex\n',
+    replace: '',
+    killedBy: { tests: [SNAPSHOT_TESTS] },
+  },
+  {
+    id: 'stuck-in-snapshot',
+    title: 'an offer that got lost is never repeated',
+    pitfall: 'window full after compaction, stuck in Probe, stuck in Snapshot',
+    file: 'src/consensus/raft/replies.ts',
+    find: '    offerSnapshot(raft, leading, peer)\n    return',
+    replace: '    return',
+    killedBy: { tests: [SNAPSHOT_TESTS] },
   },
   {
     id: 'repaired-too-early',
@@ -80,7 +108,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: REPAIR,
     find: 'if (raft.agreedIndex < repairTarget || raft.writes.durableIndex < repairTarget) return',
     replace: '',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [FOLLOWER_TESTS, RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [REPAIR_TESTS] },
   },
   {
     id: 'repaired-before-durable',
@@ -89,7 +117,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: REPAIR,
     find: 'if (raft.agreedIndex < repairTarget || raft.writes.durableIndex < repairTarget) return',
     replace: 'if (raft.agreedIndex < repairTarget) return',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [FOLLOWER_TESTS, RANDOM_RUNS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [REPAIR_TESTS] },
   },
   {
     id: 'never-repaired',
@@ -98,7 +126,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: REPAIR,
     find: '  raft.repairTarget ??= message.lastIndex',
     replace: '',
-    killedBy: { simulator: { nodes: 3, seeds: 30 }, tests: [FOLLOWER_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 30 }, tests: [REPAIR_TESTS] },
   },
   {
     id: 'lost-tail-unnoticed',
@@ -107,6 +135,24 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: 'src/consensus/raft/heartbeat.ts',
     find: '  if (commitIndex > raft.log.lastIndex) noteLostTail(raft)',
     replace: '  if (commitIndex > raft.log.lastIndex) return',
-    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [FOLLOWER_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [REPAIR_TESTS] },
+  },
+  {
+    id: 'repair-target-of-old-leader',
+    title: 'a damaged node goes by where the log of an earlier leader ended',
+    pitfall: 'torn tail against damaged middle',
+    file: 'src/consensus/raft/roles.ts',
+    find: '    raft.agreedIndex = 0 as LogIndex\n    raft.repairTarget = null',
+    replace: '    raft.agreedIndex = 0 as LogIndex',
+    killedBy: { tests: [REPAIR_TESTS] },
+  },
+  {
+    id: 'damaged-node-believes-commit',
+    title: 'a damaged node commits what it holds before its leader has shown that the logs agree',
+    pitfall: 'torn tail against damaged middle',
+    file: 'src/consensus/raft/heartbeat.ts',
+    find: '  if (!raft.mayVote && commitIndex > raft.agreedIndex) {',
+    replace: '  if (!raft.mayVote && commitIndex > raft.log.lastIndex) {',
+    killedBy: { tests: [REPAIR_TESTS] },
   },
 ]

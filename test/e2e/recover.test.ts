@@ -1,0 +1,146 @@
+/**
+ * Shows, with real processes, the way out of a lost quorum: of three members that were killed one data
+ * directory is left; a plan says what it holds and what may be lost, and the cluster that is made of it
+ * has every write that the survivor had. And what is refused: a quorum that is not lost, a plan that was
+ * changed, a directory that changed since.
+ */
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type ClusterClient, connectClient } from '../../src/client/index.js'
+import { readClusterFile } from '../../src/cluster/cluster-file.js'
+import { isRunningNode } from '../../src/cluster/processes.js'
+import { printOf } from '../../src/cluster/recovery/data-copy.js'
+import { loadKeyPair } from '../../src/crypto/key-files.js'
+import { PLAN_SCHEMA } from '../../src/terminal/recovery/schemas.js'
+import { NEW_CLUSTER_SCHEMA } from '../../src/terminal/snapshots/schemas.js'
+import { kvOperation } from '../../src/workflow/kv-codec.js'
+import { uuidFromBytes } from '../../src/workflow/uuid.js'
+import { violations } from '../commands/json-schema.js'
+import { eventually, type UpReport, World } from './harness.js'
+
+const WRITES = 200
+
+interface Plan {
+  readonly digest: string
+  readonly chosen: string
+  readonly lastIndex: number
+  readonly missing: readonly string[]
+  readonly quorumSurvives: boolean
+  readonly committedMayBeLost: boolean
+}
+
+let world: World
+let up: UpReport
+let recovered: string
+
+beforeEach(async () => {
+  world = await World.make()
+  recovered = join(world.base, 'recovered')
+  up = await world.up()
+})
+afterEach(async () => {
+  await world.run(['down', '--dir', recovered])
+  await world.remove()
+})
+
+async function writeSome(client: ClusterClient): Promise<void> {
+  const session = await client.openSession({ timeoutMs: 20_000 })
+  for (let i = 0; i < WRITES; i++) {
+    const operation = kvOperation({ operation: 'kv.put', key: Buffer.from(`k${i}`), value: Buffer.from(`v${i}`) })
+    await session.submit([operation], { timeoutMs: 20_000 })
+  }
+}
+
+async function killAll(): Promise<void> {
+  for (const { pid, id } of up.nodes) {
+    if (await isRunningNode(pid, world.dir, id)) process.kill(pid, 'SIGKILL')
+    await eventually(`${id} has ended`, async () => !(await isRunningNode(pid, world.dir, id)))
+  }
+}
+
+async function get(client: ClusterClient, key: string): Promise<string> {
+  const { value } = await client.query('kv.get', { key: Buffer.from(key) }, { timeoutMs: 20_000 })
+  return Buffer.from((value as { value: Uint8Array }).value).toString()
+}
+
+it('makes a new cluster of the one data directory that is left', async () => {
+  const client = await world.client()
+  await writeSome(client)
+  await eventually('all have everything', async () => {
+    const { nodes } = await client.clusterStatus()
+    return nodes.every(({ lagEntries }) => lagEntries === 0)
+  })
+  await client.close()
+  const [survivor, ...lost] = up.nodes as [UpReport['nodes'][number], ...UpReport['nodes']]
+  const file = join(world.base, 'plan.json')
+  const planning = ['recover', 'plan', '--data-dir', survivor.dataDir, '--out', file]
+  // A running node is not recovered from.
+  expect((await world.run(planning)).exitCode).toBe(8)
+
+  await killAll()
+  for (const { dataDir } of lost) await rm(dataDir, { recursive: true })
+  const before = await printOf(survivor.dataDir)
+  const plan = await world.json<Plan>(planning)
+  expect(violations(PLAN_SCHEMA, plan)).toEqual([])
+  expect(plan).toMatchObject({
+    chosen: survivor.dataDir,
+    missing: lost.map(({ id }) => id),
+    quorumSurvives: false,
+    committedMayBeLost: true,
+  })
+
+  const applying = ['recover', 'apply', file, '--dir', recovered, '--nodes', '3']
+  expect((await world.run(applying)).exitCode).toBe(2)
+  // A plan that somebody touched, and a directory in which something happened since.
+  const text = await readFile(file, 'utf8')
+  await writeFile(file, text.replace(`"lastIndex": ${plan.lastIndex}`, `"lastIndex": ${plan.lastIndex - 1}`))
+  expect((await world.run([...applying, '--yes'])).exitCode).toBe(10)
+  await writeFile(file, text)
+  const strange = join(survivor.dataDir, 'log', 'strange')
+  await writeFile(strange, 'x')
+  expect((await world.run([...applying, '--yes'])).exitCode).toBe(9)
+  await rm(strange)
+  expect((await world.run([...applying, '--yes', '--digest', '00'])).exitCode).toBe(9)
+
+  const made = await world.json<{ clusterId: string; index: number; dataDigest: string }>([...applying, '--yes'])
+  expect(violations(NEW_CLUSTER_SCHEMA, made)).toEqual([])
+  expect(made.index).toBe(plan.lastIndex)
+  // The source is what it was, to the byte.
+  expect(await printOf(survivor.dataDir)).toBe(before)
+  const configuration = await readClusterFile(join(recovered, 'cluster.yaml'))
+  expect(configuration.lineage?.index).toBe(plan.lastIndex)
+  expect(uuidFromBytes(configuration.lineage?.clusterId as Uint8Array)).toBe(up.clusterId)
+  expect(Buffer.from(configuration.lineage?.plan as Uint8Array).toString('hex')).toBe(plan.digest)
+
+  await world.json(['up', '--dir', recovered, '--detach'])
+  const admin = await connectClient({ configuration, key: await loadKeyPair(join(recovered, 'clients', 'admin')) })
+  try {
+    for (let i = 0; i < WRITES; i++) expect(await get(admin, `k${i}`)).toBe(`v${i}`)
+    await eventually('all have the data of the survivor', async () => {
+      const { nodes } = await admin.clusterStatus()
+      return nodes.every(({ dataDigest }) => dataDigest === made.dataDigest)
+    })
+    await writeSome(admin)
+  } finally {
+    await admin.close()
+  }
+}, 60_000)
+
+it('refuses where a quorum is left, and chooses the log that an election would', async () => {
+  const client = await world.client()
+  await writeSome(client)
+  const [first] = up.nodes as [UpReport['nodes'][number]]
+  process.kill(first.pid, 'SIGKILL')
+  await eventually('the others decide without it', async () => {
+    await writeSome(client)
+    return true
+  })
+  await client.close()
+  await killAll()
+  const file = join(world.base, 'plan.json')
+  const plan = await world.json<Plan>(['recover', 'plan', '--dir', world.dir, '--out', file])
+  expect(plan.quorumSurvives).toBe(true)
+  expect(plan.chosen).not.toBe(first.dataDir)
+  expect((await world.run(['recover', 'apply', file, '--dir', recovered, '--yes'])).exitCode).toBe(8)
+}, 60_000)
