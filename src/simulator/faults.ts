@@ -230,9 +230,10 @@ export class FaultDriver {
 
   /** The process, or the power, goes at a step of the node's own work. */
   #crashAtStep(node: SimulatedNode): void {
-    const point = this.#random.pick(FAILPOINTS)
+    // New files come seldom, and only between their creation and its sync can they get lost.
+    const point = this.#random.chance(0.3) ? 'beforeDirectorySync' : this.#random.pick(FAILPOINTS)
     const kind = this.#random.pick(['power', 'process'] as const)
-    node.failpoints.arm(point, this.#random.between(1, PASSES_MAX), () => {
+    node.failpoints.arm(point, this.#random.between(1, point === 'beforeDirectorySync' ? 2 : PASSES_MAX), () => {
       this.#cluster.trace?.emit('fault', node.id, { strike: 'crashAtStep', point })
       this.crashAndRestart(node, kind)
     })

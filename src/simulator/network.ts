@@ -162,7 +162,7 @@ export class SimulatedNetwork {
   #sendFrame(from: NodeId, sender: SimulatedSnapshotLinks, to: NodeId, frame: SnapshotFrame): boolean {
     const pair = `${from}>${to}`
     if (
-      this.holdsSnapshots(from) ||
+      (frame.type === 'snapshotChunk' && this.holdsSnapshots(from)) ||
       this.#cut.has(pair) ||
       !this.#snapshotEnds.has(to) ||
       sender.onTheWay >= FRAMES_MAX

@@ -104,10 +104,10 @@ const AIMED_LEASES: readonly Strike[] = [
 const AIMED_SHARE = 0.25
 /** Strikes that mean something only where leases are on. */
 const WITH_LEASES: readonly Strike[] = ['lateTransfer', 'restartedVoter', 'leaderFallsAtAck']
-const LEASE_DRIFT_MS = 20
+const LEASE_DRIFT_MS = 60
 /** A fast voter and a slow leader differ by less than the declared drift within a shortest election time-out. */
-const CLOCK_SPEED_MIN = 935
-const CLOCK_SPEED_MAX = 1065
+const CLOCK_SPEED_MIN = 800
+const CLOCK_SPEED_MAX = 1200
 
 /** The plan of a seed. The same arguments give the same plan. */
 export function planRun(seed: number, nodes: number): RunPlan {

@@ -2,6 +2,7 @@
  * The file interface of a simulated node, looked at on its way: where the failpoints of the disk are,
  * and what is synced. It knows for sure which bytes are durable, whatever the node believes.
  */
+import { KnhkError } from '../base/error.js'
 import type { FileHandle, FileStatus, FileSystem, OpenMode } from '../storage/files.js'
 import type { Failpoints } from './failpoints.js'
 
@@ -19,6 +20,8 @@ export class WatchedFiles implements FileSystem {
   readonly #failpoints: Failpoints
   readonly #snapshots: string
   readonly #appends = new Map<string, AppendState>()
+  /** Counts the lives of the process. */
+  #life = 0
   /** Where the newest append that a sync has covered begins; null before the first. */
   lastSynced: { readonly path: string; readonly start: number } | null = null
 
@@ -45,6 +48,7 @@ export class WatchedFiles implements FileSystem {
 
   /** A crash: what was unsynced is decided. */
   forgetUnsynced(): void {
+    this.#life++
     for (const state of this.#appends.values()) state.unsynced = false
     this.lastSynced = null
   }
@@ -78,7 +82,10 @@ export class WatchedFiles implements FileSystem {
   }
 
   async syncDirectory(path: string): Promise<void> {
+    const life = this.#life
     this.#failpoints.pass('beforeDirectorySync')
+    // What ended at this very point does nothing more to the disk.
+    if (life !== this.#life) throw new KnhkError('StorageFailed', 'the process ended')
     await this.#files.syncDirectory(path)
     this.#failpoints.pass('afterDirectorySync')
   }

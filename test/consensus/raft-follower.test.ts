@@ -73,6 +73,12 @@ describe('appends', () => {
     expect(of(engine.stored(), 'commit')).toEqual([{ type: 'commit', upTo: 2, assurance: 'quorum' }])
   })
 
+  it('commit nothing of a tail that they do not cover, though the log holds it', () => {
+    const engine = new Engine({ log: entriesOf([1, 1, 1]), term: 2 })
+    engine.receive(N2, appendOf(entriesOf([1, 1]), 2, 2, { term: 2, commitIndex: logIndex(3) }))
+    expect(engine.core.status().commitIndex).toBe(2)
+  })
+
   it('are refused with a hint that skips a whole term', () => {
     const engine = new Engine({ log: entriesOf([1, 1, 4, 4, 4]), term: 4 })
     const gap = engine.receive(N2, append({ term: 5, prevIndex: logIndex(9), prevTerm: term(5) }))

@@ -1,9 +1,9 @@
 /** Shows that linearizable reads wait for what they must and are never released on old evidence. */
 import { describe, expect, it } from 'vitest'
 import type { Effect } from '../../src/consensus/core.js'
-import { logIndex, type NodeId, nodeId, type ReadId, readId } from '../../src/consensus/types.js'
+import { epoch, logIndex, type NodeId, nodeId, type ReadId, readId, term } from '../../src/consensus/types.js'
 import { members } from './disk.js'
-import { append, Engine, heartbeatReply, N1, N2, N3, of, sends } from './engine.js'
+import { append, Engine, entriesOf, heartbeatReply, N1, N2, N3, of, sends } from './engine.js'
 
 const read = (engine: Engine, id: number): Effect[] => engine.step({ type: 'read', readId: readId(id), lease: false })
 const confirm = (engine: Engine, from: NodeId, readPosition: number) =>
@@ -195,5 +195,11 @@ describe('on a follower', () => {
     expect(refused).toMatchObject({ to: N3, message: { readId: 71, index: 0, term: 1 } })
     expect(sends(request(72), 'readIndexReply')[0]?.message).toMatchObject({ readId: 72, index: 0, term: 2 })
     expect(engine.core.status().leader).not.toBe(N1)
+  })
+
+  it('a node that never led refuses it, whatever it knows to be committed', () => {
+    const engine = new Engine({ log: entriesOf([1]), term: 1, commit: 1 })
+    const request = { type: 'readIndexRequest', epoch: epoch(0), term: term(1), readId: readId(7) } as const
+    expect(sends(engine.receive(N3, request), 'readIndexReply')[0]?.message).toMatchObject({ readId: 7, index: 0 })
   })
 })

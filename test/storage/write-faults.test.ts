@@ -29,14 +29,15 @@ test.each(FAULTS)(
   '$name is final for the log, and a restart finds what was acknowledged',
   async ({ operation, fault }) => {
     let armed = false
+    const code = 'code' in fault && fault.code === 'ENOSPC' ? 'DiskFull' : 'StorageFailed'
     const files = await freshFiles({ fault: (name) => (armed && name === operation ? fault : undefined) })
     const log = await open(files)
     const entries = makeEntries(null, 6)
     await log.append([storeEntries(entries.slice(0, 3)), storeVote(2, 'n2')])
     armed = true
-    await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code: 'StorageFailed' })
+    await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code })
     armed = false
-    await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code: 'StorageFailed' })
+    await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code })
     expect(log.lastIndex).toBe(3)
     expect((await log.read(logIndex(1), 10_000)).map((entry) => entry.index)).toEqual([1, 2, 3])
     await log.close()

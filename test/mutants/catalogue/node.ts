@@ -101,7 +101,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     id: 'load-failure-lost',
     title: 'a defect while entries are handed to the core after a read from disk is lost with its promise',
-    pitfall: 'leader with a hung disk keeps leading',
+    pitfall: 'a defect in a promise goes unnoticed',
     file: LOOP,
     find: "        this.#step({ type: 'loaded', peer, from, entries })\n        this.#wake()\n      })\n      .catch((error: unknown) => this.#fail(error))",
     replace:

@@ -68,7 +68,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     replace: '  reply(raft, from, message.readId, raft.commitIndex)',
     killedBy: {
       simulator: { nodes: 5, seeds: 100 },
-      tests: [{ file: READ_TESTS, name: 'refuses it when it leads no more' }],
+      tests: [{ file: READ_TESTS, name: 'a node that never led refuses it' }],
     },
   },
   {

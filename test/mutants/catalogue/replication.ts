@@ -84,7 +84,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     replace: 'raft.commitTo(Math.min(message.commitIndex, log.lastIndex) as LogIndex)',
     killedBy: {
       simulator: { nodes: 3, seeds: 100 },
-      tests: [{ file: FOLLOWER_TESTS, name: 'commit no further than they cover' }],
+      tests: [{ file: FOLLOWER_TESTS, name: 'commit nothing of a tail that they do not cover' }],
     },
   },
   {
@@ -194,5 +194,23 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     find: 'if (wanted && isOurs(raft, input)) sendEntries',
     replace: 'if (wanted) sendEntries',
     killedBy: { tests: [{ file: LEADER_TESTS, name: 'gets nothing of a load that is outdated' }] },
+  },
+  {
+    id: 'window-never-full',
+    title: 'a leader sends to a peer that acknowledges nothing as if it had no bounds',
+    pitfall: 'slow follower grows memory',
+    file: 'src/consensus/raft/progress.ts',
+    find: 'return this.inFlightMessages >= windowMessagesMax || this.#inFlightBytes >= windowBytesMax',
+    replace: 'return this.inFlightMessages > 1e9 && this.#inFlightBytes > windowMessagesMax + windowBytesMax',
+    killedBy: { tests: [{ file: LEADER_TESTS, name: 'stops at the window' }] },
+  },
+  {
+    id: 'uncommitted-unbounded',
+    title: 'a leader without a quorum takes proposals without end',
+    pitfall: 'unlimited log with no quorum',
+    file: 'src/consensus/raft/proposals.ts',
+    find: 'if (leading.uncommittedBytes > 0 && bytes > raft.options.limits.uncommittedBytesMax) {',
+    replace: 'if (leading.uncommittedBytes < 0 && bytes > raft.options.limits.uncommittedBytesMax) {',
+    killedBy: { tests: [{ file: LEADER_TESTS, name: 'are refused while too much is uncommitted' }] },
   },
 ]

@@ -75,6 +75,15 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     killedBy: { simulator: { nodes: 3, seeds: 30 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
   {
+    id: 'gone-snapshot-offered',
+    title: 'a snapshot whose file is gone stays on offer',
+    pitfall: 'snapshot transfer loop',
+    file: SNAPSHOTS,
+    find: '    if (peer.offered !== null && bytesEqual(peer.offered.id, id)) peer.offered = null',
+    replace: '',
+    killedBy: { tests: [SNAPSHOT_TESTS] },
+  },
+  {
     id: 'install-acked-early',
     title: 'an installed snapshot is acknowledged before the log begins after it on disk',
     pitfall: 'log dropped before the snapshot is durable',
