@@ -180,6 +180,7 @@ export class Damage {
 
   #hurt(node: SimulatedNode): void {
     node.isDamaged = true
+    node.damagedIndex = node.running?.core.status().lastIndex ?? node.durable.last
     node.durable.damaged()
   }
 }

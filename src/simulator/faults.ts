@@ -79,7 +79,9 @@ export class FaultDriver {
       const error = node.fatal
       node.fatal = null
       this.#expectExcuse(node, error, 'nodeStopped')
-      if (!node.isWiped) this.restartLater(node)
+      // Its damage could pass for a torn tail.
+      if (this.#damage.isUncovered(node)) this.#wipe(node)
+      else if (!node.isWiped) this.restartLater(node)
     }
   }
 

@@ -18,6 +18,8 @@ export class MemberRules {
   /** Every configuration seen that no committed one has followed yet. */
   #open: MembershipRecord[] = []
   #newest: MembershipRecord | null = null
+  /** Grows whenever another configuration may come into force, or can no longer. */
+  version = 0
   /** Records compared, so that a run can tell whether it checked anything. */
   checks = 0
 
@@ -56,9 +58,12 @@ export class MemberRules {
     const newest = this.#newest?.index ?? -1
     if (isCommitted && record.index > newest) {
       this.#newest = record
+      this.version++
       this.#open = this.#open.filter(({ index }) => index > record.index)
-    } else if (!isCommitted && record.index > newest && !this.#open.some((known) => isSame(known, record)))
+    } else if (!isCommitted && record.index > newest && !this.#open.some((known) => isSame(known, record))) {
       this.#open.push(record)
+      this.version++
+    }
   }
 
   #expectOfLog(node: SimulatedNode, { lastIndex }: CoreStatus, entry: Entry | undefined): void {

@@ -76,6 +76,8 @@ export class SimulatedNode {
   knowsDamage = false
   /** Of the log that it finds at its next start the acknowledged end is missing, and nothing on the disk shows it. */
   hasLostTail = false
+  /** Where the log ended when it was damaged. */
+  damagedIndex = 0
   /** A bit of its applied state turned; at this index it had not yet. Null while its state is sound. */
   astraySince: number | null = null
   /** It was found astray: its state, and every snapshot that may hold the same, are thrown away. */
@@ -290,6 +292,11 @@ export class SimulatedNode {
     this.durable.restored(restored, this.isDamaged)
     this.tail.forget()
     if (!this.isDamaged || (this.hasLostTail && restored.mayVote)) return
+    // The damaged part has left the log: a snapshot covers it.
+    if (restored.mayVote && restored.base.index >= this.damagedIndex) {
+      this.isDamaged = false
+      return
+    }
     if (restored.mayVote) throw new InvariantViolation('damageIsNoticed', `${this.id} takes its damaged disk for sound`)
     this.knowsDamage = true
   }

@@ -224,7 +224,17 @@ class SimulationRun {
     const before = this.#clients.map((client) => client.completed)
     const isServed = (client: WorkloadClient, at: number) =>
       client.completed >= (before[at] as number) + OPERATIONS_TO_SERVE
-    await this.#until('aMajorityServes', SERVE_WITHIN_MS, () => this.#clients.every(isServed))
+    const { members } = this.#invariants
+    let { version } = members
+    await this.#until('aMajorityServes', SERVE_WITHIN_MS, () => {
+      if (members.version !== version && !members.isQuorum(core.map(({ id }) => id))) {
+        // A change that was on its way has made others necessary.
+        this.#driver.healNetwork()
+        for (const node of broken) this.#driver.repair(node)
+      }
+      version = members.version
+      return this.#clients.every(isServed)
+    })
   }
 
   /** As few as decide under every configuration that may be in force. */
@@ -237,7 +247,9 @@ class SimulationRun {
       const ids = core.map(({ id }) => id)
       if (groups.some((group) => group.includes(node.id) && !isMajority(group, ids))) core.push(node)
     }
-    return core
+    const ids = core.map(({ id }) => id)
+    // The members have changed since a disk was damaged, and nobody decides without that node: it takes all.
+    return groups.every((group) => isMajority(group, ids)) ? core : [...ordered]
   }
 
   #leaveBroken(node: SimulatedNode, how: number, core: readonly SimulatedNode[]): void {
@@ -268,7 +280,8 @@ class SimulationRun {
     }
     const areIdle = () => this.#stubborn.isIdle && this.#clients.every((client) => client.isIdle)
     await this.#until('allConverge', CONVERGE_WITHIN_MS, () => areIdle() && areMembersAtEnd())
-    const reader = this.#client('reader', STREAM.reader, 0, () => null)
+    // A removed node that was never told waits for a leader in vain.
+    const reader = this.#client('reader', STREAM.reader, 0, () => this.#cluster.leader() ?? null)
     for (const key of this.#keys) {
       let isRead = false
       reader.readOnce(key, () => {
@@ -304,8 +317,10 @@ class SimulationRun {
       const status = node.running?.core.status()
       return status === undefined
         ? `${node.id} is down`
-        : `${node.id} ${status.role} of term ${status.term}, commit ${status.commitIndex}`
+        : `${node.id} ${status.role} of term ${status.term}, log ${status.firstIndex} … ${status.lastIndex}, commit ${status.commitIndex}, members of ${status.membership.index}${status.mayVote ? '' : ', may not vote'}`
     })
+    const groups = this.#invariants.members.groups().map((group) => group.join(' '))
+    nodes.push(`a majority of each of: ${groups.join(' | ')}`)
     throw new InvariantViolation(invariant, `not within ${limitMs} simulated milliseconds: ${nodes.join('; ')}`)
   }
 

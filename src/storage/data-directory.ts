@@ -69,6 +69,8 @@ export async function openDataDirectory(
       details: { nodeId },
     })
   }
+  // The file of known peers may have been seen before its name was durable.
+  await files.syncDirectory(path)
   return directory
 }
 

@@ -77,6 +77,8 @@ export class FileSnapshotStore implements SnapshotStore {
         if (name === CREATING_NAME) await files.unlink(this.#path(name))
         else if (isSnapshotName(name)) await this.#loadOne(name)
       }
+      // A file may have been seen before its name was durable; from here on a log may rely on it.
+      await files.syncDirectory(directory)
     } catch (error) {
       throw storageFailed(`opening the snapshots in ${directory}`, error)
     }

@@ -91,3 +91,32 @@ describe('the word to campaign', () => {
     expect(sends(follower.receive(N2, timeoutNow({ term: 1 })), 'requestVote')).toHaveLength(2)
   })
 })
+
+describe('a leader whose disk hangs', () => {
+  it('hands over to a voter that holds the whole log, once a write has waited too long', () => {
+    const engine = new Engine()
+    engine.elect()
+    engine.ack(N2, 1)
+    engine.propose()
+    const told: NodeId[] = []
+    const from = engine.nowMs
+    while (told.length === 0 && engine.nowMs - from < 5000) {
+      told.push(...sends(engine.tick(), 'timeoutNow').map(({ to }) => to))
+      if (told.length > 0) break
+      told.push(...sends(engine.ack(N2, 2), 'timeoutNow').map(({ to }) => to))
+    }
+    expect(told).toEqual([N2])
+    expect(engine.nowMs - from).toBeGreaterThanOrEqual(1000)
+  })
+
+  it('stays while its writes come back', () => {
+    const engine = new Engine()
+    engine.elect()
+    engine.ack(N2, 1)
+    for (let i = 0; i < 60; i++) {
+      engine.propose()
+      expect(sends([...engine.tick(), ...engine.stored(engine.writes.length)], 'timeoutNow')).toEqual([])
+      engine.ack(N2, engine.core.status().lastIndex)
+    }
+  })
+})

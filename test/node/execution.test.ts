@@ -166,6 +166,8 @@ test('an installed snapshot replaces machine, sessions and digests: a retried re
   const session = await openSession(cluster, first)
   await send(cluster, first, session, 1, [put('gone', 'soon')])
   expect(await cluster.run(5000, () => appliedOf(behind) >= appliedOf(first))).toBe(true)
+  // Long enough to be on disk: what it holds has to go when the snapshot comes.
+  await cluster.run(3000)
   behind.crash('process')
   await send(cluster, first, session, 2, [kvOperation({ operation: 'kv.delete', key: Buffer.from('gone') })])
   const original = await send(cluster, first, session, 3, [create('name')])

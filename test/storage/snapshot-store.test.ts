@@ -223,7 +223,7 @@ test('a crash or a failed write at any file operation leaves a whole snapshot or
     return take(store, 8, makePairs(40, 50)).then(
       () => true,
       (error: { code: string }) => {
-        expect(error.code).toBe('StorageFailed')
+        expect(error.code).toBe('DiskFull')
         return false
       },
     )
@@ -247,4 +247,26 @@ test('a crash or a failed write at any file operation leaves a whole snapshot or
     expect((await files.readdir(DIRECTORY)).every((name) => name.endsWith('.snap'))).toBe(true)
   }
   expect([...outcomes].sort()).toEqual([1, 2])
+})
+
+test('relies on a file only once its name is durable, whoever renamed it', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    // Killed between the rename and the sync of the directory: the name is there, and not durable.
+    let renamed = false
+    const files = memoryFiles({
+      random: seededRandom(seed),
+      fault: (operation) => {
+        if (operation === 'rename') renamed = true
+        return renamed && operation === 'syncDirectory' ? { kind: 'error', code: 'EIO' } : undefined
+      },
+    })
+    const store = await openSnapshots(files)
+    await expect(take(store, 9, makePairs(10, 10))).rejects.toThrow()
+    files.kill()
+    renamed = false
+    const again = await openSnapshots(files)
+    expect(again.list().map(({ base: { index } }) => index)).toEqual([9])
+    files.crash()
+    expect((await openSnapshots(files)).list().map(({ base: { index } }) => index)).toEqual([9])
+  }
 })

@@ -29,6 +29,8 @@ export interface RaftLimits {
    * alone. Long enough that a busy leader never does, short enough that nobody notices.
    */
   readonly commitPushDelayMs: Millis
+  /** A leader whose disk takes longer for a write hands its leadership over. */
+  readonly stalledWriteMs: Millis
   /** A learner this many entries behind counts as caught up. */
   readonly promoteLagEntriesMax: number
 }
@@ -43,6 +45,7 @@ export const DEFAULT_RAFT_LIMITS: RaftLimits = {
   uncommittedBytesMax: 64 << 20,
   pendingReadsMax: 16_384,
   commitPushDelayMs: 10,
+  stalledWriteMs: 1000,
   promoteLagEntriesMax: 64,
 }
 

@@ -26,7 +26,7 @@ export function replicate(raft: RaftState, leading: Leadership, peer: Progress):
   const { log, options } = raft
   while (peer.maySend && peer.nextIndex <= log.lastIndex) {
     if (peer.nextIndex <= log.base.index) {
-      offerSnapshot(raft, leading, peer)
+      offerSnapshot(raft, peer)
       return
     }
     if (peer.nextIndex < log.tailFirst) {
@@ -46,7 +46,7 @@ export function replicate(raft: RaftState, leading: Leadership, peer: Progress):
 export function sendEmpty(raft: RaftState, leading: Leadership, peer: Progress): void {
   if (peer.flow === 'snapshot') return
   if (peer.nextIndex <= raft.log.base.index) {
-    offerSnapshot(raft, leading, peer)
+    offerSnapshot(raft, peer)
     return
   }
   if (peer.flow === 'probe') peer.probeSent = true

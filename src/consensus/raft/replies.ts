@@ -47,7 +47,7 @@ export function handleHeartbeatReply(
   if (raft.leading !== leading) return
   peer.probeSent = false
   if (peer.flow === 'snapshot') {
-    offerSnapshot(raft, leading, peer)
+    offerSnapshot(raft, peer)
     return
   }
   // One append per heartbeat, even into a full window: where messages were lost it is refused, and the

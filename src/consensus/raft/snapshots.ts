@@ -32,11 +32,11 @@ export function handleSnapshotTaken(raft: RaftState, { snapshot, compactTo }: Ta
   writes.compact(base)
 }
 
-/** Offers the newest snapshot; the one that a peer is fetching stays on offer while it is heard. */
-export function offerSnapshot(raft: RaftState, leading: Leadership, peer: Progress): void {
+/** Offers the newest snapshot; the one that a peer is fetching stays on offer until it is here, or gone. */
+export function offerSnapshot(raft: RaftState, peer: Progress): void {
   const newest = raft.snapshot
   assert(newest !== null && newest.base.index >= raft.log.base.index, 'a snapshot covers what the log dropped')
-  if (peer.flow !== 'snapshot' || peer.offered === null || !leading.isActive(peer, raft)) peer.becomeSnapshot(newest)
+  if (peer.flow !== 'snapshot' || peer.offered === null) peer.becomeSnapshot(newest)
   const snapshot = peer.offered ?? newest
   raft.send(peer.id, { type: 'installSnapshot', epoch: raft.epoch, term: raft.term, snapshot })
 }

@@ -184,7 +184,7 @@ export class RaftState {
 
   /** Ends a step: completes its write and reports what changed. */
   finish(): Effect[] {
-    this.writes.finish(this.epoch, this.term, this.log.lastIndex)
+    this.writes.finish(this.epoch, this.term, this.log.lastIndex, this.now.monotonicMs)
     this.#reportCommit()
     this.#reportRole()
     this.#reportMembership()

@@ -11,6 +11,7 @@ import type { Leadership } from './leadership.js'
 import { pushCommit } from './replication.js'
 import { becomeFollower } from './roles.js'
 import type { RaftState } from './state.js'
+import { bestTarget, startTransfer } from './transfer.js'
 
 /** When the next `tick` is wanted; undefined when nothing can become due. */
 export function nextDeadline(raft: RaftState): Millis | undefined {
@@ -37,8 +38,20 @@ function tickLeader(raft: RaftState, leading: Leadership, nowMs: Millis): void {
     return
   }
   leading.dismiss(nowMs)
+  if (isDiskStalled(raft, nowMs)) handOver(raft, leading)
   promoteLearner(raft, leading)
   broadcastHeartbeat(raft, leading)
+}
+
+/** A leader that cannot write goes on to be heard, and nothing it is asked for would ever be done. */
+function isDiskStalled(raft: RaftState, nowMs: Millis): boolean {
+  const since = raft.writes.waitingSinceMs
+  return since !== undefined && nowMs - since >= raft.options.limits.stalledWriteMs
+}
+
+function handOver(raft: RaftState, leading: Leadership): void {
+  const heir = bestTarget(raft, leading)
+  if (heir !== null && leading.transfer === null) startTransfer(raft, leading, heir)
 }
 
 /**

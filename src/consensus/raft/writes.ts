@@ -10,7 +10,7 @@ import { assert } from '../../base/assert.js'
 import type { Effect, HardState, Input, StoreRecord } from '../core.js'
 import type { Entry } from '../entry.js'
 import type { LogBase } from '../snapshot.js'
-import type { Epoch, LogIndex, Term, WriteId } from '../types.js'
+import type { Epoch, LogIndex, Millis, Term, WriteId } from '../types.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 type StoreEffect = Extract<Effect, { type: 'store' }>
@@ -20,6 +20,8 @@ interface OpenWrite {
   readonly effect: StoreEffect
   /** Where the log ended after this write; lowered by later truncations. */
   logEnd: LogIndex
+  /** When the driver was given it. */
+  readonly sinceMs: Millis
 }
 
 interface CurrentWrite {
@@ -53,6 +55,11 @@ export class WriteQueue {
   /** The write that makes term and vote durable; undefined when they are. */
   get hardStateWrite(): WriteId | undefined {
     return this.#hardStateWrite === 0 ? undefined : (this.#hardStateWrite as WriteId)
+  }
+
+  /** When the oldest write that is not durable yet was given out; undefined when all are. */
+  get waitingSinceMs(): Millis | undefined {
+    return this.#open[0]?.sinceMs
   }
 
   /** Puts term and vote into the step's write, before any of its entries. The last of a step counts. */
@@ -102,12 +109,12 @@ export class WriteQueue {
   }
 
   /** Ends the step's write, if it has one. */
-  finish(epoch: Epoch, term: Term, lastIndex: LogIndex): void {
+  finish(epoch: Epoch, term: Term, lastIndex: LogIndex, nowMs: Millis): void {
     if (this.#current === null) return
     const { effect } = this.#current
     effect.epoch = epoch
     effect.term = term
-    this.#open.push({ effect, logEnd: lastIndex })
+    this.#open.push({ effect, logEnd: lastIndex, sinceMs: nowMs })
     this.#current = null
   }
 

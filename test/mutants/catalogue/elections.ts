@@ -212,4 +212,15 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     replace: '',
     killedBy: { tests: [{ file: 'test/consensus/raft-leases.test.ts', name: 'a leader that stood still' }] },
   },
+  {
+    id: 'stalled-disk-keeps-leading',
+    title: 'a leader whose writes hang goes on leading',
+    pitfall: 'leader with a hung disk keeps leading',
+    file: 'src/consensus/raft/timers.ts',
+    find: 'if (isDiskStalled(raft, nowMs)) handOver(raft, leading)',
+    replace: '',
+    killedBy: {
+      tests: [{ file: 'test/consensus/raft-transfer.test.ts', name: 'once a write has waited too long' }],
+    },
+  },
 ]

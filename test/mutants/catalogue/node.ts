@@ -152,6 +152,6 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     file: EXECUTION,
     find: 'return !this.#restoring && !this.#applier.isInsideEntry',
     replace: 'return !this.#restoring',
-    killedBy: { tests: [EXECUTION_TESTS] },
+    killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [EXECUTION_TESTS] },
   },
 ]

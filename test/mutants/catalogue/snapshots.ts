@@ -70,7 +70,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     title: 'a peer that fetches a snapshot is offered each newer one instead',
     pitfall: 'snapshot transfer loop',
     file: SNAPSHOTS,
-    find: "if (peer.flow !== 'snapshot' || peer.offered === null || !leading.isActive(peer, raft)) peer.becomeSnapshot(newest)",
+    find: "if (peer.flow !== 'snapshot' || peer.offered === null) peer.becomeSnapshot(newest)",
     replace: 'peer.becomeSnapshot(newest)',
     killedBy: { simulator: { nodes: 3, seeds: 30 }, tests: [SNAPSHOT_TESTS, RANDOM_RUNS] },
   },
