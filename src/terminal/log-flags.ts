@@ -42,6 +42,7 @@ export const VERIFY_SCHEMA = schema.record({
   problems: schema.list(
     schema.record({ index: schema.integer, segment: schema.text, offset: schema.integer, kind: schema.text }),
   ),
+  repaired: schema.list(schema.record({ segment: schema.text, offset: schema.integer })),
   tornTail: TORN_TAIL_SCHEMA,
 })
 

@@ -43,6 +43,7 @@ export function verifyOutput(report: VerifiedLog): Output {
         ['indexes', range],
         ['entries', report.entries],
         ['certificates', report.certificates],
+        ...(report.repaired.length === 0 ? [] : [['repaired places', report.repaired.length] as const]),
         ...(report.tornTail === null ? [] : [['half-written tail', `${report.tornTail.bytes} bytes`] as const]),
       ])
       if (report.ok) return head

@@ -10,7 +10,7 @@ import {
   type Membership,
   nextMembership,
 } from '../../src/consensus/membership.js'
-import { epoch, logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
+import { epoch, logIndex, type NodeId, nodeId, readId, term } from '../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, member, members, SETTINGS, sha256 } from './disk.js'
 import {
   append,
@@ -364,6 +364,21 @@ describe('a learner that shall be promoted', () => {
     beat(engine)
     expect(inForce(engine)).toMatchObject({ index: 12, membership: { joint: true } })
     expect(inForce(engine).membership.members.at(-1)).toMatchObject({ id: N4, role: 'voter', promote: false })
+  })
+
+  it('is although reads make heartbeats all the time', () => {
+    const engine = prepared()
+    engine.ack(N4, 11)
+    for (let id = 1; id <= 20 && inForce(engine).index === 0; id++) {
+      engine.nowMs += SETTINGS.heartbeatIntervalMs / 2
+      const due = engine.core.deadline() ?? Number.POSITIVE_INFINITY
+      if (due <= engine.nowMs) engine.step({ type: 'tick' })
+      const asked = sends(engine.step({ type: 'read', readId: readId(id), lease: false }), 'heartbeat')
+      for (const { to, message } of asked) {
+        engine.receive(to, heartbeatReply({ term: 1, readPosition: message.readPosition }))
+      }
+    }
+    expect(inForce(engine)).toMatchObject({ index: 12, membership: { joint: true } })
   })
 
   it('is not while nobody hears it', () => {

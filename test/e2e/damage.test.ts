@@ -91,7 +91,7 @@ async function logOf(node: UpReport['nodes'][number]): Promise<string> {
   return readFile(join(world.dir, 'nodes', node.id, 'node.log'), 'utf8')
 }
 
-it('a flipped byte: verify says 10, and the node starts but neither votes nor leads', async () => {
+it('a flipped byte: verify says 10, the node neither votes nor leads, and counts again once it is repaired', async () => {
   const node = await aFollower()
   await end(node, 'SIGTERM')
   const segment = await lastSegment(node)
@@ -103,21 +103,18 @@ it('a flipped byte: verify says 10, and the node starts but neither votes nor le
   expect(damaged.report.problems).toHaveLength(1)
   expect(segment.endsWith(damaged.report.problems[0]?.segment as string)).toBe(true)
 
+  // With one of the two sound nodes gone, a vote of the damaged one would make a majority.
   await put('while down', 'served')
+  const { leader, term } = await status()
+  const sound = up.nodes.filter((one) => one.id !== node.id)
+  const leading = sound.find((one) => one.id === leader) as UpReport['nodes'][number]
+  const other = sound.find((one) => one.id !== leader) as UpReport['nodes'][number]
+  await end(leading, 'SIGKILL')
   const restarted = world.start(['node', 'start', '--dir', world.dir, '--node', node.id])
   await eventually('the damaged node answers', async () =>
     (await status()).nodes.some((one) => one.id === node.id && one.reachable),
   )
   expect(await logOf(node)).toContain('the log is damaged: this node neither votes nor leads')
-  await put('with the damaged node', 'served')
-
-  // With one of the two sound nodes gone, a vote of the damaged one would make a majority.
-  const sound = up.nodes.filter((one) => one.id !== node.id)
-  const { leader, term } = await status()
-  expect(sound.map((one) => one.id)).toContain(leader)
-  const leading = sound.find((one) => one.id === leader) as UpReport['nodes'][number]
-  const other = sound.find((one) => one.id !== leader) as UpReport['nodes'][number]
-  await end(leading, 'SIGKILL')
   const failed = await world.run(['kv', 'put', 'alone', 'x', '--dir', world.dir, '--timeout', '3', '--json'])
   expect([6, 7]).toContain(failed.exitCode)
   const alone = await status()
@@ -125,12 +122,21 @@ it('a flipped byte: verify says 10, and the node starts but neither votes nor le
   expect(alone.nodes.map((one) => one.term ?? 0).every((one) => one <= (term as number))).toBe(true)
   expect(alone.nodes.find((one) => one.id === other.id)?.reachable).toBe(true)
 
-  // The other sound node is back: the cluster serves on, and still counts the damaged one out.
-  world.start(['node', 'start', '--dir', world.dir, '--node', leading.id])
+  // The other sound node is back: one of the two leads, and fills the damaged one up.
+  const back = world.start(['node', 'start', '--dir', world.dir, '--node', leading.id])
   await put('again', 'served')
-  expect((await status()).leader).not.toBe(node.id)
-  expect(await get('with the damaged node')).toBe('served')
-  expect((await verify(node)).exitCode).toBe(10)
+  await eventually('it is repaired', async () => (await logOf(node)).includes('repaired: the log is whole again'))
+  const whole = await verify(node)
+  expect(whole.exitCode).toBe(0)
+  expect(whole.report).toMatchObject({ ok: true, repaired: [{}] })
+
+  // From here on its vote counts: with the leader gone, it is needed.
+  const now = await status()
+  const fallen = sound.find((one) => one.id === now.leader) as UpReport['nodes'][number]
+  if (fallen.id === leading.id) back.kill('SIGKILL')
+  else await end(fallen, 'SIGKILL')
+  await put('with its vote', 'served')
+  expect(await get('while down')).toBe('served')
   restarted.kill('SIGTERM')
   await restarted
 }, 120_000)

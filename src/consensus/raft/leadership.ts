@@ -33,6 +33,8 @@ export class Leadership {
   /** Every other member, in configuration order, and those just removed until they know it. */
   peers: Progress[] = []
   heartbeatDeadlineMs: Millis
+  /** When the leader looks at its quorum, its disk and its members again. */
+  lookDeadlineMs: Millis
   /** When the commit index goes out alone unless a proposal carries it before; infinity for never. */
   commitPushMs: Millis = Number.POSITIVE_INFINITY
   /** Bytes of entries above the commit index. */
@@ -65,6 +67,7 @@ export class Leadership {
     const nextIndex = (log.lastIndex + 1) as LogIndex
     this.firstIndex = nextIndex
     this.heartbeatDeadlineMs = now.monotonicMs + options.settings.heartbeatIntervalMs
+    this.lookDeadlineMs = this.heartbeatDeadlineMs
     this.reconcile(raft)
     this.matchOf = (id) => (id === self ? writes.durableIndex : this.#of(id).matchIndex)
     this.readPositionOf = (id) => (id === self ? this.readPosition : this.#of(id).readPosition)

@@ -18,7 +18,7 @@ export function nextDeadline(raft: RaftState): Millis | undefined {
   const { leading } = raft
   if (leading === null) return raft.mayCampaign ? raft.electionDeadlineMs : undefined
   if (leading.peers.length === 0) return undefined
-  const due = Math.min(leading.heartbeatDeadlineMs, leading.commitPushMs)
+  const due = Math.min(leading.heartbeatDeadlineMs, leading.lookDeadlineMs, leading.commitPushMs)
   return leading.transfer === null ? due : Math.min(due, leading.transfer.deadlineMs)
 }
 
@@ -32,15 +32,24 @@ export function tick(raft: RaftState): void {
 function tickLeader(raft: RaftState, leading: Leadership, nowMs: Millis): void {
   if (leading.transfer !== null && nowMs >= leading.transfer.deadlineMs) leading.transfer = null
   if (nowMs >= leading.commitPushMs) pushCommit(raft, leading)
-  if (nowMs < leading.heartbeatDeadlineMs) return
+  if (nowMs >= leading.lookDeadlineMs && !lookAround(raft, leading, nowMs)) return
+  if (nowMs >= leading.heartbeatDeadlineMs) broadcastHeartbeat(raft, leading)
+}
+
+/**
+ * What a leader looks at now and then, whether or not reads make heartbeats meanwhile: does a quorum hear
+ * it, does its disk work, who has left, who has caught up. False when it stepped down.
+ */
+function lookAround(raft: RaftState, leading: Leadership, nowMs: Millis): boolean {
+  leading.lookDeadlineMs = nowMs + raft.options.settings.heartbeatIntervalMs
   if (!quorumHeard(raft, leading)) {
     becomeFollower(raft, raft.term, null)
-    return
+    return false
   }
   leading.dismiss(nowMs)
   if (isDiskStalled(raft, nowMs)) handOver(raft, leading)
   promoteLearner(raft, leading)
-  broadcastHeartbeat(raft, leading)
+  return true
 }
 
 /** A leader that cannot write goes on to be heard, and nothing it is asked for would ever be done. */

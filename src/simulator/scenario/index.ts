@@ -6,7 +6,6 @@ export {
   readScenario,
   runScenario,
   runScenarioFile,
-  type ScenarioResult,
   ScenarioRun,
 } from './run.js'
 export { STEPS } from './steps.js'

@@ -106,7 +106,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     title: 'an offer that got lost is never repeated',
     pitfall: 'window full after compaction, stuck in Probe, stuck in Snapshot',
     file: 'src/consensus/raft/replies.ts',
-    find: '    offerSnapshot(raft, leading, peer)\n    return',
+    find: '    offerSnapshot(raft, peer)\n    return',
     replace: '    return',
     killedBy: { tests: [SNAPSHOT_TESTS] },
   },
