@@ -1,7 +1,7 @@
 /** `knhk sim run`. */
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../src/terminal/base-command.js'
-import { countFlag, countFlagWithDefault, outputFlags } from '../../src/terminal/flags.js'
+import { countFlag, countFlagWithDefault, optionalArg, outputFlags } from '../../src/terminal/flags.js'
 import { nodesFlag } from '../../src/terminal/sim-flags.js'
 import { SIM_SCHEMA } from '../../src/terminal/sim-schema.js'
 
@@ -16,10 +16,12 @@ command line that shows it again; what was seen is noted on stderr. docs/testing
     '<%= config.bin %> sim run --nodes 5 --seeds 100',
     '<%= config.bin %> sim run --nodes 3,5,7 --minutes 60 --resume campaign.json --json',
     '<%= config.bin %> sim run --nodes 5 --seed 7 --report run.html',
+    '<%= config.bin %> sim run fixtures/scenarios/paper/5.1-leader-enters-a-higher-term.yaml',
   ]
   static override exitCodes = [10]
   static override schema = SIM_SCHEMA
   static override baseFlags = outputFlags
+  static override args = { file: optionalArg('A scenario file, instead of seeds.') }
   static override flags = {
     protocol: Flags.option({ options: ['raft'] as const })({ summary: 'What the clusters run.', default: 'raft' }),
     nodes: nodesFlag('Members of each cluster; several sizes, comma-separated, share the seeds evenly.'),
@@ -40,7 +42,11 @@ command line that shows it again; what was seen is noted on stderr. docs/testing
   }
 
   async run(): Promise<void> {
-    const { flags } = await this.parse(SimRun)
+    const { args, flags } = await this.parse(SimRun)
+    if (args.file !== undefined) {
+      await this.#story(args.file)
+      return
+    }
     const { simulate, simulationOutput } = await import('../../src/terminal/sim-run.js')
     const progress = await this.progress('simulating')
     const found: string[] = []
@@ -62,7 +68,14 @@ command line that shows it again; what was seen is noted on stderr. docs/testing
       ...(page === undefined ? {} : { report: page }),
     }).finally(() => progress.stop())
     for (const violation of found) this.note(violation)
-    await this.print(simulationOutput(report))
+    await this.print(simulationOutput({ ...report, scenario: null }))
+    if (report.violations.length > 0) this.endWith(10)
+  }
+
+  async #story(file: string): Promise<void> {
+    const { runStory, storyOutput } = await import('../../src/terminal/sim-scenario.js')
+    const report = await runStory(file)
+    await this.print(storyOutput(report))
     if (report.violations.length > 0) this.endWith(10)
   }
 }

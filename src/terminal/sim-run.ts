@@ -14,6 +14,7 @@ import {
   writeRecord,
 } from '../simulator/campaign-record.js'
 import { planRun } from '../simulator/plan.js'
+import type { ScenarioResult } from '../simulator/scenario/index.js'
 import type { SeedReport } from '../simulator/seed-report.js'
 import type { Output } from './printer.js'
 import { replayPlan } from './sim-replay.js'
@@ -126,7 +127,13 @@ async function openForWriting(path: string): Promise<FileHandle> {
   }
 }
 
-export function simulationOutput(report: CampaignReport): Output {
+/** What `sim run` prints: of a campaign, or of one scenario. */
+export interface SimReport extends CampaignReport {
+  /** Null for a campaign. */
+  readonly scenario: ScenarioResult | null
+}
+
+export function simulationOutput(report: SimReport): Output {
   return {
     value: report,
     items: report.violations,

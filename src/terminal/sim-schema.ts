@@ -14,6 +14,23 @@ export const SIM_SCHEMA = schema.record({
   switches: schema.nullable(schema.integer),
   simulatedSeconds: schema.number,
   elapsedSeconds: schema.number,
+  scenario: schema.nullable(
+    schema.record({
+      file: schema.text,
+      title: schema.text,
+      source: schema.text,
+      steps: schema.integer,
+      failure: schema.nullable(
+        schema.record({
+          file: schema.text,
+          line: schema.integer,
+          step: schema.integer,
+          text: schema.text,
+          message: schema.text,
+        }),
+      ),
+    }),
+  ),
 })
 
 export const REPLAY_SCHEMA = schema.record({

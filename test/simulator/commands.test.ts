@@ -60,6 +60,17 @@ beforeAll(() => {
 afterAll(() => rmSync(workspace, { recursive: true, force: true }))
 
 describe('knhk sim on a sound engine', () => {
+  it('runs a scenario file, and names the line that did not go as told', async () => {
+    const story = join(ROOT, 'fixtures/scenarios/reads/a-restarted-node-keeps-its-vote-for-a-while.yaml')
+    const told = await knhk(sound, 'sim', 'run', story, '--json')
+    expect(told.code).toBe(0)
+    expect(JSON.parse(told.stdout)).toMatchObject({ violations: [], scenario: { steps: 10, failure: null } })
+    writeFileSync(path('wrong.yaml'), readFileSync(story, 'utf8').replace('vote: n1', 'vote: n2'))
+    const wrong = await knhk(sound, 'sim', 'run', path('wrong.yaml'), '--json')
+    expect(wrong.code).toBe(10)
+    expect(JSON.parse(wrong.stdout)).toMatchObject({ violations: [{}], scenario: { failure: { step: 6 } } })
+  })
+
   it('gives the same output and the same trace whatever the number of workers', async () => {
     const run = (workers: string) =>
       knhk(

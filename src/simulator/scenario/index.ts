@@ -6,6 +6,7 @@ export {
   readScenario,
   runScenario,
   runScenarioFile,
+  type ScenarioResult,
   ScenarioRun,
 } from './run.js'
 export { STEPS } from './steps.js'
