@@ -1,7 +1,11 @@
-/** Looks for the highest hard state in all frames that can still be read, sound order or not. */
-
+/**
+ * Looks for the highest hard state in all frames that can still be read, sound order or not. An entry
+ * tells of its term too: no node has taken it in before it had entered that.
+ */
+import { readU32, readU64 } from '../base/bytes.js'
 import type { HardState } from '../consensus/core.js'
-import { comparePositions, type LogIndex } from '../consensus/types.js'
+import { ENTRY_HEADER_BYTES } from '../consensus/entry.js'
+import { comparePositions, type Epoch, type LogIndex, type Term } from '../consensus/types.js'
 import { decodeHardState, forEachRecord, recordKindName } from './records.js'
 import type { FrameView, FrameVisitor } from './scan-types.js'
 
@@ -28,11 +32,20 @@ export class HardStateCollector implements FrameVisitor {
   visit(frame: FrameView): void {
     const { bytes, payloadStart, payloadEnd, header } = frame
     forEachRecord(bytes, payloadStart, payloadEnd, header.recordCount, (kind, start, end) => {
-      if (recordKindName(kind) !== 'hardState') return
-      const found = decodeHardState(bytes.subarray(start, end))
-      if (isHigher(found, this.highest)) this.highest = found
+      const name = recordKindName(kind)
+      if (name === 'hardState') this.note(decodeHardState(bytes.subarray(start, end)))
+      else if (name === 'entry' && end - start >= ENTRY_HEADER_BYTES) this.note(entered(bytes, start))
     })
   }
+
+  note(found: HardState): void {
+    if (isHigher(found, this.highest)) this.highest = found
+  }
+}
+
+function entered(bytes: Buffer, start: number): HardState {
+  const [epoch, term] = [readU32(bytes, start + 4) as Epoch, readU64(bytes, start + 8) as Term]
+  return { epoch, term, votedFor: null }
 }
 
 /** In the same term, a vote that was cast outweighs none. */

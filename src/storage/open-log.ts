@@ -228,10 +228,15 @@ class LogOpening {
     }
   }
 
-  /** Terms and votes behind the damage count too: going back in them could elect two leaders. */
+  /**
+   * Terms and votes behind the damage count too: going back in them could elect two leaders. Where all of
+   * them are lost, the base still tells of its term.
+   */
   async #highestHardState(): Promise<HardState> {
     const { files, directory } = this.#options
+    const { epoch, term } = this.#start.base
     const visitor = new HardStateCollector(this.#replay.hardState)
+    visitor.note({ epoch, term, votedFor: null })
     await scanJournal({ files, directory, start: this.#start, visitor, identity: null, resync: true, pause: null })
     return visitor.highest
   }

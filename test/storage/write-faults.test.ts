@@ -38,6 +38,8 @@ test.each(FAULTS)(
     await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code })
     armed = false
     await expect(log.append([storeEntries(entries.slice(3, 5))])).rejects.toMatchObject({ code })
+    // Nor what would fit in whatever the failed write has left: a vote may not be given on such a disk.
+    await expect(log.append([storeVote(3, 'n3')])).rejects.toMatchObject({ code })
     expect(log.lastIndex).toBe(3)
     expect((await log.read(logIndex(1), 10_000)).map((entry) => entry.index)).toEqual([1, 2, 3])
     await log.close()
