@@ -404,6 +404,7 @@ export class NodeLoop {
         this.#ports.logger.log('error', 'this node lost what it had acknowledged: it neither votes nor leads', {
           lastIndex: effect.lastIndex,
         })
+        this.#ports.log.markDamaged().catch((error: unknown) => this.#fail(error))
         return
       case 'repaired':
         this.#ports.logger.log('info', 'repaired: the log is whole again, and this node votes')

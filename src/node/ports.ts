@@ -46,7 +46,9 @@ export interface LogStore {
   countBack(index: LogIndex, maxEntries: number, maxBytes: number): number
   /** Bytes of all segment files. */
   readonly bytesOnDisk: number
-  /** The damage found at open is repaired: a later start takes the log for sound. */
+  /** Entries that this log acknowledged are gone without a trace: a later start takes it for damaged. */
+  markDamaged(): Promise<void>
+  /** The damage found at open, or marked since, is repaired: a later start takes the log for sound. */
   markRepaired(): Promise<void>
   /** Writes the seal of a clean stop and closes the files. */
   close(): Promise<void>

@@ -50,8 +50,8 @@ export class Damage {
   /** The next append of a running node lands before its place. */
   misdirect(node: SimulatedNode, random: SeededRandom): void {
     node.disk.misdirectNext(random.between(1, 64), () => {
-      // Another disk may have been damaged since.
-      if (node.isDamaged || !this.isBearable(node)) return false
+      // The process may have ended at this very write, and another disk have been damaged since.
+      if (node.isDown || node.isDamaged || !this.isBearable(node)) return false
       this.#hurt(node)
       this.counts.misdirectedWrite++
       this.#uncovered.set(node, APPENDS_TO_COVER)
@@ -67,7 +67,7 @@ export class Damage {
     await node.wipe()
   }
 
-  /** A sync of this node's log came back. True once: when the damage is certain to show at a restart. */
+  /** A frame of this node's log was synced. True once: when the damage is certain to show at a restart. */
   synced(node: SimulatedNode): boolean {
     const left = this.#uncovered.get(node)
     if (left === undefined) return false
@@ -131,9 +131,11 @@ export class Damage {
           'repairedIsWhole',
           `${node.id} votes again with entries up to ${node.durable.last}, and had acknowledged ${owed}`,
         )
+      if (node.isMarkingRepair) return
       node.isDamaged = false
       node.knowsDamage = false
       node.hasLostTail = false
+      node.remembersLoss = false
     }
   }
 
@@ -151,7 +153,9 @@ export class Damage {
       return true
     }
     // Its log begins behind the last state that was sound: it has to be replaced, as if its disk were gone.
-    if (node.isRebuilding && hasCode(error, 'DataDirectoryLost')) {
+    // It may have been killed when it had thrown its state away, before it could say why.
+    if ((node.isRebuilding || node.astraySince !== null) && hasCode(error, 'DataDirectoryLost')) {
+      node.astraySince = null
       node.isWiped = true
       node.isDamaged = true
       return true

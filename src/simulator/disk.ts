@@ -22,8 +22,10 @@ export class SimulatedDisk {
   #failure: { readonly operation: 'append' | 'datasync'; readonly code: DiskError } | null = null
   #hungUntilMs: Millis = 0
   #onSync: (() => void) | null = null
-  /** A sync has come back. */
+  /** A sync that covers a new frame of the log has come back. */
   onSynced: () => void = () => {}
+  /** The segment whose last append no sync has been asked to cover; null where there is none. */
+  #framePath: string | null = null
   #misdirected: { readonly shiftBytes: number; readonly strikes: () => boolean } | null = null
 
   constructor(queue: EventQueue, random: SeededRandom) {
@@ -74,16 +76,26 @@ export class SimulatedDisk {
       this.counts[code]++
       return { kind: 'error', code, keptBytes: Math.floor(this.#random.next() * bytes) }
     }
+    const { isFrame, isCovered } = this.#look(operation, path, bytes)
     const misdirected = this.#misdirected
-    // The header of a segment is written first: a write before it has nowhere to go.
-    if (operation === 'append' && misdirected !== null && bytes !== SEGMENT_HEADER_BYTES && path.startsWith('/log/')) {
+    if (isFrame && misdirected !== null) {
       this.#misdirected = null
       if (misdirected.strikes()) return { kind: 'misdirectedWrite', shiftBytes: misdirected.shiftBytes }
     }
-    return operation === 'datasync' ? { kind: 'wait', until: this.#syncTime() } : undefined
+    return operation === 'datasync' ? { kind: 'wait', until: this.#syncTime(isCovered) } : undefined
   }
 
-  #syncTime(): Promise<void> {
+  /** Only frames of the log count. The header of a segment comes first: a write before it has nowhere to go. */
+  #look(operation: FileOperation, path: string, bytes: number): { isFrame: boolean; isCovered: boolean } {
+    const isFrame =
+      operation === 'append' && bytes !== SEGMENT_HEADER_BYTES && path.startsWith('/log/') && path.endsWith('.seg')
+    const isCovered = operation === 'datasync' && path === this.#framePath
+    if (isFrame) this.#framePath = path
+    else if (operation === 'append' || isCovered) this.#framePath = null
+    return { isFrame, isCovered }
+  }
+
+  #syncTime(isOfFrame: boolean): Promise<void> {
     const onSync = this.#onSync
     this.#onSync = null
     if (onSync !== null) this.#queue.after(0, onSync)
@@ -96,7 +108,7 @@ export class SimulatedDisk {
     return new Promise((resolve) => {
       this.#queue.after(waitMs, () => {
         resolve()
-        this.onSynced()
+        if (isOfFrame) this.onSynced()
       })
     })
   }

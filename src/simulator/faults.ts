@@ -5,6 +5,7 @@
 import { hasCode } from '../base/error.js'
 import type { Millis, NodeId } from '../consensus/types.js'
 import { AimedFaults } from './aimed-faults.js'
+import { deposeAstrayLeaders } from './astray-leader.js'
 import type { SimulatedCluster } from './cluster.js'
 import { Damage } from './damage.js'
 import { FAILPOINTS } from './failpoints.js'
@@ -90,6 +91,7 @@ export class FaultDriver {
     this.#isHealed = true
     this.healNetwork()
     for (const node of this.#cluster.nodes) this.repair(node)
+    deposeAstrayLeaders(this.#cluster)
   }
 
   /** Brings a node back as it was before any fault; one that lost its disk stays away. */

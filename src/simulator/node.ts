@@ -76,6 +76,10 @@ export class SimulatedNode {
   knowsDamage = false
   /** Of the log that it finds at its next start the acknowledged end is missing, and nothing on the disk shows it. */
   hasLostTail = false
+  /** It was told of that, and has it on its disk: no restart makes it forget. */
+  remembersLoss = false
+  /** It is whole again, and the mark that says so is not certain to be on the disk: a crash may bring the damage back. */
+  isMarkingRepair = false
   /** Where the log ended when it was damaged. */
   damagedIndex = 0
   /** A bit of its applied state turned; at this index it had not yet. Null while its state is sound. */
@@ -236,6 +240,7 @@ export class SimulatedNode {
     assert(this.isDown, 'only the disk of a node that is down is wiped')
     this.isWiped = true
     this.isDamaged = true
+    this.remembersLoss = false
     this.astraySince = null
     this.durable.damaged()
     this.files.wipe(LOG_DIRECTORY)
@@ -291,7 +296,14 @@ export class SimulatedNode {
   #checkRestored(restored: RestoredLog): void {
     this.durable.restored(restored, this.isDamaged)
     this.tail.forget()
-    if (!this.isDamaged || (this.hasLostTail && restored.mayVote)) return
+    // A repair whose mark was under way is there or not.
+    const isMarked = this.isMarkingRepair && restored.mayVote
+    this.isMarkingRepair = false
+    if (!this.isDamaged || isMarked) return
+    if (this.hasLostTail && restored.mayVote && !this.remembersLoss) {
+      this.knowsDamage = false
+      return
+    }
     // The damaged part has left the log: a snapshot covers it.
     if (restored.mayVote && restored.base.index >= this.damagedIndex) {
       this.isDamaged = false

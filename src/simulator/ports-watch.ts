@@ -17,6 +17,8 @@ interface Watched {
   readonly failpoints: Failpoints
   readonly watchedFiles: WatchedFiles
   readonly tail: LogTail
+  isMarkingRepair: boolean
+  remembersLoss: boolean
 }
 
 const DIRECTORY = '/log'
@@ -41,6 +43,17 @@ export function watchLog<L extends LogStore>(
     node.durable.written()
     node.tail.note(records, before, node.watchedFiles.lastSynced)
     node.failpoints.pass('beforeStored')
+  }
+  const markDamaged = log.markDamaged.bind(log)
+  log.markDamaged = async () => {
+    await markDamaged()
+    if (node.run === run) node.remembersLoss = true
+  }
+  const markRepaired = log.markRepaired.bind(log)
+  log.markRepaired = async () => {
+    node.isMarkingRepair = true
+    await markRepaired()
+    if (node.run === run) node.isMarkingRepair = false
   }
   return log
 }

@@ -34,13 +34,17 @@ export class HardStateCollector implements FrameVisitor {
     forEachRecord(bytes, payloadStart, payloadEnd, header.recordCount, (kind, start, end) => {
       const name = recordKindName(kind)
       if (name === 'hardState') this.note(decodeHardState(bytes.subarray(start, end)))
-      else if (name === 'entry' && end - start >= ENTRY_HEADER_BYTES) this.note(entered(bytes, start))
+      else if (name === 'entry' && isEntry(bytes, start, end)) this.note(entered(bytes, start))
     })
   }
 
   note(found: HardState): void {
     if (isHigher(found, this.highest)) this.highest = found
   }
+}
+
+function isEntry(bytes: Buffer, start: number, end: number): boolean {
+  return end - start >= ENTRY_HEADER_BYTES && readU32(bytes, start + 12) <= 0x1f_ffff
 }
 
 function entered(bytes: Buffer, start: number): HardState {

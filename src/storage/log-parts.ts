@@ -1,6 +1,7 @@
 /** What opening a log gives to the log that it opens. */
 import type { RestoredLog } from '../consensus/core.js'
 import type { FileSystem } from './files.js'
+import type { StoredBase } from './log-start.js'
 import type { PositionMap } from './position-map.js'
 import type { LogProblem } from './scan-types.js'
 import type { Place } from './segment-header.js'
@@ -25,6 +26,8 @@ export interface SegmentedLogParts {
   readonly positions: PositionMap
   /** For each segment, oldest first, the index that came next when it began. */
   readonly segmentStarts: Map<number, number>
+  /** Where the journal begins, as its base says. */
+  readonly first: Pick<StoredBase, 'firstSegment' | 'firstNext'>
   /** Damage that is not repaired. */
   readonly damage: readonly Place[]
   readonly reader: SegmentReader

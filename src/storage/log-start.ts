@@ -22,6 +22,9 @@ const PLACES_MAX = 1024
 /** Where a journal resumes that found its base file damaged; no segment has this number. */
 export const BASE_DAMAGED: Place = { segment: 0, offset: 1 }
 
+/** Stands for entries that this log acknowledged and lost without a trace, as a leader knew; no segment has this number. */
+export const LOST_UNSEEN: Place = { segment: 0, offset: 2 }
+
 export interface StoredBase {
   readonly base: LogBase
   /** The first segment that belongs to the log; older ones are leftovers. */

@@ -15,7 +15,14 @@ import { scanJournal } from './journal-scan.js'
 import { hasPlace, type LogStart, readLogStart, writeRepaired } from './log-start.js'
 import type { LogProblem, ScanResult } from './scan-types.js'
 import { removeSealMarker } from './seal-marker.js'
-import { FIRST_SEGMENT, type JournalIdentity, type Place, SEGMENT_BYTES_MAX, segmentName } from './segment-header.js'
+import {
+  FIRST_SEGMENT,
+  type JournalIdentity,
+  type Place,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
+} from './segment-header.js'
 import { READ_BYTES_MAX, SegmentReader } from './segment-reader.js'
 import { createSegment, SegmentWriter } from './segment-writer.js'
 import { SegmentedLog } from './segmented-log.js'
@@ -92,7 +99,7 @@ class LogOpening {
     await this.#dropLeftovers(scan)
     if (resumeAs === null) await this.#tidy(scan)
     else await this.#forgetRepair(end)
-    const { base, damage } = this.#start
+    const { base } = this.#start
     const { positions, memberships, segmentStarts } = this.#replay
     const lastIndex = (positions.nextIndex - 1) as LogIndex
     const tail = await this.#tail()
@@ -111,7 +118,7 @@ class LogOpening {
       commitIndex: (damaged ? 0 : known) as LogIndex,
       mayVote: !damaged,
     }
-    const unrepaired = [...damage, ...scan.resumptions].filter((place) => !hasPlace(scan.repaired, place))
+    const unrepaired = scan.resumptions.filter((place) => !hasPlace(scan.repaired, place))
     if (resumeAs !== null) unrepaired.push({ segment: end.segment, offset: end.offset })
     const bytesOnDisk = scan.segments.reduce((sum, segment) => sum + segment.size, 0)
     return new SegmentedLog({
@@ -121,6 +128,7 @@ class LogOpening {
       report: { problems, cutTail: resumeAs === null ? scan.tornTail : null, repaired: scan.repaired },
       positions,
       segmentStarts,
+      first: this.#start,
       damage: unrepaired,
       reader: this.#reader,
       writer: new SegmentWriter({ files, directory, identity, end, segmentBytesMax, bytesOnDisk, resumeAs }),
@@ -200,22 +208,26 @@ class LogOpening {
         await handle.datasync()
       })
     }
-    if (scan.lastFrame !== null) await this.#secureLastFrame(scan.lastFrame)
+    if (scan.lastFrame !== null) await this.#secure(scan.lastFrame, scan.lastFrame.bytes)
+    // A segment that was made and not written to yet: nobody knows whether its making was ever finished.
+    if (scan.end.offset === SEGMENT_HEADER_BYTES) await this.#secure({ ...scan.end, offset: 0 }, SEGMENT_HEADER_BYTES)
     if (scan.marker.state === 'sound') await removeSealMarker(files, directory)
   }
 
   /**
-   * The last frame counts as durable from here on, but perhaps it only lies in memory: its writer was
-   * killed before the sync, or the sync failed, after which the system takes the pages for clean and a
-   * further sync does nothing. Writing the same bytes again makes them dirty again.
+   * What ends the journal counts as durable from here on, with the name of its file, but perhaps it only
+   * lies in memory: its writer was killed before the sync, or the sync failed, after which the system takes
+   * the pages for clean and a further sync does nothing. Writing the same bytes again makes them dirty again.
    */
-  async #secureLastFrame(frame: Place & { readonly bytes: number }): Promise<void> {
-    await this.#withSegment(frame.segment, async (handle) => {
-      const bytes = new Uint8Array(frame.bytes)
-      await handle.read(bytes, frame.offset)
-      await handle.rewrite(bytes, frame.offset)
+  async #secure({ segment, offset }: Place, length: number): Promise<void> {
+    await this.#withSegment(segment, async (handle) => {
+      const bytes = new Uint8Array(length)
+      await handle.read(bytes, offset)
+      await handle.rewrite(bytes, offset)
       await handle.datasync()
     })
+    const { files, directory } = this.#options
+    if (offset === 0) await files.syncDirectory(directory)
   }
 
   async #withSegment(segment: number, work: (handle: FileHandle) => Promise<void>): Promise<void> {

@@ -15,7 +15,7 @@ import { chainInRun, HARD_STATE_RECORD_BYTES_MAX, planAppend, splitFrames } from
 import { storageFailed } from './files.js'
 import { FRAME_HEADER_BYTES, frameBytes } from './frame.js'
 import type { LogReport, SegmentedLogParts } from './log-parts.js'
-import { writeLogBase, writeRepaired } from './log-start.js'
+import { hasPlace, LOST_UNSEEN, type StoredBase, writeLogBase, writeRepaired } from './log-start.js'
 import { dropSegments, firstKept } from './log-trim.js'
 import { readHeaders } from './read-headers.js'
 import { type JournalRecord, recordBytes } from './records.js'
@@ -37,7 +37,9 @@ export class SegmentedLog implements LogStore {
   #hardState: HardState
   #lastChain: Uint8Array
   #base: LogBase
+  #first: Pick<StoredBase, 'firstSegment' | 'firstNext'>
   #damage: readonly Place[]
+  #repaired: readonly Place[]
   #mayVote: boolean
   readonly #readings = new Set<Reading>()
   #appending = false
@@ -53,7 +55,9 @@ export class SegmentedLog implements LogStore {
     this.#hardState = parts.restored.hardState
     this.#lastChain = parts.lastChain
     this.#base = parts.restored.base
+    this.#first = parts.first
     this.#damage = parts.damage
+    this.#repaired = parts.report.repaired
     this.#mayVote = parts.restored.mayVote
   }
 
@@ -107,16 +111,34 @@ export class SegmentedLog implements LogStore {
     }
   }
 
+  /** No checksum shows this damage: the base names it, and so it counts like any other. */
+  async markDamaged(): Promise<void> {
+    assert(!this.#closed, 'a closed log is not marked')
+    await this.#exclusively('marking the log as damaged', async () => {
+      if (!this.#mayVote) return
+      this.#mayVote = false
+      const { files, directory } = this.#parts
+      // An earlier loss of the kind, made good since, must not excuse this one.
+      if (hasPlace(this.#repaired, LOST_UNSEEN)) {
+        this.#repaired = this.#repaired.filter((place) => !hasPlace([LOST_UNSEEN], place))
+        await writeRepaired(files, directory, this.#repaired)
+      }
+      this.#damage = [...this.#damage, LOST_UNSEEN]
+      await this.#writeBase(this.#base)
+    })
+  }
+
   /** The evidence stays where it is, until compaction drops its segments. */
   async markRepaired(): Promise<void> {
     assert(!this.#closed, 'a closed log is not repaired')
     await this.#exclusively('marking the log as repaired', async () => {
       if (this.#mayVote) return
-      const { files, directory, writer, report } = this.#parts
+      const { files, directory, writer } = this.#parts
       // The segment that goes on behind the damage must exist before the damage stops counting.
       if (writer.atSegmentStart) await this.#writeFrame([])
       await setSealMarkerAside(files, directory)
-      await writeRepaired(files, directory, [...report.repaired, ...this.#damage])
+      this.#repaired = [...this.#repaired, ...this.#damage]
+      await writeRepaired(files, directory, this.#repaired)
       this.#damage = []
       this.#mayVote = true
     })
@@ -286,9 +308,15 @@ export class SegmentedLog implements LogStore {
   }
 
   async #moveBase(base: LogBase, firstSegment: number, firstNext: number): Promise<void> {
-    const { files, directory } = this.#parts
-    await writeLogBase(files, directory, { base, firstSegment, firstNext, damage: this.#damage })
+    this.#first = { firstSegment, firstNext }
+    await this.#writeBase(base)
     this.#base = base
+  }
+
+  #writeBase(base: LogBase): Promise<void> {
+    const { files, directory } = this.#parts
+    const { firstSegment, firstNext } = this.#first
+    return writeLogBase(files, directory, { base, firstSegment, firstNext, damage: this.#damage })
   }
 
   /** Removes segments below `first`. The base that names `first` is durable. */

@@ -21,7 +21,7 @@ const LONG = { lastIndex: logIndex(9), lastTerm: term(9) }
 
 /** A node that lost everything after the second of four entries. */
 function damaged(): Engine {
-  return new Engine({ log: LOG.slice(0, 2), term: 1, mayVote: false })
+  return new Engine({ log: LOG.slice(0, 2), term: 1, mayVote: false, votedFor: N2 })
 }
 
 function beat(lastIndex: number, fields: { readonly commitIndex?: number } = {}) {
@@ -53,8 +53,21 @@ describe('a damaged node', () => {
     expect(votes(engine)).toBe(true)
   })
 
+  it('gives the vote of its term to its leader, durably, before it counts again: it may have lost that vote', () => {
+    const engine = new Engine({ log: LOG.slice(0, 2), term: 1, mayVote: false })
+    engine.receive(N2, beat(4))
+    engine.receive(N2, appendOf(LOG, 3, 4, { term: 1 }))
+    expect(of(engine.stored(), 'repaired')).toEqual([])
+    expect(engine.core.status().mayVote).toBe(false)
+    expect(of(engine.stored(), 'repaired')).toHaveLength(1)
+    engine.step({ type: 'paused', pausedMs: 1000 })
+    const late = requestVote({ term: 1, ...LONG })
+    expect(sends(engine.receive(N3, late), 'requestVoteReply')).toMatchObject([{ message: { granted: false } }])
+    expect(engine.disk.hardState).toMatchObject({ term: 1, votedFor: N2 })
+  })
+
   it('is not whole by what it holds itself: the leader has to show that the logs agree', () => {
-    const engine = new Engine({ log: LOG, term: 1, mayVote: false })
+    const engine = new Engine({ log: LOG, term: 1, mayVote: false, votedFor: N2 })
     engine.receive(N2, beat(4))
     expect(engine.core.status().mayVote).toBe(false)
     expect(of(engine.receive(N2, appendOf(LOG, 5, 4, { term: 1 })), 'repaired')).toHaveLength(1)
@@ -77,6 +90,7 @@ describe('a damaged node', () => {
     engine.receive(N3, appendOf(other, 3, 3, { term: 2 }))
     expect(of(engine.stored(engine.writes.length), 'repaired')).toEqual([])
     engine.receive(N3, appendOf(other, 4, 4, { term: 2 }))
+    engine.stored()
     expect(of(engine.stored(), 'repaired')).toHaveLength(1)
   })
 
@@ -100,7 +114,7 @@ describe('a damaged node', () => {
   })
 
   it('believes a commit index only as far as an append has shown the logs to agree', () => {
-    const engine = new Engine({ log: LOG, term: 1, mayVote: false })
+    const engine = new Engine({ log: LOG, term: 1, mayVote: false, votedFor: N2 })
     engine.receive(N2, beat(4, { commitIndex: 4 }))
     expect(engine.core.status().commitIndex).toBe(0)
     engine.receive(N2, appendOf(LOG, 2, 2, { term: 1 }))
@@ -111,7 +125,7 @@ describe('a damaged node', () => {
 
 describe('a node that is told of a commit beyond its log', () => {
   it('has lost what it acknowledged: it says so, votes no more, and is repaired like any damaged node', () => {
-    const engine = new Engine({ log: LOG.slice(0, 2), term: 1 })
+    const engine = new Engine({ log: LOG.slice(0, 2), term: 1, votedFor: N2 })
     const effects = engine.receive(N2, beat(4, { commitIndex: 3 }))
     expect(of(effects, 'damaged')).toMatchObject([{ lastIndex: 2 }])
     expect(engine.core.status()).toMatchObject({ mayVote: false, commitIndex: 0 })

@@ -219,6 +219,21 @@ test('the first segment that the base names must be there', async () => {
   expect((await open(files)).restored).toMatchObject({ mayVote: true, lastIndex: 20, hardState: { term: 3 } })
 })
 
+test('the base tells of its term where everything else is lost', async () => {
+  const files = await freshFiles()
+  const entries = makeEntries(null, 12, 5)
+  const log = await open(files)
+  await log.append([storeVote(5, 'n2'), storeEntries(entries)])
+  await log.append([storeBase(baseAt(at(entries, 12)))])
+  const path = segmentPath(1)
+  files.replace(path, new Uint8Array(files.content(path).length))
+  const lost = await open(files)
+  expect(lost.restored).toMatchObject({ mayVote: false, base: { index: 12 }, lastIndex: 12, hardState: { term: 5 } })
+  await lost.markRepaired()
+  await lost.close()
+  expect((await open(files)).restored).toMatchObject({ mayVote: true, lastIndex: 12, hardState: { term: 5 } })
+})
+
 test('a log that lost entries below its base is damaged', async () => {
   const { files, log, entries } = await filled(4)
   const path = segmentPath(1)

@@ -3,6 +3,7 @@
  * restarts, compaction and reset, and that new damage is still found, at the old place too.
  */
 import { expect, test } from 'vitest'
+import type { Entry } from '../../src/consensus/entry.js'
 import { logIndex } from '../../src/consensus/types.js'
 import { verifyLog } from '../../src/storage/log-verify.js'
 import type { MemoryFiles } from '../../src/storage/memory-files.js'
@@ -60,6 +61,41 @@ test('damage counts until it is marked as repaired, and the evidence stays', asy
   }
   expect(files.content(segmentPath(1))).toEqual(evidence)
 })
+
+test.each(['the sync of its header failed', 'the sync of its name failed'] as const)(
+  'a segment behind damage is durable although %s when it was made',
+  async (what) => {
+    let failing: string | null = null
+    const files = await freshFiles({
+      // Nothing that is not synced survives.
+      random: () => 0.9,
+      fault: (operation) => {
+        if (operation !== failing) return undefined
+        failing = null
+        return { kind: 'error', code: 'EIO' }
+      },
+    })
+    const log = await open(files)
+    await log.append([storeVote(1, 'n3'), storeEntries(entries.slice(0, 4))])
+    const end = files.content(segmentPath(1)).length
+    await log.append([storeEntries(entries.slice(4, 6))])
+    await log.append([storeEntries(entries.slice(6, 8))])
+    files.flipBit(segmentPath(1), end + 70, 1)
+    const damagedLog = await open(files)
+    failing = what === 'the sync of its header failed' ? 'datasync' : 'syncDirectory'
+    await expect(damagedLog.append([storeEntries(entries.slice(4, 6))])).rejects.toMatchObject({
+      code: 'StorageFailed',
+    })
+    files.kill()
+    if (what === 'the sync of its header failed') await files.syncDirectory(LOG)
+    const again = await open(files)
+    await again.append([storeVote(7, 'n2'), storeEntries(entries.slice(4))])
+    files.crash()
+    const last = await open(files)
+    expect(last.restored).toMatchObject({ lastIndex: 12, hardState: { term: 7, votedFor: 'n2' } })
+    expect(last.report.problems).toMatchObject([{ kind: 'damageResumed' }])
+  },
+)
 
 test('a repair without a single new entry holds', async () => {
   const files = await freshFiles()
@@ -122,4 +158,40 @@ test('damage outlives the segments that show it: compaction and reset do not rep
     expect(whole.restored).toMatchObject({ mayVote: true, hardState: { term: 11 } })
     expect((await verifyLog(files, LOG, LOOK)).ok).toBe(true)
   }
+})
+
+test('a loss that only a leader knew of is remembered until it is repaired, and again the next time', async () => {
+  const files = await freshFiles()
+  let log = await open(files)
+  await log.append([storeVote(3, 'n2'), storeEntries(entries)])
+  for (let i = 0; i < 2; i++) {
+    await log.markDamaged()
+    files.crash()
+    log = await open(files, { provenIndex: 12 })
+    expect(log.restored).toMatchObject({ mayVote: false, lastIndex: 12, commitIndex: 0, hardState: { term: 3 } })
+    // Compaction does not make it forget.
+    await log.append([storeBase(baseAt(entries[4 + i] as Entry))])
+    await log.close()
+    log = await open(files)
+    expect(log.restored.mayVote).toBe(false)
+    await log.markRepaired()
+    files.crash()
+    log = await open(files)
+    expect(log.restored).toMatchObject({ mayVote: true, lastIndex: 12, hardState: { term: 3 } })
+  }
+  await log.close()
+  expect((await verifyLog(files, LOG, LOOK)).ok).toBe(true)
+})
+
+test('unrepaired damage is named once, however often the log is opened and compacted', async () => {
+  const { files, log } = await damaged()
+  await log.append([storeEntries(entries.slice(4))])
+  const sizes: number[] = []
+  for (let i = 0; i < 4; i++) {
+    const again = await open(files)
+    await again.append([storeBase(baseAt(entries[5 + i] as Entry))])
+    sizes.push(files.content(`${LOG}/base`).length)
+    await again.close()
+  }
+  expect(new Set(sizes).size).toBe(1)
 })

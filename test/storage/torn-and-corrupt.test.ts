@@ -241,3 +241,18 @@ test('a segment that was made ready and never used is removed', async () => {
     expect(await files.readdir(LOG)).toEqual(['0000000000000001.seg'])
   }
 })
+
+test('an entry behind the damage tells of its term where the vote is lost', async () => {
+  const files = await freshFiles()
+  const entries = makeEntries(null, 12, 5)
+  const log = await open(files)
+  await log.append([storeVote(5, 'n3')])
+  const end = files.content(PATH).length
+  for (const entry of entries) await log.append([storeEntries([entry])])
+  files.flipBit(PATH, end - 10, 1)
+  const damaged = await open(files)
+  expect(damaged.restored).toMatchObject({ mayVote: false, lastIndex: 0, hardState: { term: 5, votedFor: null } })
+  await damaged.append([storeEntries(entries)])
+  await damaged.markRepaired()
+  expect((await open(files)).restored).toMatchObject({ mayVote: true, lastIndex: 12, hardState: { term: 5 } })
+})

@@ -2,7 +2,8 @@
  * A node whose log was damaged, or lost what it had acknowledged, must not vote: its vote could elect a
  * leader that lacks what its acknowledgement helped to commit. It is whole again once its log agrees
  * with the leader's up to where that ended at first contact: whatever this node can have acknowledged,
- * to this leader or an earlier one, and was committed, lies at or below (docs/consensus/divergence.md).
+ * to this leader or an earlier one, and was committed, lies at or below (docs/consensus/divergence.md). A
+ * vote of the present term that may be lost too is taken for given to that leader.
  */
 import type { LogIndex, NodeId } from '../types.js'
 import { refuseAt } from './appends.js'
@@ -33,6 +34,12 @@ export function finishRepair(raft: RaftState): void {
   const { repairTarget } = raft
   if (raft.mayVote || repairTarget === null) return
   if (raft.agreedIndex < repairTarget || raft.writes.durableIndex < repairTarget) return
+  // The vote of this term may be among what was lost: it is given to the leader, so that no other gets it.
+  if (raft.votedFor === null) {
+    raft.votedFor = raft.leader
+    raft.persistHardState()
+  }
+  if (raft.writes.hardStateWrite !== undefined) return
   raft.mayVote = true
   raft.repairTarget = null
   raft.emit({ type: 'repaired' })
