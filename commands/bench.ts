@@ -1,8 +1,7 @@
 /** `knhk bench`. */
 import * as Flags from '@oclif/core/flags'
-import { KnhkError } from '../src/base/error.js'
 import { ClusterCommand, clusterFlags } from '../src/terminal/cluster-command.js'
-import { countFlag, countFlagWithDefault, durationFlag } from '../src/terminal/flags.js'
+import { countFlag, countFlagWithDefault, durationFlag, shareFlag } from '../src/terminal/flags.js'
 import { READ_EXIT_CODES } from '../src/terminal/operation-report.js'
 import * as schema from '../src/terminal/schema.js'
 
@@ -33,6 +32,7 @@ from there. --history writes every operation with its times (NDJSON), for a line
     connections: schema.integer,
     rate: schema.nullable(schema.number),
     durationSeconds: schema.number,
+    backlog: schema.integer,
     histogram: schema.list(schema.list(schema.number)),
   })
   static override baseFlags = clusterFlags
@@ -43,12 +43,7 @@ from there. --history writes every operation with its times (NDJSON), for a line
     duration: durationFlag('How long to measure.', 10_000),
     warmup: durationFlag('How long to run before measuring.', 1_000),
     'value-size': countFlagWithDefault('Bytes per value.', 1, 1_000_000, 128),
-    'read-share': Flags.custom<number>({
-      summary: 'Share of linearizable reads, 0 to 1.',
-      helpValue: 'R',
-      default: 0,
-      parse: async (text) => parseShare(text),
-    })(),
+    'read-share': shareFlag('Share of linearizable reads, 0 to 1.', 0),
     rate: countFlag('Operations per second to offer; as fast as they are answered if absent.', 1, 10_000_000),
     keys: countFlagWithDefault('Distinct keys.', 1, 10_000_000, 10_000),
     connections: countFlagWithDefault('TLS connections that the clients share.', 1, 1_024, 1),
@@ -57,8 +52,9 @@ from there. --history writes every operation with its times (NDJSON), for a line
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Bench)
-    const { benchOutput, measure } = await import('../src/terminal/bench.js')
+    const { benchOutput, measure, progressText } = await import('../src/terminal/bench/measure.js')
     const progress = await this.progress('warming up')
+    const text = progressText(flags.duration)
     const report = await measure({
       choice: this.targetChoice(flags),
       target: this.session?.connection.target ?? null,
@@ -73,7 +69,7 @@ from there. --history writes every operation with its times (NDJSON), for a line
         keys: flags.keys,
         connections: Math.min(flags.connections, flags.clients),
         signal: this.signal,
-        onProgress: (done, elapsedMs) => progress.update(`${done} operations in ${Math.round(elapsedMs / 1000)} s`),
+        onProgress: (done, elapsedMs) => progress.update(text(done, elapsedMs)),
         ...(flags.rate === undefined ? {} : { rate: flags.rate }),
         ...(flags.history === undefined ? {} : { historyFile: flags.history }),
       },
@@ -81,11 +77,4 @@ from there. --history writes every operation with its times (NDJSON), for a line
     this.signal.throwIfAborted()
     await this.print(benchOutput(report))
   }
-}
-
-function parseShare(text: string): number {
-  const share = /^\d(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN
-  if (!(share >= 0 && share <= 1))
-    throw new KnhkError('InvalidArgument', `${JSON.stringify(text)} is not a share of 0 to 1`)
-  return share
 }

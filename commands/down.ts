@@ -1,4 +1,4 @@
-/** `knhk down`, also as `knhk cluster down`. */
+/** `knhk down`. */
 import { resolve } from 'node:path'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../src/terminal/base-command.js'
@@ -8,12 +8,8 @@ import * as schema from '../src/terminal/schema.js'
 const GRACE_MS = 10_000
 
 export default class Down extends BaseCommand {
-  static override aliases = ['cluster:down']
   static override summary = 'Stop all nodes of a local cluster, cleanly; its data stays.'
-  static override examples = [
-    '<%= config.bin %> down --dir ./demo',
-    '<%= config.bin %> cluster down --dir ./demo --json',
-  ]
+  static override examples = ['<%= config.bin %> down --dir ./demo', '<%= config.bin %> down --dir ./demo --json']
   static override impact = 'write' as const
   static override exitCodes = [6]
   static override schema = schema.record({
@@ -31,7 +27,7 @@ export default class Down extends BaseCommand {
   }
 
   async run(): Promise<void> {
-    const { flags } = await this.parse(Down)
+    const { flags } = await this.parse(this.ctor as typeof Down)
     const [{ stopLocalCluster }, { defaultClusterDirectory }] = await Promise.all([
       import('../src/cluster/stop-local.js'),
       import('../src/cluster/user-directories.js'),

@@ -15,6 +15,15 @@ export default class Propose extends ClusterCommand {
   { "type": "CreateCase", "caseId": UUID, "specId": UUID, "data": {...} }
   { "type": "UpdateCaseState", "caseId": UUID, "newState": "running|suspended|completed|failed|cancelled", "error": TEXT }
   { "type": "Custom", "operation": "kv.put|kv.get|kv.delete|kv.cas", "data": { "key": K, "value": V, "expected": V or null } }
+  { "type": "DeployOverlay", "overlayId": ID, "base": HASH, "scope": {...}, "changes": [...] }
+  { "type": "AdvanceOverlay", "overlayId": ID, "to": "Test|Validate|Promote|Promoted" }
+  { "type": "RollbackOverlay", "overlayId": ID, "reason": TEXT }
+  { "type": "ComposeOverlays", "overlayId": ID, "strategy": "Sequential|Parallel|Merge", "overlays": [ID, ID] }
+  { "type": "SetOverlayMode", "mode": "Normal|Conservative|Frozen" }
+  { "type": "ApplyPolicy", "policyId": ID, "policy": {...} }, { "type": "RetractPolicy", "policyId": ID }
+  { "type": "SetClient", "clientId": ID, "publicKey": BASE64, "role": ROLE }, { "type": "RemoveClient", "clientId": ID }
+  { "type": "SetQuota", "casesMax": N, … }, { "type": "PurgeCases", "caseIds": [UUID, …] }
+  { "type": "Approved", "operation": {...}, "approvals": [...] }, as \`policy approve\` prints it
 Every line is tried and has its own outcome. Exit code 0: all applied; 1: some rejected; 6: the outcome of some is unknown.`
   static override examples = [
     '<%= config.bin %> propose --file cases.ndjson',

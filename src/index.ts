@@ -6,6 +6,7 @@
 export { type ErrorDetails, hasCode, KnhkError } from './base/error.js'
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.js'
 export { type BenchOptions, type BenchReport, runBench } from './client/bench.js'
+export { type Change, type ChangesOptions, watchChanges } from './client/changes.js'
 export {
   type CallOptions,
   type Client,
@@ -45,12 +46,25 @@ export type {
 } from './consensus/types.js'
 export { loadKeyPair, writeKeyFiles } from './crypto/key-files.js'
 export { generateKeyPair, type KeyPair } from './crypto/keys.js'
+export type { Extensions } from './node/compose.js'
 export { createLogger } from './node/logger.js'
 export type { Logger, LogLevel } from './node/ports.js'
-export { type RunningNode, type StartOptions, startNode } from './node/start.js'
+export { type HttpAddress, type RunningNode, type StartOptions, startNode } from './node/start.js'
 export { SimulatedClient } from './simulator/client.js'
 export { SimulatedCluster, type SimulatedClusterOptions } from './simulator/cluster.js'
+export type { ConsensusMetrics } from './telemetry/consensus-metrics.js'
+export {
+  type CustomCall,
+  type CustomOperation,
+  customHandler,
+  type HandlerState,
+  reject,
+} from './workflow/custom-handlers.js'
 export { kvOperation } from './workflow/kv-codec.js'
 export { WorkflowMachine } from './workflow/machine.js'
 export { operationFromJson, operationToJson } from './workflow/operation-json.js'
 export type { CaseState, KvOperation, Operation, OperationResult } from './workflow/operations.js'
+export type { OverlayChange, OverlayOperation, OverlayPhase, OverlayScope } from './workflow/overlays/overlay.js'
+export type { Approval, Quotas } from './workflow/policies/operation.js'
+export type { DoctrineRule, Policy, PolicyElement, RuleConstraint } from './workflow/policies/policy.js'
+export type { RuleSubject, RuleType } from './workflow/policies/rule-types.js'

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import * as Flags from '@oclif/core/flags'
 import { ClusterCommand, clusterFlags } from '../../src/terminal/cluster-command.js'
-import { OPERATION_SCHEMA, submitOperation, WRITE_EXIT_CODES } from '../../src/terminal/operation-report.js'
+import { OPERATION_SCHEMA, placeText, submitOperation, WRITE_EXIT_CODES } from '../../src/terminal/operation-report.js'
 
 export default class CaseCreate extends ClusterCommand {
   static override summary = 'Create a case.'
@@ -34,7 +34,7 @@ export default class CaseCreate extends ClusterCommand {
     await this.print({
       value: report,
       ids: [String(report.result.caseId)],
-      text: () => `case ${report.result.caseId} is created (index ${report.index})`,
+      text: () => `case ${report.result.caseId} is created ${placeText(report)}`,
     })
   }
 }

@@ -1,5 +1,6 @@
 /** `knhk cluster init`. */
 import * as Flags from '@oclif/core/flags'
+import type { InitOptions } from '../../src/cluster/init.js'
 import { BaseCommand } from '../../src/terminal/base-command.js'
 import { countFlag, outputFlags } from '../../src/terminal/flags.js'
 import * as schema from '../../src/terminal/schema.js'
@@ -62,13 +63,18 @@ with --member-key; their data directory is made there, by \`knhk node start --in
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ClusterInit)
-    const { askInitOptions, initOptions, initOutput } = await import('../../src/terminal/cluster-init.js')
     const asks =
       this.given.size === 0 && process.stdin.isTTY === true && process.stderr.isTTY === true && this.session === null
-    const options = asks ? await askInitOptions(this.signal) : await initOptions(flags)
+    const { initOptions, initOutput } = await import('../../src/terminal/cluster-init.js')
+    const options = asks ? await this.#ask(flags.dir ?? null) : await initOptions(flags)
     const { initCluster } = await import('../../src/cluster/init.js')
     const made = await initCluster(options)
     if (!made.created) this.note(`${made.dir} holds a cluster already; it is left as it is`)
     await this.print(initOutput(made))
+  }
+
+  async #ask(dir: string | null): Promise<InitOptions> {
+    const { askInitOptions } = await import('../../src/terminal/init-wizard.js')
+    return askInitOptions({ dir, signal: this.signal, note: (text) => this.note(text) })
   }
 }

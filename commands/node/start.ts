@@ -28,6 +28,11 @@ the first time. Never use it for a member that took part before: it would forget
       env: 'KNHK_LISTEN',
       helpValue: 'HOST:PORT',
     }),
+    http: Flags.string({
+      summary: 'Open the HTTP port here instead of where the cluster file says; "off" for none.',
+      env: 'KNHK_HTTP',
+      helpValue: 'HOST:PORT',
+    }),
     'log-level': Flags.option({ options: ['debug', 'info', 'warn', 'error'] as const })({
       summary: 'Least level that is logged.',
       env: 'KNHK_LOG_LEVEL',
@@ -50,6 +55,7 @@ the first time. Never use it for a member that took part before: it would forget
       ...files,
       initialize: flags.init,
       listen: flags.listen ?? null,
+      http: flags.http ?? null,
       logLevel: flags['log-level'],
       version: this.config.version,
       signal: this.signal,

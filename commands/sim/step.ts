@@ -23,16 +23,16 @@ docs/testing/scenarios.md has the format.`
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(SimStep)
-    const { runSimStep } = await import('../../src/terminal/sim-step.js')
+    const { runSimStep, standardInputLines } = await import('../../src/terminal/sim-step.js')
+    const { session } = this
+    const own = session === null ? standardInputLines(this.signal) : null
     const isClean = await runSimStep({
       file: args.file ?? null,
       seed: flags.seed,
       nodes: flags.nodes,
-      input: process.stdin,
-      isTerminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+      readLine: own?.readLine ?? ((prompt) => session?.readLine(prompt) ?? Promise.resolve(null)),
       write: (text) => this.write(text),
-      signal: this.signal,
-    })
+    }).finally(() => own?.close())
     if (!isClean) this.endWith(10)
   }
 }

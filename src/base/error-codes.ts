@@ -34,6 +34,26 @@ export const ERROR_CODES = {
     'See docs/limits.md for sizes and formats.',
   ),
   UnknownOperation: rejected('No handler has this operation name.', 'Built in: kv.put, kv.get, kv.delete, kv.cas.'),
+  PolicyViolation: rejected(
+    'A policy or a Mandatory rule in force forbids the operation.',
+    'The details name it; `knhk policy effective` and `knhk policy list` show what is in force.',
+  ),
+  PolicyExceedsDoctrine: rejected(
+    'The policy allows more than the doctrine does.',
+    'The details name the field and its bound; `knhk policy effective` shows the doctrine.',
+  ),
+  ApprovalRequired: rejected(
+    'A rule asks for more signed approvals of this operation.',
+    'Have it signed with `knhk policy approve`, then propose what that prints.',
+  ),
+  InvalidApproval: rejected(
+    'An approval is expired, used before, of the wrong client, or not of this operation.',
+    'Have this very operation signed again with `knhk policy approve`.',
+  ),
+  UnknownRuleType: rejected(
+    'No program registered this type of rule.',
+    'A rule of type Custom needs a node that was built with its ruleType.',
+  ),
   SessionExpired: rejected(
     'The session is unknown: closed, expired after an hour, or evicted.',
     'Open a new session. Whether an unanswered operation of the old one was applied has to be read back.',
@@ -56,11 +76,67 @@ export const ERROR_CODES = {
     summary: 'An ordered session missed an earlier operation.',
     hint: 'Send the missing sequence number first; the client library does this by itself.',
   },
+  // Overlays.
+  EmptyScope: rejected('The scope of the overlay names nothing.', 'Name at least a workflow, pattern, guard or tag.'),
+  EmptyChanges: rejected('The overlay has no changes.', 'docs/workflow/overlays.md lists the changes there are.'),
+  ChangeOutsideScope: rejected(
+    'The overlay changes something that its scope does not name.',
+    'Name the pattern or guard in the scope, or leave the change out.',
+  ),
+  ConflictingChanges: rejected(
+    'Two changes say different things about one guard, pattern, resource, custom type or performance target.',
+    'Keep one of them, or deploy two overlays and compose them with strategy Sequential.',
+  ),
+  OverlappingScopes: rejected(
+    'Overlays that are composed in parallel have something in common.',
+    'Compose them with strategy Merge or Sequential.',
+  ),
+  ObligationUnmet: rejected(
+    'The configuration would break a critical obligation.',
+    'docs/workflow/overlays.md lists the obligations: Q1 to Q5, at most 8 ticks, doctrine.',
+  ),
+  ModeNotNormal: rejected(
+    'The configuration may change only in mode Normal.',
+    'See `knhk overlay mode show`; `knhk overlay mode set Normal` allows changes again.',
+  ),
+  InvalidPhaseTransition: rejected(
+    'The overlay is in a phase from which this is not possible.',
+    'Phases: Shadow, Test, Validate, Promote, Promoted, one after the other; see `knhk overlay get ID`.',
+  ),
+  NotHead: rejected(
+    'A promoted overlay can be rolled back only while it is the head of the configuration.',
+    'Roll back the overlays promoted after it first; `knhk overlay chain` shows them.',
+  ),
+  GenesisRollback: rejected('The genesis snapshot cannot be rolled back.', 'There is nothing before it.'),
+  OverlayLimit: rejected('The overlay is over a limit.', 'docs/limits.md has the limits of overlays.'),
+  PatternDisabled: rejected(
+    'The active configuration disables the pattern that this would use.',
+    'See it with `knhk overlay sigma`; an overlay with TogglePattern enables it again.',
+  ),
+  GuardViolation: rejected(
+    'A guard of the active configuration forbids this.',
+    'See the guards with `knhk overlay sigma`; an overlay with ModifyGuard changes one.',
+  ),
+  ConcurrencyLimit: {
+    exit: 1,
+    retryable: true,
+    summary: 'As many cases run as the active configuration allows.',
+    hint: 'Wait until one ends, or raise the resource concurrency by an overlay.',
+  },
   // Conflicts.
+  IncompatibleBase: conflict(
+    'The overlay was made against a snapshot that is not the active one.',
+    'Look at the active one with `knhk overlay sigma`, and deploy the overlay again, under another id, against it.',
+  ),
+  OverlayExists: conflict(
+    'An overlay with this id exists.',
+    'Choose another id, or look at the existing one with `knhk overlay get ID`.',
+  ),
   CaseExists: conflict(
     'A case with this id exists.',
     'Choose another --case-id, or read the existing one with `knhk case get UUID`.',
   ),
+  ClientExists: conflict('Another key has this client id.', 'Choose another id, or remove that client first.'),
   CompareMismatch: conflict(
     'The current value is not the expected one.',
     'Read the key again and retry with the value you see.',
@@ -71,10 +147,16 @@ export const ERROR_CODES = {
   ),
   // Not found.
   CaseNotFound: missing('There is no case with this id.', 'List cases with `knhk case list`.'),
+  OverlayNotFound: missing('There is no overlay with this id.', 'List overlays with `knhk overlay list`.'),
+  PolicyNotFound: missing('There is no policy with this id.', 'List policies with `knhk policy list`.'),
   KeyNotFound: missing('There is no value under this key.', 'List keys with `knhk kv list`.'),
   NotFound: missing(
     'Something that was named does not exist.',
     'Check the name; `--help` of the command says where it looks.',
+  ),
+  ChangesGone: missing(
+    'The log begins later: that change is compacted away, and in the state.',
+    'Read the state by queries, then follow the changes from the index of that answer.',
   ),
   SnapshotGone: missing(
     'The snapshot is no longer there; a newer one took its place.',
@@ -148,6 +230,12 @@ export const ERROR_CODES = {
     'The key has no right to do this.',
     'Use a key with a sufficient role: reader < writer < operator < admin.',
   ),
+  QuotaExceeded: {
+    exit: 8,
+    retryable: true,
+    summary: 'A quota of the cluster is used up.',
+    hint: 'Wait for retryAfterMs where the details give one; `knhk cluster quotas show` shows the quotas.',
+  },
   UnknownKey: refused(
     'The node does not know this key.',
     'Connect with a key that the cluster file or the cluster lists.',

@@ -26,11 +26,15 @@ export interface ClientOptions {
   readonly endpoints?: readonly string[]
   /** Default deadline of every call; 10,000. */
   readonly timeoutMs?: number
+  /** For calls that name none of their own. */
+  readonly traceparent?: string
 }
 
 export interface CallOptions {
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
+  /** A W3C `traceparent`: the spans of the nodes about what is submitted join that trace. Ignored in any other form. */
+  readonly traceparent?: string
 }
 
 /** Where in the log something happened, and what that rests on. */

@@ -49,6 +49,8 @@ export interface BenchReport {
   readonly connections: number
   readonly rate: number | null
   readonly durationSeconds: number
+  /** Operations of an open loop that were due and not begun at the end: the cluster cannot bear the rate. */
+  readonly backlog: number
   /** [latency in ms, operations] per bucket. */
   readonly histogram: readonly (readonly [number, number])[]
 }
@@ -93,6 +95,7 @@ class BenchRun {
   #done = 0
   #errors = 0
   #open = 0
+  #backlog = 0
   #onDrained: (() => void) | undefined
 
   constructor(options: BenchOptions, slots: readonly Slot[], history: BenchHistory | null) {
@@ -133,16 +136,22 @@ class BenchRun {
   #openLoop(rate: number): () => void {
     const requestsPerMs = rate / this.#options.batch / 1000
     const startMs = performance.now()
+    const dueNow = () => Math.floor((performance.now() - startMs) * requestsPerMs)
     let scheduled = 0
     const timer = setInterval(() => {
-      const due = Math.floor((performance.now() - startMs) * requestsPerMs)
+      const due = dueNow()
       for (; scheduled < due; scheduled++) {
         const slot = this.#idle.pop()
         if (slot === undefined) break
         this.#issue(slot, startMs + scheduled / requestsPerMs)
       }
     }, 1)
-    return () => clearInterval(timer)
+    return () => {
+      clearInterval(timer)
+      // Within one tick of the timer nothing can have begun.
+      const late = dueNow() - scheduled
+      this.#backlog = this.#idle.length > 0 ? 0 : late * this.#options.batch
+    }
   }
 
   #issue(slot: Slot, scheduledMs: number): void {
@@ -241,6 +250,7 @@ class BenchRun {
       connections,
       rate: rate ?? null,
       durationSeconds: elapsedMs / 1000,
+      backlog: this.#backlog,
       histogram: [...histogram.buckets()],
     }
   }

@@ -23,7 +23,7 @@ import {
 } from '../transport/client-protocol.js'
 import { TRANSPORT_LIMITS } from '../transport/limits.js'
 import type { Links } from './links.js'
-import { isChange, LEADER_IS_BUSY, NEW, type Pending, RETRYABLE, unknownBehind } from './pending.js'
+import { ANY_MEMBER, isChange, LEADER_IS_BUSY, Pending, RETRYABLE, unknownBehind } from './pending.js'
 import { Seeker } from './seeker.js'
 
 /** Told once how a request ended. */
@@ -79,31 +79,21 @@ export class Channel {
   propose(payload: Uint8Array, timeoutMs: number, callback: RequestCallback): number {
     const number = this.#number()
     writeProposeHeader(payload, number)
-    this.#submit({
-      ...NEW,
-      number,
-      type: CLIENT_FRAME.propose,
-      payload,
-      expiresAtMs: performance.now() + timeoutMs,
-      onAnswer: (payload) => callback(decodeApplied(payload), null),
-      onError: (error) => callback(null, error),
-    })
+    const frame = { number, type: CLIENT_FRAME.propose, payload }
+    const onAnswer = (answer: Uint8Array): void => callback(decodeApplied(answer), null)
+    const onError = (error: KnhkError): void => callback(null, error)
+    this.#submit(new Pending(frame, ANY_MEMBER, performance.now() + timeoutMs, onAnswer, onError))
     return number
   }
 
   /** Sends an order to the leader, or to `member`. `callback` is told once; never before this call returns. */
   order(order: ClientOrder, member: string | null, timeoutMs: number, callback: OrderCallback): number {
     const number = this.#number()
-    this.#submit({
-      ...NEW,
-      number,
-      type: CLIENT_FRAME.order,
-      payload: encodeOrder({ requestNumber: number, order }),
-      expiresAtMs: performance.now() + timeoutMs,
-      member,
-      onAnswer: (payload, from) => callback(decodeOrdered(payload), null, from),
-      onError: (error, from) => callback(null, error, from),
-    })
+    const frame = { number, type: CLIENT_FRAME.order, payload: encodeOrder({ requestNumber: number, order }) }
+    const onAnswer = (answer: Uint8Array, from: string): void => callback(decodeOrdered(answer), null, from)
+    const onError = (error: KnhkError, from: string): void => callback(null, error, from)
+    const route = { member, once: false }
+    this.#submit(new Pending(frame, route, performance.now() + timeoutMs, onAnswer, onError))
     return number
   }
 
@@ -120,17 +110,12 @@ export class Channel {
     callback: QueryCallback,
   ): number {
     const number = this.#number()
-    this.#submit({
-      ...NEW,
-      number,
-      type: CLIENT_FRAME.query,
-      payload: encodeQuery({ requestNumber: number, read: query.read, name: query.name, args: query.args }),
-      expiresAtMs: performance.now() + timeoutMs,
-      member: query.member,
-      once: query.once ?? false,
-      onAnswer: (payload, member) => callback(decodeQueryAnswer(payload), null, member),
-      onError: (error, member) => callback(null, error, member),
-    })
+    const { read, name, args, member, once = false } = query
+    const payload = encodeQuery({ requestNumber: number, read, name, args })
+    const frame = { number, type: CLIENT_FRAME.query, payload }
+    const onAnswer = (answer: Uint8Array, from: string): void => callback(decodeQueryAnswer(answer), null, from)
+    const onError = (error: KnhkError, from: string): void => callback(null, error, from)
+    this.#submit(new Pending(frame, { member, once }, performance.now() + timeoutMs, onAnswer, onError))
     return number
   }
 

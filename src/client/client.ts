@@ -31,6 +31,8 @@ export interface ClientCoreOptions {
   readonly clientKey: Uint8Array
   readonly protocol: string
   readonly timeoutMs: number
+  /** The trace context of calls that name none; empty for none. */
+  readonly trace: Uint8Array
 }
 
 const STATUS_TIMEOUT_MS = 2000
@@ -63,6 +65,7 @@ export class ClusterClient implements Client {
       ordered,
       clientKey: this.#options.clientKey,
       timeoutMs: this.#options.timeoutMs,
+      trace: this.#options.trace,
     })
   }
 

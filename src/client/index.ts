@@ -4,6 +4,7 @@ import type { ClientOptions } from './api.js'
 import { Channel } from './channel.js'
 import { ClusterClient } from './client.js'
 import { Links } from './links.js'
+import { traceBytes } from './trace-bytes.js'
 
 export type * from './api.js'
 export { ClusterClient } from './client.js'
@@ -37,5 +38,6 @@ export async function connectClient(options: ClientOptions): Promise<ClusterClie
     clientKey: key.publicKey,
     protocol: configuration.protocol,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    trace: traceBytes(options.traceparent),
   })
 }

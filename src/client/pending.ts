@@ -6,7 +6,11 @@ import { KnhkError } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import { CLIENT_FRAME } from '../transport/client-protocol.js'
 
-export interface Pending {
+type OnAnswer = (payload: Uint8Array, member: string) => void
+type OnError = (error: KnhkError, member: string) => void
+
+/** A class, so that all have one shape: object spreads here cost the client most of its time under load. */
+export class Pending {
   readonly number: number
   readonly type: number
   readonly payload: Uint8Array
@@ -15,13 +19,30 @@ export interface Pending {
   readonly member: string | null
   /** Ends with the link to its member instead of being sent again. */
   readonly once: boolean
-  readonly onAnswer: (payload: Uint8Array, member: string) => void
-  readonly onError: (error: KnhkError, member: string) => void
+  readonly onAnswer: OnAnswer
+  readonly onError: OnError
   /** Where it was sent and not yet answered. */
-  sentTo: string | null
+  sentTo: string | null = null
   /** Some node may have put it into its log. */
-  maybeApplied: boolean
-  lastRefusal: KnhkError | null
+  maybeApplied = false
+  lastRefusal: KnhkError | null = null
+
+  constructor(
+    frame: { readonly number: number; readonly type: number; readonly payload: Uint8Array },
+    route: { readonly member: string | null; readonly once: boolean },
+    expiresAtMs: number,
+    onAnswer: OnAnswer,
+    onError: OnError,
+  ) {
+    this.number = frame.number
+    this.type = frame.type
+    this.payload = frame.payload
+    this.expiresAtMs = expiresAtMs
+    this.member = route.member
+    this.once = route.once
+    this.onAnswer = onAnswer
+    this.onError = onError
+  }
 }
 
 /** Refusals that pass: the request is sent again until its deadline. */
@@ -36,8 +57,8 @@ export const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
 /** Of these, the ones that say nothing against the leader. */
 export const LEADER_IS_BUSY: ReadonlySet<ErrorCode> = new Set(['ResourceExhausted', 'ChangeInProgress'])
 
-/** What every request begins with. */
-export const NEW = { member: null, once: false, sentTo: null, maybeApplied: false, lastRefusal: null } as const
+/** To whoever leads (requests, orders) or is there (queries), again and again until the deadline. */
+export const ANY_MEMBER = { member: null, once: false } as const
 
 /** Changes something if it arrives, so it goes to the leader and its outcome matters. */
 export function isChange(pending: Pending): boolean {

@@ -13,6 +13,7 @@ import type { CallOptions, Session, SettledOperation } from './api.js'
 import type { Channel } from './channel.js'
 import { proposePayload } from './propose-payload.js'
 import { SequenceWindow } from './sequence-window.js'
+import { traceBytes } from './trace-bytes.js'
 
 const GAP_RETRY_MS = 10
 /** Requests of an ordered session whose outcome is not known; with more, nothing new is taken. */
@@ -24,6 +25,8 @@ export interface SessionOptions {
   readonly ordered: boolean
   readonly clientKey: Uint8Array
   readonly timeoutMs: number
+  /** The trace context of calls that name none. */
+  readonly trace: Uint8Array
 }
 
 /** Told once: the frame and its results, or an error. */
@@ -39,6 +42,7 @@ interface Attempt {
   readonly first: number
   readonly expiresAtMs: number
   readonly callback: RawCallback
+  readonly trace: Uint8Array
   /** Of the sending under way. */
   number: number
   /** Runs between two sendings. */
@@ -51,6 +55,7 @@ export class ClientSession implements Session {
   readonly #channel: Channel
   readonly #clientKey: Uint8Array
   readonly #timeoutMs: number
+  readonly #trace: Uint8Array
   readonly #window = new SequenceWindow()
   readonly #lost = new LostRequests()
 
@@ -60,17 +65,20 @@ export class ClientSession implements Session {
     this.ordered = options.ordered
     this.#clientKey = options.clientKey
     this.#timeoutMs = options.timeoutMs
+    this.#trace = options.trace
   }
 
   async submit(operations: readonly Operation[], options: CallOptions = {}): Promise<SettledOperation[]> {
     const encoded = operations.map(encodeOperation)
     options.signal?.throwIfAborted()
+    const trace = options.traceparent === undefined ? this.#trace : traceBytes(options.traceparent)
     return new Promise((resolve, reject) => {
-      const cancel = this.submitEncoded(encoded, options.timeoutMs ?? this.#timeoutMs, (frame, results, error) => {
+      const answered: RawCallback = (frame, results, error) => {
         options.signal?.removeEventListener('abort', cancel)
         if (frame === null || results === null) reject(error)
         else resolve(results.map((result) => settle(frame, result)))
-      })
+      }
+      const cancel = this.submitEncoded(encoded, options.timeoutMs ?? this.#timeoutMs, answered, trace)
       options.signal?.addEventListener('abort', cancel, { once: true })
     })
   }
@@ -79,7 +87,12 @@ export class ClientSession implements Session {
    * The hot path: operations that are encoded already, one request, no promise. Returns what cancels
    * it. Throws `SequenceTooFar` when the window is full.
    */
-  submitEncoded(operations: readonly Uint8Array[], timeoutMs: number, callback: RawCallback): () => void {
+  submitEncoded(
+    operations: readonly Uint8Array[],
+    timeoutMs: number,
+    callback: RawCallback,
+    trace = this.#trace,
+  ): () => void {
     const { next, ackedBelow } = this.#window
     if (next + operations.length - ackedBelow > SESSION_WINDOW) {
       throw new KnhkError('SequenceTooFar', 'the session window is full: wait for answers first')
@@ -88,8 +101,8 @@ export class ClientSession implements Session {
       throw new KnhkError('SequenceTooFar', 'too many requests of this session have no known outcome: open another one')
     }
     const expiresAtMs = performance.now() + timeoutMs
-    const attempt: Attempt = { operations, first: next, expiresAtMs, callback, number: 0, pause: null }
-    const payload = this.#payload(operations, next)
+    const attempt: Attempt = { operations, first: next, expiresAtMs, callback, trace, number: 0, pause: null }
+    const payload = this.#payload(operations, next, trace)
     this.#window.open(operations.length)
     this.#send(attempt, payload)
     return () => this.#cancel(attempt)
@@ -100,10 +113,10 @@ export class ClientSession implements Session {
   }
 
   /** What is acknowledged is read anew for every sending: it can have moved past a number that was given up. */
-  #payload(operations: readonly Uint8Array[], first: number): Uint8Array {
+  #payload(operations: readonly Uint8Array[], first: number, trace = this.#trace): Uint8Array {
     const { ackedBelow } = this.#window
     const header = { session: this.id, firstSequence: first, ackedBelow, clientKey: this.#clientKey }
-    return proposePayload(header, operations)
+    return proposePayload(header, operations, trace)
   }
 
   #send(attempt: Attempt, payload: Uint8Array): void {
@@ -119,7 +132,7 @@ export class ClientSession implements Session {
         // An earlier request of this session is being sent again; this one follows it.
         attempt.pause = setTimeout(() => {
           attempt.pause = null
-          this.#send(attempt, this.#payload(attempt.operations, attempt.first))
+          this.#send(attempt, this.#payload(attempt.operations, attempt.first, attempt.trace))
         }, GAP_RETRY_MS)
         return
       }

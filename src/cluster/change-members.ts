@@ -25,6 +25,7 @@ export async function addMemberToClusterFile(path: string, member: MemberConfigu
       return [...lines, document.createNode(memberLine({ member, joined: true, removed: false }))]
     known.set('address', member.address)
     known.set('zone', member.zone)
+    if (member.http !== undefined) known.set('http', member.http)
     known.delete('removed')
     return lines
   })

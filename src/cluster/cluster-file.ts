@@ -29,6 +29,8 @@ const MEMBERS_LISTED_MAX = 256
 export const CLIENTS_MAX = 1_000
 const FILE_BYTES_MAX = 1024 * 1024
 const ZONE_LENGTH_MAX = 64
+/** As `http` of a member: it opens no HTTP port. */
+export const HTTP_OFF = 'off'
 const TIMEOUT_MS_MAX = 600_000
 const NAME = /^[a-z0-9-]{1,64}$/
 const ROOT_KEYS: readonly string[] = ['version', 'clusterId', 'protocol', 'members', 'clients', 'settings', 'lineage']
@@ -161,6 +163,7 @@ export function memberLine({ member, joined, removed }: ListedMember): Record<st
     publicKey: formatPublicKey(member.publicKey),
     address: member.address,
     zone: member.zone,
+    ...(member.http === undefined ? {} : { http: member.http }),
     ...(joined ? { joined } : {}),
     ...(removed ? { removed } : {}),
   }
@@ -179,7 +182,7 @@ class Seen {
 }
 
 function parseMember(field: YamlField, seen: Seen): ListedMember {
-  const record = field.record(['id', 'publicKey', 'address', 'zone', 'joined', 'removed'])
+  const record = field.record(['id', 'publicKey', 'address', 'zone', 'http', 'joined', 'removed'])
   const joined = record.optional('joined')?.boolean() ?? false
   const removed = record.optional('removed')?.boolean() ?? false
   const idField = record.required('id')
@@ -196,7 +199,10 @@ function parseMember(field: YamlField, seen: Seen): ListedMember {
   if (zone !== undefined && (zoneText.length === 0 || zoneText.length > ZONE_LENGTH_MAX)) {
     zone.fail(`has to have 1 to ${ZONE_LENGTH_MAX} characters`)
   }
-  return { member: { id: nodeId(id), publicKey, address: address.text(), zone: zoneText }, joined, removed }
+  const http = record.optional('http')
+  if (http !== undefined && http.text() !== HTTP_OFF) http.convert(() => parseAddress(http.text()))
+  const place = { address: address.text(), zone: zoneText, ...(http === undefined ? {} : { http: http.text() }) }
+  return { member: { id: nodeId(id), publicKey, ...place }, joined, removed }
 }
 
 function parseClient(field: YamlField, seen: Seen): ClientConfiguration {

@@ -2,9 +2,16 @@
  * Small file helpers of this room: writing a file so that it is there whole or not at all, and telling
  * a missing file from an unreadable one.
  */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KnhkError } from '../base/error.js'
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
 
 /** Writes `text` to a temporary name, syncs it, renames it into place and syncs the directory. */
 export async function writeFileAtomically(path: string, text: string, mode = 0o644): Promise<void> {

@@ -4,7 +4,7 @@
  * or none; what an interrupted attempt had planned is kept beside it and finished by the next one.
  */
 import { randomUUID } from 'node:crypto'
-import { access, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
 import {
@@ -18,7 +18,7 @@ import { nodeId, type ProtocolName } from '../consensus/types.js'
 import { uuidToBytes } from '../workflow/uuid.js'
 import { CLIENTS_MAX, formatClusterFile, MEMBERS_MAX, parseClusterFile, readClusterFile } from './cluster-file.js'
 import { formatMember } from './data-directories.js'
-import { readTextIfThere, writeFileAtomically } from './files.js'
+import { exists, readTextIfThere, writeFileAtomically } from './files.js'
 import { chooseFreePorts } from './free-ports.js'
 import { ADMIN_CLIENT, clusterPaths, nodePaths } from './layout.js'
 
@@ -137,12 +137,14 @@ function checkPlan({ members, clients = [] }: InitOptions): void {
 }
 
 async function makeMembers(dir: string, plans: readonly MemberPlan[]): Promise<MemberConfiguration[]> {
-  const ports = await chooseFreePorts(plans.filter((plan) => plan.address === null).length)
+  // Two for each: one for peers and clients, one for HTTP.
+  const ports = await chooseFreePorts(2 * plans.filter((plan) => plan.address === null).length)
   const members: MemberConfiguration[] = []
   for (const plan of plans) {
     const address = plan.address ?? `127.0.0.1:${ports.shift()}`
+    const http = plan.address === null ? { http: `127.0.0.1:${ports.shift()}` } : {}
     const publicKey = plan.publicKey ?? (await keyAt(nodePaths(dir, plan.id).key)).publicKey
-    members.push({ id: nodeId(plan.id), publicKey, address, zone: plan.zone ?? LOCAL_ZONE })
+    members.push({ id: nodeId(plan.id), publicKey, address, zone: plan.zone ?? LOCAL_ZONE, ...http })
   }
   return members
 }
@@ -155,11 +157,4 @@ export async function keyAt(path: string): Promise<{ publicKey: Uint8Array }> {
   const pair = await generateKeyPair()
   await writeKeyFiles(path, pair)
   return pair
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

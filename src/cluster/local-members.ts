@@ -4,7 +4,7 @@
  * the next: a line in the file says that key and data directory are whole. An id is used once; whoever
  * comes back under the name of a member that left would be taken for it.
  */
-import { access, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration, MemberConfiguration } from '../consensus/configuration.js'
 import { nodeId } from '../consensus/types.js'
@@ -12,6 +12,7 @@ import type { Newcomer } from './change-goals.js'
 import { addMemberToClusterFile, idsOfRemoved, markMemberRemoved } from './change-members.js'
 import { readClusterFile } from './cluster-file.js'
 import { formatMember } from './data-directories.js'
+import { exists } from './files.js'
 import { chooseFreePorts } from './free-ports.js'
 import { keyAt, LOCAL_ZONE } from './init.js'
 import { clusterPaths, nodePaths } from './layout.js'
@@ -73,8 +74,8 @@ export class LocalMembers {
     }
     const { publicKey } = await keyAt(paths.key)
     await formatMember(configuration, id, paths.data)
-    const place = address ?? (await this.#freeAddress(configuration))
-    const member = { id: nodeId(id), publicKey, address: place, zone: zone ?? LOCAL_ZONE }
+    const [place, http] = await this.#freeAddresses(configuration)
+    const member = { id: nodeId(id), publicKey, address: address ?? place, zone: zone ?? LOCAL_ZONE, http }
     await addMemberToClusterFile(clusterFile, member)
     return member
   }
@@ -109,11 +110,13 @@ export class LocalMembers {
     return exists(`${nodePaths(this.dir, id).key}.key`)
   }
 
-  async #freeAddress({ members }: ClusterConfiguration): Promise<string> {
-    // The port of a member that does not run right now is free, but not ours. More ports than members: one is.
-    const ports = await chooseFreePorts(members.length + 1)
-    const addresses = ports.map((port) => `127.0.0.1:${port}`)
-    return addresses.find((one) => !members.some(({ address }) => address === one)) as string
+  /** For peers and clients, and for HTTP. */
+  async #freeAddresses({ members }: ClusterConfiguration): Promise<[string, string]> {
+    // The ports of a member that does not run right now are free, but not ours. More ports than they have: two are.
+    const ports = await chooseFreePorts(2 * members.length + 2)
+    const taken = new Set(members.flatMap(({ address, http }) => [address, http]))
+    const free = ports.map((port) => `127.0.0.1:${port}`).filter((address) => !taken.has(address))
+    return [free[0] as string, free[1] as string]
   }
 }
 
@@ -135,11 +138,4 @@ function watched(dir: string, child: StartedProcess): WatchedNode {
     },
     release: () => child.release(),
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -5,7 +5,7 @@ import { mkdir, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { KnhkError } from '../base/error.js'
-import type { Client } from '../client/api.js'
+import type { Client, ClusterStatus } from '../client/api.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
@@ -67,8 +67,9 @@ export async function startLocalCluster(options: UpOptions): Promise<LocalCluste
   return withLock(clusterPaths(dir).lock, { timeoutMs, ...(signal === undefined ? {} : { signal }) }, async () => {
     const made = await initCluster({ dir, members: localMembers(options.nodes), protocol: options.protocol })
     const started = await startMissing(made.configuration, { ...options, dir })
+    let status: ClusterStatus
     try {
-      await waitUntilHealthy(made.configuration, dir, started, options)
+      status = await waitUntilHealthy(made.configuration, dir, started, options)
     } catch (error) {
       if (signal?.aborted === true) await stopStarted(dir, started, { graceMs: STOP_GRACE_MS })
       // They go on without us: a child that is not released would keep this process waiting for its end.
@@ -81,7 +82,7 @@ export async function startLocalCluster(options: UpOptions): Promise<LocalCluste
       clusterFile: made.clusterFile,
       configuration: made.configuration,
       created: made.created,
-      nodes: await describeNodes(made.configuration, dir, started),
+      nodes: await describeNodes(made.configuration, dir, started, status),
       started,
     }
   })
@@ -102,7 +103,7 @@ async function waitUntilHealthy(
   dir: string,
   started: readonly StartedProcess[],
   options: UpOptions,
-): Promise<void> {
+): Promise<ClusterStatus> {
   const { connectClient } = await import('../client/index.js')
   const { loadKeyPair } = await import('../crypto/key-files.js')
   const key = await loadKeyPair(clusterPaths(dir).adminKey)
@@ -110,10 +111,11 @@ async function waitUntilHealthy(
   const ends = started.map(async (child) => ({ child, end: await child.ended }))
   const stop = new AbortController()
   try {
-    await Promise.race([
+    return await Promise.race([
       pollHealth(client, { ...options, signal: options.signal ?? stop.signal }, stop.signal),
       Promise.race([...ends, aborted(stop.signal)]).then(async (ended) => {
         if (ended !== undefined) throw await startFailure(dir, ended.child.id, ended.end)
+        throw notWaitedFor()
       }),
     ])
   } finally {
@@ -122,11 +124,12 @@ async function waitUntilHealthy(
   }
 }
 
-async function pollHealth(client: Client, options: UpOptions, stop: AbortSignal): Promise<void> {
+async function pollHealth(client: Client, options: UpOptions, stop: AbortSignal): Promise<ClusterStatus> {
   const expiresAtMs = performance.now() + options.timeoutMs
   while (!stop.aborted) {
-    const problem = healthProblem(await client.clusterStatus())
-    if (problem === null) return
+    const status = await client.clusterStatus()
+    const problem = healthProblem(status)
+    if (problem === null) return status
     options.signal?.throwIfAborted()
     options.onProgress?.(`waiting: ${problem}`)
     if (performance.now() > expiresAtMs) {
@@ -136,18 +139,25 @@ async function pollHealth(client: Client, options: UpOptions, stop: AbortSignal)
     }
     await delay(POLL_MS)
   }
+  throw notWaitedFor()
+}
+
+/** Ends what lost a race; nobody hears it. */
+function notWaitedFor(): KnhkError {
+  return new KnhkError('Aborted', 'nobody waits any more')
 }
 
 async function describeNodes(
   configuration: ClusterConfiguration,
   dir: string,
   started: readonly StartedProcess[],
+  { nodes }: ClusterStatus,
 ): Promise<LocalNode[]> {
   return Promise.all(
     configuration.members.map(async ({ id, address }) => ({
       id,
       address,
-      http: null,
+      http: nodes.find((node) => node.id === id)?.http ?? null,
       pid: started.find((one) => one.id === id)?.pid ?? (await runningPid(dir, id)) ?? 0,
       dataDir: nodePaths(dir, id).data,
     })),

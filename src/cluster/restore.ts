@@ -114,15 +114,13 @@ async function writeState(
 ): Promise<SnapshotInfo> {
   const tree = new DigestTree(sha256)
   const spaces = new RestoredSpaces(clients)
-  async function* restored(): AsyncGenerator<StatePair> {
-    for await (const pair of pairs()) yield* noted(spaces.take(pair))
-    yield* noted(spaces.end())
+  async function* restored(): AsyncGenerator<readonly StatePair[]> {
+    for await (const pair of pairs()) yield noted(spaces.take(pair))
+    yield noted(spaces.end())
   }
-  function* noted(some: readonly StatePair[]): Generator<StatePair> {
-    for (const pair of some) {
-      tree.update(pair.key, pair.value)
-      yield pair
-    }
+  function noted(some: readonly StatePair[]): readonly StatePair[] {
+    for (const { key, value } of some) tree.update(key, value)
+    return some
   }
   return store.create({ base, clusterId }, restored(), async () => checkedDigests(tree, dataDigest))
 }

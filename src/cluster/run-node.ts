@@ -7,7 +7,9 @@ import { dirname, resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import { nodeId } from '../consensus/types.js'
-import { readClusterFile } from './cluster-file.js'
+import type { StartOptions } from '../node/start.js'
+import { parseAddress } from './address.js'
+import { HTTP_OFF, readClusterFile } from './cluster-file.js'
 import { formatMember, requireMember } from './data-directories.js'
 import { fileError } from './files.js'
 import { assertKeysAdmissible } from './init.js'
@@ -60,6 +62,8 @@ export interface RunNodeOptions extends NodeFiles {
   /** Make the data directory first. */
   readonly initialize: boolean
   readonly listen: string | null
+  /** host:port or `off`, instead of what the cluster file says; null for that. */
+  readonly http: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly version: string
   /** Stops the node cleanly. */
@@ -88,6 +92,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
       logger,
       version: options.version,
       ...(options.listen === null ? {} : { listen: options.listen }),
+      ...httpOf(configuration, node, options.http),
     })
     if (local !== null) await writePidFile(local.paths, process.pid)
     options.onListening(options.listen ?? addressOf(configuration, node))
@@ -124,6 +129,13 @@ async function openLog(path: string): ReturnType<typeof open> {
   } catch (cause) {
     throw fileError(path, 'written', cause)
   }
+}
+
+/** What was said, else what the cluster file says, else nothing: then it is a free loopback port. */
+function httpOf(configuration: ClusterConfiguration, node: string, given: string | null): Pick<StartOptions, 'http'> {
+  const http = given ?? configuration.members.find((member) => member.id === node)?.http
+  if (http === undefined) return {}
+  return { http: http === HTTP_OFF ? null : parseAddress(http) }
 }
 
 function addressOf(configuration: ClusterConfiguration, node: string): string {

@@ -17,6 +17,8 @@ export interface MemberConfiguration {
   /** host:port where peers and clients connect. */
   readonly address: string
   readonly zone: string
+  /** host:port where this member's own HTTP port is, or `off`; a free loopback port when absent. */
+  readonly http?: string
 }
 
 export interface ClientConfiguration {

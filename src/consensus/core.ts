@@ -7,6 +7,8 @@
  * Order of effects is order of execution. A `send` with `after` leaves only when that write is
  * durable: the one place where "no vote, ack or reply before its write is on disk" is said.
  */
+import type { SignatureCheck } from './bft/checks.js'
+import type { BftMessage } from './bft/wire.js'
 import type { Entry, EntryKind } from './entry.js'
 import type { MembershipRecord, TargetMember } from './membership.js'
 import type { RaftMessage } from './raft/messages.js'
@@ -21,7 +23,7 @@ export interface Now {
 }
 
 /** Every message of every protocol; BFT and hybrid extend the union. */
-export type ProtocolMessage = RaftMessage
+export type ProtocolMessage = RaftMessage | BftMessage
 
 export type Input =
   | {
@@ -67,6 +69,13 @@ export type Input =
   | { readonly type: 'snapshotGone'; readonly id: Uint8Array }
   /** The snapshot that `fetchSnapshot` asked for is here, verified and durable. */
   | { readonly type: 'snapshotFetched'; readonly snapshot: SnapshotOffer }
+  /** The snapshot that `fetchSnapshot` asked for does not hold the certified state: its donor lied, or rotted. */
+  | { readonly type: 'snapshotRejected'; readonly from: NodeId; readonly id: Uint8Array }
+  /**
+   * Since when the oldest client request that this node knows and that is not executed has waited
+   * (monotonic); null for none. Byzantine protocols suspect a primary that leaves it waiting.
+   */
+  | { readonly type: 'demand'; readonly waitingSinceMs: Millis | null }
   /** Answered by `ordered` or `orderRefused`. */
   | { readonly type: 'order'; readonly orderId: number; readonly order: OperatorOrder }
   /** The way back from execution, and the digests of the state at compared indexes, when they are computed. */
@@ -106,6 +115,15 @@ export type StoreRecord =
    * A log that does not hold the entry at `base` (index and chain) is dropped as a whole.
    */
   | { readonly kind: 'base'; readonly base: LogBase }
+  /** What a replica must know again before it signs anything; the newest replaces all before it. */
+  | { readonly kind: 'safety'; readonly safety: Uint8Array }
+  /**
+   * A protocol message on the way to becoming the entry at `index` (slots of PBFT, blocks of HotStuff):
+   * handed back by `RestoredLog.pending` as long as the log ends below `index`.
+   */
+  | { readonly kind: 'slot' | 'block'; readonly index: LogIndex; readonly payload: Uint8Array }
+  /** How this node left an epoch: nothing is signed in it any more. The newest of an epoch replaces those before it. */
+  | { readonly kind: 'abort'; readonly epoch: Epoch; readonly payload: Uint8Array }
 
 /** Why a proposal or read was not taken. Nothing of it was appended. */
 export type RefusalCode = 'NotLeader' | 'NoLeader' | 'LeadershipLost' | 'ResourceExhausted' | 'UnsupportedRead'
@@ -176,7 +194,20 @@ export type Effect =
       readonly leader: NodeId | null
     }
   /** This leader has what this node's log can no longer be given: fetch it. Repeated until it is here. */
-  | { readonly type: 'fetchSnapshot'; readonly from: NodeId; readonly snapshot: SnapshotOffer }
+  | {
+      readonly type: 'fetchSnapshot'
+      readonly from: NodeId
+      readonly snapshot: SnapshotOffer
+      /** What the state in it must hash to, 32 bytes; null where the sender is trusted (plain Raft). */
+      readonly stateDigest: Uint8Array | null
+    }
+  /** A quorum signed the state after the entry at `index`: what state transfer and receipts rest on. */
+  | {
+      readonly type: 'checkpointStable'
+      readonly index: LogIndex
+      readonly stateDigest: Uint8Array
+      readonly certificate: Uint8Array
+    }
   /** The applied state is to be replaced by this snapshot, once the write `after` is durable. */
   | { readonly type: 'restoreState'; readonly snapshot: SnapshotOffer; readonly after: WriteId }
   /** The configuration in force changed (appended, rolled back, or committed). */
@@ -236,10 +267,22 @@ export interface Core {
   entry(index: LogIndex): Entry | undefined
   /** The configuration in force at an index at or above the log's base. */
   membershipAt(index: LogIndex): MembershipRecord
+  /** True when a proposal would be taken now: this node leads, and its pipeline has room. */
+  mayPropose(): boolean
   /** True while this leader's lease lasts: nobody else can lead. */
   holdsLease(now: Now): boolean
+  /**
+   * Hash of the configuration under which messages are verified now, 32 bytes: read together with `checks`,
+   * and handed back with the message once they hold.
+   */
+  configHash(): Uint8Array
   /** What to do with an unverified message before a verification is spent on it. */
   interest(from: NodeId, message: ProtocolMessage): 'verify' | 'keep' | 'drop'
+  /**
+   * The signatures that a message claims, for `interest` = `verify`: the core may see the message only
+   * when all of them hold. Null where it is unsound by rules that need no signature: its sender is at fault.
+   */
+  checks(from: NodeId, message: ProtocolMessage): readonly SignatureCheck[] | null
 }
 
 /** What the log on disk says at start; all a core needs to continue. */
@@ -260,4 +303,15 @@ export interface RestoredLog {
   readonly commitIndex: LogIndex
   /** False after damage: the node neither votes nor leads until it is repaired. */
   readonly mayVote: boolean
+  /** The newest `safety` record; null before the first. */
+  readonly safety: Uint8Array | null
+  /** `slot` and `block` records above `lastIndex`, in the order in which they were written. */
+  readonly pending: readonly PendingRecord[]
+  /** The newest `abort` record of each of the newest epochs (two at most), epochs ascending; empty for none. */
+  readonly aborts: readonly AbortRecord[]
 }
+
+/** A `slot` or `block` record as it was written. */
+export type PendingRecord = Extract<StoreRecord, { kind: 'slot' | 'block' }>
+/** An `abort` record as it was written. */
+export type AbortRecord = Extract<StoreRecord, { kind: 'abort' }>

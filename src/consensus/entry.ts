@@ -44,12 +44,13 @@ export interface Entry extends EntryHeader {
   readonly header: Uint8Array
   /** The framed requests, see `request-body.ts`; empty for kind `empty`. */
   readonly body: Uint8Array
+  /** The proof that it was decided, beside the entry and unhashed; null in plain Raft. */
+  readonly certificate: Uint8Array | null
 }
 
-/** chain(i) = H(0x11 | chain(i−1) | i | d(i)) with d(i) = H(0x10 | epoch | index | timestamp | batchDigest). */
-export function computeChain(
+/** d = H(0x10 | epoch | index | timestamp | batchDigest): the value that replicas vote on, wherever it lands. */
+export function valueDigest(
   sha256: Sha256,
-  previousChain: Uint8Array,
   position: { readonly epoch: Epoch; readonly index: LogIndex; readonly timestampMs: Millis },
   batchDigest: Uint8Array,
 ): Uint8Array {
@@ -59,16 +60,31 @@ export function computeChain(
   writeU64(value, 5, position.index)
   writeU64(value, 13, position.timestampMs)
   value.set(batchDigest, 21)
+  return sha256(value)
+}
+
+/** chain(i) = H(0x11 | chain(i−1) | i | d(i)). */
+export function computeChain(
+  sha256: Sha256,
+  previousChain: Uint8Array,
+  position: { readonly epoch: Epoch; readonly index: LogIndex; readonly timestampMs: Millis },
+  batchDigest: Uint8Array,
+): Uint8Array {
   const link = new Uint8Array(1 + HASH_BYTES + 8 + HASH_BYTES)
   link[0] = 0x11
   link.set(previousChain, 1)
   writeU64(link, 33, position.index)
-  link.set(sha256(value), 41)
+  link.set(valueDigest(sha256, position, batchDigest), 41)
   return sha256(link)
 }
 
 /** Makes an entry from its fields: computes the chain and encodes the header once. */
-export function makeEntry(sha256: Sha256, fields: Omit<EntryHeader, 'chain'>, body: Uint8Array): Entry {
+export function makeEntry(
+  sha256: Sha256,
+  fields: Omit<EntryHeader, 'chain'>,
+  body: Uint8Array,
+  certificate: Uint8Array | null = null,
+): Entry {
   assert(fields.index > 0, 'the first entry has index 1')
   const chain = computeChain(sha256, fields.previousChain, fields, fields.batchDigest)
   const header = new Uint8Array(ENTRY_HEADER_BYTES)
@@ -83,11 +99,11 @@ export function makeEntry(sha256: Sha256, fields: Omit<EntryHeader, 'chain'>, bo
   header.set(fields.batchDigest, 80)
   header.set(fields.previousChain, 112)
   header.set(chain, 144)
-  return { ...fields, chain, header, body }
+  return { ...fields, chain, header, body, certificate }
 }
 
 /** Decodes a header strictly; the hash fields are views into `header`. Throws `ProtocolViolation`. */
-export function decodeEntry(header: Uint8Array, body: Uint8Array): Entry {
+export function decodeEntry(header: Uint8Array, body: Uint8Array, certificate: Uint8Array | null = null): Entry {
   if (header.length !== ENTRY_HEADER_BYTES)
     throw new KnhkError('ProtocolViolation', 'an entry header has the wrong length')
   if (header[0] !== HEADER_VERSION)
@@ -109,6 +125,7 @@ export function decodeEntry(header: Uint8Array, body: Uint8Array): Entry {
     chain: header.subarray(144, 176),
     header,
     body,
+    certificate,
   }
 }
 

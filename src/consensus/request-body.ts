@@ -21,6 +21,11 @@ export function encodeBody(requests: readonly Uint8Array[]): Uint8Array {
   return body
 }
 
+/** How many requests a body says that it holds. */
+export function requestsIn(body: Uint8Array): number {
+  return body.length < 4 ? 0 : readU32(body, 0)
+}
+
 /** Calls `visit(start, end, ordinal)` for each request. Throws `ProtocolViolation` where the framing is broken. */
 export function forEachRequest(body: Uint8Array, visit: (start: number, end: number, ordinal: number) => void): void {
   if (body.length === 0) return

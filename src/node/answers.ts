@@ -42,12 +42,15 @@ export class Answers {
     return undefined
   }
 
-  /** Leadership is gone: what was proposed may or may not survive. */
-  abandon(leader: NodeId | null): void {
+  /** Leadership is gone: what was proposed may or may not survive. Returns how many requests were told so. */
+  abandon(leader: NodeId | null): number {
+    let requests = 0
     for (const waiting of this.#waiting.values()) {
       refuse(waiting, { code: 'LeadershipLost', outcomeUnknown: true, leader })
+      requests += waiting.requestNumbers.length
     }
     this.#waiting.clear()
+    return requests
   }
 }
 
@@ -62,13 +65,25 @@ export function answerApplied(
 ): void {
   const connection = waiters.connections[ordinal]
   const requestNumber = waiters.requestNumbers[ordinal]
-  if (connection === undefined || requestNumber === undefined || !connection.open) return
+  if (connection === undefined || requestNumber === undefined) return
+  sendApplied(connection, requestNumber, context, index, firstPosition, results)
+}
+
+export function sendApplied(
+  connection: ClientConnection,
+  requestNumber: number,
+  context: AnswerContext,
+  index: LogIndex,
+  firstPosition: number,
+  results: Uint8Array,
+): void {
+  if (!connection.open) return
   const answer = encodeApplied(requestNumber, context, index, firstPosition, results)
   if (answer.length <= TRANSPORT_LIMITS.clientFrameBytes) connection.send(CLIENT_FRAME.applied, answer)
   else refuseOne(connection, requestNumber, { code: 'FrameTooLarge', outcomeUnknown: true, leader: null })
 }
 
-type Refusal = Pick<RefusedFrame, 'code' | 'outcomeUnknown' | 'leader'>
+export type Refusal = Pick<RefusedFrame, 'code' | 'outcomeUnknown' | 'leader'>
 
 export function refuse(waiters: Waiters, refusal: Refusal): void {
   for (let i = 0; i < waiters.connections.length; i++) {

@@ -6,6 +6,7 @@ import { KnhkError } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import { requestProblem } from '../consensus/request.js'
 import { encodeBody } from '../consensus/request-body.js'
+import type { Traces } from '../telemetry/observer.js'
 import type { NodeLimits } from './limits.js'
 import type { ClientConnection } from './ports.js'
 
@@ -17,7 +18,13 @@ export interface Waiters {
 
 export interface Batch extends Waiters {
   readonly body: Uint8Array
+  /** Contexts that came with some of the requests. */
+  readonly traces: Traces
 }
+
+/** Contexts kept for one batch: more requests may be traced than anybody looks at. */
+const TRACES_MAX = 32
+const NO_TRACES: Traces = []
 
 export class Collector {
   readonly #limits: NodeLimits
@@ -25,6 +32,8 @@ export class Collector {
   #requestNumbers: number[] = []
   #requests: Uint8Array[] = []
   #bytes = 0
+  /** By the place of their request among those that wait. */
+  #traces: { readonly at: number; readonly trace: Uint8Array }[] = []
 
   constructor(limits: NodeLimits) {
     this.#limits = limits
@@ -34,12 +43,26 @@ export class Collector {
     return this.#requests.length === 0
   }
 
-  /** Takes a request, or says why not. Throws `ProtocolViolation` for malformed bytes. */
-  add(connection: ClientConnection, requestNumber: number, request: Uint8Array): ErrorCode | null {
+  /** Requests that wait. */
+  get size(): number {
+    return this.#requests.length
+  }
+
+  /**
+   * Takes a request, with the trace context beside it, or says why not. Throws `ProtocolViolation` for
+   * malformed bytes.
+   */
+  add(
+    connection: ClientConnection,
+    requestNumber: number,
+    request: Uint8Array,
+    trace: Uint8Array | null,
+  ): ErrorCode | null {
     const problem = requestProblem(request, connection.clientKey)
     if (problem === 'foreign') return 'NotPermitted'
     if (problem !== null) throw new KnhkError('ProtocolViolation', `a request is ${problem}`)
     if (this.#bytes + request.length > this.#limits.pendingBytesMax) return 'ResourceExhausted'
+    if (trace !== null && this.#traces.length < TRACES_MAX) this.#traces.push({ at: this.#requests.length, trace })
     this.#connections.push(connection)
     this.#requestNumbers.push(requestNumber)
     this.#requests.push(request)
@@ -62,6 +85,7 @@ export class Collector {
       body: encodeBody(this.#requests.splice(0, count)),
       connections: this.#connections.splice(0, count),
       requestNumbers: this.#requestNumbers.splice(0, count),
+      traces: this.#takeTraces(count),
     }
   }
 
@@ -71,7 +95,15 @@ export class Collector {
     this.#connections = []
     this.#requestNumbers = []
     this.#requests = []
+    this.#traces = []
     this.#bytes = 0
     return waiters
+  }
+
+  #takeTraces(count: number): Traces {
+    if (this.#traces.length === 0) return NO_TRACES
+    const taken = this.#traces.filter(({ at }) => at < count).map(({ trace }) => trace)
+    this.#traces = this.#traces.filter(({ at }) => at >= count).map(({ at, trace }) => ({ at: at - count, trace }))
+    return taken
   }
 }

@@ -3,64 +3,87 @@
  * simulator both come through here, so what is simulated is what runs.
  */
 import { type ClusterConfiguration, hashConfiguration } from '../consensus/configuration.js'
+import type { Core } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
-import type { Membership } from '../consensus/membership.js'
-import { DEFAULT_RAFT_LIMITS, type RaftLimits } from '../consensus/raft/config.js'
-import { RaftCore } from '../consensus/raft/core.js'
 import type { NodeId } from '../consensus/types.js'
-import { hashHandlers } from '../workflow/handlers.js'
+import { Verifier } from '../crypto/verifier.js'
+import { type CustomOperation, customHandler } from '../workflow/custom-handlers.js'
+import { type Handler, hashHandlers } from '../workflow/handlers.js'
 import { KV_HANDLERS } from '../workflow/kv.js'
 import { WorkflowMachine } from '../workflow/machine.js'
+import type { RuleType } from '../workflow/policies/rule-types.js'
 import { SYSTEM_FROM, SYSTEM_TO } from '../workflow/state-keys.js'
 import type { MakeMachine } from './execution.js'
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './limits.js'
 import { NodeLoop, type NodePorts } from './loop.js'
+import { type CoreLimits, makeCore } from './make-core.js'
+import type { SelfKnowledge } from './node-status.js'
+
+/** What a program that embeds the engine adds to the state machine; all nodes of a cluster have the same. */
+export interface Extensions {
+  readonly operations?: readonly CustomOperation[]
+  /** For rules of type Custom. */
+  readonly ruleTypes?: readonly RuleType[]
+}
 
 export interface ComposeOptions {
   readonly configuration: ClusterConfiguration
   readonly self: NodeId
   readonly version: string
   readonly limits?: Partial<NodeLimits>
-  readonly raftLimits?: Partial<RaftLimits>
+  readonly coreLimits?: CoreLimits
+  /** Ed25519 with this node's key, 64 bytes. Plain Raft never signs. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array
+  readonly extensions?: Extensions
+  readonly selfKnowledge?: () => SelfKnowledge
   readonly onFatal: (error: unknown) => void
 }
 
 export interface ComposedNode {
   readonly loop: NodeLoop
-  readonly core: RaftCore
+  readonly core: Core
   /** As it is now: a snapshot replaces it. */
   readonly machine: WorkflowMachine
 }
 
 /** Hash of what all members have to agree on, the state machine's handlers included. */
-export function configurationHash(sha256: Sha256, configuration: ClusterConfiguration): Uint8Array {
-  return hashConfiguration(sha256, configuration, hashHandlers(sha256, KV_HANDLERS))
+export function configurationHash(
+  sha256: Sha256,
+  configuration: ClusterConfiguration,
+  extensions: Extensions = {},
+): Uint8Array {
+  const handlers = hashHandlers(sha256, handlersOf(extensions), extensions.ruleTypes)
+  return hashConfiguration(sha256, configuration, handlers)
 }
 
-/** The configuration before the first entry: every genesis member votes. */
-function genesisOf({ genesis }: ClusterConfiguration): Membership {
-  const settled = { role: 'voter', wasVoter: false, promote: false } as const
-  return { joint: false, members: genesis.map((member) => ({ ...member, ...settled })) }
+function handlersOf({ operations = [] }: Extensions): readonly Handler[] {
+  return [...KV_HANDLERS, ...operations.map(customHandler)]
 }
 
 /** Restores the state machine from the store and the core from the log. The loop is not started. */
 export async function composeNode(options: ComposeOptions, ports: NodePorts): Promise<ComposedNode> {
   const { configuration, self } = options
   const { log, state, clock, random, sha256 } = ports
-  const configHash = configurationHash(sha256, configuration)
+  const extensions = options.extensions ?? {}
+  const configHash = configurationHash(sha256, configuration, extensions)
+  const signatures = new Verifier()
   const makeMachine: MakeMachine = (appliedIndex, system) =>
-    new WorkflowMachine({ genesis: configuration, appliedIndex, system }, { state, handlers: KV_HANDLERS })
+    new WorkflowMachine(
+      { genesis: configuration, appliedIndex, system },
+      { state, sha256, signatures, handlers: handlersOf(extensions), ruleTypes: extensions.ruleTypes ?? [] },
+    )
   const machine = makeMachine(state.appliedIndex, await state.range(SYSTEM_FROM, SYSTEM_TO))
-  const core = new RaftCore(
+  const limits = { ...DEFAULT_NODE_LIMITS, ...options.limits }
+  const { checkpointInterval } = limits
+  const core = makeCore(
+    { configuration, self, configHash, checkpointInterval, limits: options.coreLimits ?? {} },
     {
-      self,
-      genesis: genesisOf(configuration),
-      clusterId: configuration.clusterId,
-      configHash,
-      settings: configuration.settings,
-      limits: { ...DEFAULT_RAFT_LIMITS, ...options.raftLimits },
+      sha256,
+      sign: options.sign,
+      random,
+      restored: log.restored,
+      now: { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() },
     },
-    { sha256, random, restored: log.restored, now: { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() } },
   )
   const loop = new NodeLoop(
     {
@@ -71,7 +94,8 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
       zone: configuration.members.find((member) => member.id === self)?.zone ?? '',
       version: options.version,
       electionTimeoutMinMs: configuration.settings.electionTimeoutMinMs,
-      limits: { ...DEFAULT_NODE_LIMITS, ...options.limits },
+      limits,
+      ...(options.selfKnowledge === undefined ? {} : { selfKnowledge: options.selfKnowledge }),
       onFatal: options.onFatal,
     },
     ports,

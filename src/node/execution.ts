@@ -110,6 +110,12 @@ export class Execution {
     this.#digests.add(state.rotate(this.#applier.appliedIndex), openBytes, recordAt, tell)
   }
 
+  /** Ends the open generation for a snapshot. The walk over it flushes it, so the next regular flush counts from now. */
+  rotateForSnapshot(tell: (digests: StateDigests) => void): void {
+    this.rotate(null, tell)
+    this.#flushedMs = this.#options.clock.monotonicMs()
+  }
+
   /** Writes behind: when much is unwritten, now and then, and when the node has become idle. */
   writeBehind(nowMs: Millis): void {
     if (!this.isBetweenEntries) return

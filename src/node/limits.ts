@@ -61,6 +61,16 @@ export interface NodeLimits {
   readonly snapshotBytesPerSecondMax: number
   /** … and asked for again when they did not come within. */
   readonly snapshotRetryMs: number
+  /** Byzantine protocols: proposals of one replica that are not executed yet. */
+  readonly slotsInFlightMax: number
+  /** … a request that waits so long is passed on to the primary … */
+  readonly forwardAfterMs: number
+  /** … and the answers of this many executed requests are kept for late askers … */
+  readonly recentAnswersMax: number
+  /** … as far as their results do not take more than this. */
+  readonly recentAnswerBytesMax: number
+  /** Entries between two checkpoints that replicas sign. */
+  readonly checkpointInterval: number
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -93,4 +103,9 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   snapshotPieceBytes: 256 << 10,
   snapshotBytesPerSecondMax: 64 << 20,
   snapshotRetryMs: 1000,
+  slotsInFlightMax: 4,
+  forwardAfterMs: 500,
+  recentAnswersMax: 16_384,
+  recentAnswerBytesMax: 16 << 20,
+  checkpointInterval: 128,
 }

@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.js'
 import type { Effect } from '../consensus/core.js'
 import type { LogIndex, WriteId } from '../consensus/types.js'
+import type { Observer } from '../telemetry/observer.js'
 import type { LogStore } from './ports.js'
 
 export type StoreEffect = Extract<Effect, { type: 'store' }>
@@ -14,6 +15,7 @@ export class LogWriter {
   readonly #log: LogStore
   readonly #onStored: (writes: readonly StoreEffect[]) => void
   readonly #onFailed: (error: unknown) => void
+  readonly #observer: Observer
   #queue: StoreEffect[] = []
   #held: SendEffect[] = []
   #writing: Promise<void> | null = null
@@ -23,10 +25,12 @@ export class LogWriter {
 
   constructor(options: {
     readonly log: LogStore
+    readonly observer: Observer
     readonly onStored: (writes: readonly StoreEffect[]) => void
     readonly onFailed: (error: unknown) => void
   }) {
     this.#log = options.log
+    this.#observer = options.observer
     this.#onStored = options.onStored
     this.#onFailed = options.onFailed
     this.#durableIndex = options.log.lastIndex
@@ -80,6 +84,7 @@ export class LogWriter {
     const batch = this.#queue
     this.#queue = []
     const records = batch.flatMap((write) => write.records)
+    this.#observer.writing()
     this.#writing = this.#log
       .append(records)
       .then(() => this.#completed(batch))
@@ -98,6 +103,7 @@ export class LogWriter {
 
   #completed(batch: readonly StoreEffect[]): void {
     this.#writing = null
+    this.#observer.written()
     for (const write of batch) {
       assert(write.writeId > this.#durable, 'writes become durable in the order of their ids')
       this.#durable = write.writeId

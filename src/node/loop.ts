@@ -8,37 +8,44 @@
  */
 import { unreachable } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
-import { computeBatchDigest } from '../consensus/batch-digest.js'
+import { decodeEvidence, evidenceId } from '../consensus/bft/evidence.js'
 import type { Core, Effect, Input, Now, ProtocolMessage, Role } from '../consensus/core.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
 import type { MembershipRecord } from '../consensus/membership.js'
-import type { LogIndex, Millis, NodeId } from '../consensus/types.js'
+import { requestsIn } from '../consensus/request-body.js'
+import type { Assurance, LogIndex, Millis, Mode, NodeId } from '../consensus/types.js'
+import type { NodeFacts } from '../telemetry/facts.js'
+import { NO_OBSERVER, type Observer } from '../telemetry/observer.js'
 import {
   type AnswerContext,
   CLIENT_FRAME,
   encodeLeaderNotice,
   requestNumberOf,
   requestOf,
+  traceOf,
 } from '../transport/client-protocol.js'
 import type { WorkflowMachine } from '../workflow/machine.js'
-import { Answers, answerApplied, refuse, refuseOne } from './answers.js'
-import { Collector, type Waiters } from './collector.js'
+import { Checkpoints } from './checkpoints.js'
 import { Execution, type MakeMachine } from './execution.js'
-import { admit } from './ingress.js'
+import type { Intake } from './intake.js'
+import { LeaderIntake } from './leader-intake.js'
 import type { NodeLimits } from './limits.js'
 import { LogWriter, type StoreEffect } from './log-writer.js'
-import { memberList, nodeStatus } from './node-status.js'
+import { memberList, nodeStatus, type SelfKnowledge } from './node-status.js'
 import { Orders } from './orders.js'
 import { PauseWatch } from './pause-watch.js'
+import { PoolIntake } from './pool-intake.js'
 import type {
   ClientConnection,
   ClientListener,
   Clock,
+  EvidenceStore,
   Logger,
   LogStore,
   PeerLinks,
   Random,
   Scheduler,
+  SignatureVerifier,
   SnapshotLinks,
   SnapshotStore,
   StateStore,
@@ -47,6 +54,8 @@ import { QueryService } from './query-service.js'
 import { ReadQueue } from './reads.js'
 import { SnapshotKeeper } from './snapshot-keeper.js'
 import { SnapshotTransfer } from './snapshot-transfer.js'
+import { timedVerifier } from './timed-verifier.js'
+import { Verification } from './verification.js'
 
 export interface NodePorts {
   readonly clock: Clock
@@ -60,6 +69,11 @@ export interface NodePorts {
   readonly snapshotLinks: SnapshotLinks
   readonly logger: Logger
   readonly sha256: Sha256
+  /** Checks signatures, where members or clients sign; null in plain Raft, where links authenticate. */
+  readonly verifier: SignatureVerifier | null
+  readonly evidence: EvidenceStore
+  /** Told what happens; nobody where it is absent. */
+  readonly observer?: Observer
 }
 
 export interface NodeOptions {
@@ -72,6 +86,8 @@ export interface NodeOptions {
   readonly electionTimeoutMinMs: Millis
   readonly limits: NodeLimits
   readonly makeMachine: MakeMachine
+  /** What telemetry knows of this node, for its status; nothing where it is absent. */
+  readonly selfKnowledge?: () => SelfKnowledge
   /** Called once when the node cannot go on: a write failed, or an invariant broke. */
   readonly onFatal: (error: unknown) => void
 }
@@ -85,26 +101,27 @@ export class NodeLoop {
   readonly #options: NodeOptions
   readonly #ports: NodePorts
   readonly #core: Core
-  readonly #collector: Collector
-  readonly #answers = new Answers()
+  readonly #intake: Intake
+  /** Null in plain Raft: nothing is verified beyond the link. */
+  readonly #verification: Verification | null
   readonly #reads: ReadQueue
   readonly #writer: LogWriter
   readonly #execution: Execution
+  readonly #checkpoints: Checkpoints
   readonly #snapshots: SnapshotKeeper
   readonly #transfer: SnapshotTransfer
   readonly #orders: Orders
   readonly #queries: QueryService
   readonly #pauses: PauseWatch
+  readonly #observer: Observer
   readonly #connections = new Set<ClientConnection>()
   #inbox: Incoming[] = []
   #completions: StoreEffect[] = []
-  #proposing = new Map<number, Waiters>()
-  #waiters: Waiters | undefined
-  /** What the answers of the entry that is being applied rest on. */
-  #entryContext: AnswerContext
-  #nextProposalId = 1
   #commitIndex = 0 as LogIndex
+  /** What the newest commit rests on. */
+  #assurance: Assurance
   #role: Role = 'follower'
+  #mode: Mode
   #leader: NodeId | null = null
   #leaderSeenMs: Millis
   /** A snapshot that replaces the state once the log begins behind it. */
@@ -119,11 +136,13 @@ export class NodeLoop {
     this.#ports = ports
     this.#core = core
     const { limits } = options
+    const observer = ports.observer ?? NO_OBSERVER
+    this.#observer = observer
     const now = ports.clock.monotonicMs()
     this.#leaderSeenMs = now
-    this.#entryContext = this.#context()
+    this.#assurance = core.status().mode === 'raft' ? 'quorum' : 'certified'
     this.#commitIndex = core.status().commitIndex
-    this.#collector = new Collector(limits)
+    this.#mode = core.status().mode
     this.#pauses = new PauseWatch(options.electionTimeoutMinMs, now)
     this.#reads = new ReadQueue({
       limits,
@@ -132,12 +151,28 @@ export class NodeLoop {
     })
     this.#writer = new LogWriter({
       log: ports.log,
+      observer,
       onStored: (stored) => {
         this.#completions.push(...stored)
         this.#wake()
       },
       onFailed: (error) => this.#fail(error),
     })
+    const { verifier } = ports
+    this.#verification =
+      verifier === null
+        ? null
+        : new Verification({
+            core,
+            verifier: timedVerifier(verifier, ports.clock, observer),
+            sha256: ports.sha256,
+            onVerified: (from, message, configHash) => this.#verified(from, message, configHash),
+            onInvalid: (from, message, reason) => this.#invalid(from, message, reason),
+          })
+    this.#intake = this.#makeIntake()
+    this.#checkpoints = new Checkpoints(limits.checkpointInterval, (index, stateDigest) =>
+      this.#input({ type: 'executed', upTo: index, stateDigest, resultRoot: null }),
+    )
     this.#execution = new Execution(
       {
         ...ports,
@@ -145,13 +180,12 @@ export class NodeLoop {
         makeMachine: options.makeMachine,
         cached: (index) => core.entry(index),
         onBegin: (entry) => {
-          this.#entryContext = this.#context()
-          this.#waiters = this.#answers.take(entry.index, entry.term)
+          observer.applying(entry.index)
+          this.#intake.begin(entry, this.#context())
         },
-        onRequest: (entry, ordinal, firstPosition, results) => this.#answer(entry, ordinal, firstPosition, results),
+        onRequest: (_entry, ordinal, firstPosition, results) => this.#intake.answer(ordinal, firstPosition, results),
         onApplied: (entry) => this.#applied(entry),
-        onDigest: ({ index, stateDigest }) =>
-          this.#step({ type: 'executed', upTo: index, stateDigest, resultRoot: null }),
+        onDigest: ({ index, stateDigest }) => this.#digested(index, stateDigest),
         wake: () => this.#wake(),
         onFailed: (error) => this.#fail(error),
       },
@@ -163,6 +197,8 @@ export class NodeLoop {
       execution: this.#execution,
       clusterId: options.clusterId,
       limits,
+      observer,
+      checkpoints: this.#verification === null ? null : this.#checkpoints,
       onTaken: (snapshot, compactTo) => this.#input({ type: 'snapshotTaken', snapshot, compactTo }),
       onFailed: (error) => this.#fail(error),
     })
@@ -170,7 +206,9 @@ export class NodeLoop {
       ...ports,
       links: ports.snapshotLinks,
       limits,
+      observer,
       onFetched: (snapshot) => this.#input({ type: 'snapshotFetched', snapshot }),
+      onRejected: (from, id) => this.#input({ type: 'snapshotRejected', from, id }),
       onGone: (id) => this.#input({ type: 'snapshotGone', id }),
       onFailed: (error) => this.#fail(error),
     })
@@ -189,9 +227,9 @@ export class NodeLoop {
       snapshots: ports.snapshots,
       execution: this.#execution,
       context: () => this.#context(),
-      status: () => nodeStatus(options, ports.peers, core.status(), this.#execution),
+      status: () => this.describe(),
       members: () => memberList(core.status()),
-      staleMs: () => (this.#role === 'leader' ? 0 : ports.clock.monotonicMs() - this.#leaderSeenMs),
+      staleMs: () => this.#silenceMs(),
       openMax: limits.queriesWaitingMax,
       holdsLease: () => core.holdsLease(this.#now()),
       confirmed: (lease, callback) => {
@@ -210,6 +248,50 @@ export class NodeLoop {
   /** Something that a turn waited for has happened outside the loop. */
   wake(): void {
     this.#wake()
+  }
+
+  /** What this node says of itself to those who ask, as `node.status` lists it. */
+  describe(): Record<string, unknown> {
+    const { peers, clock } = this.#ports
+    const known = this.#options.selfKnowledge?.() ?? { http: null, notReady: [] }
+    return nodeStatus(this.#options, peers, this.#core.status(), this.#execution, {
+      ...known,
+      wallMs: clock.wallMs(),
+    })
+  }
+
+  /** What telemetry asks when somebody looks. */
+  facts(): NodeFacts {
+    const { peers, log, state, snapshots } = this.#ports
+    const status = this.#core.status()
+    const newest = snapshots.list().at(-1)
+    const others = status.membership.membership.members.filter(({ id }) => id !== this.#options.self)
+    return {
+      status,
+      appliedIndex: this.#execution.appliedIndex,
+      operationsApplied: this.machine.operationsApplied,
+      restoring: this.#execution.isRestoring,
+      leaderSilenceMs: this.#silenceMs(),
+      queues: {
+        ...this.#intake.depths(),
+        writes: this.#writer.queued,
+        reads: this.#reads.size,
+        messages: this.#inbox.length + (this.#verification?.waiting ?? 0),
+      },
+      logBytes: log.bytesOnDisk,
+      unflushedBytes: state.openBytes + state.unflushedBytes,
+      digestBacklogBytes: this.#execution.digests.waitingBytes,
+      sessions: this.machine.sessions.size,
+      clients: this.#connections.size,
+      peers: others.map(({ id }) => ({ id, connected: peers.isConnected(id), rttMs: peers.rttMs(id) })),
+      newestSnapshot: newest === undefined ? null : { index: newest.base.index, bytes: newest.bytes },
+      snapshotBytesMissing: this.#transfer.bytesMissing,
+    }
+  }
+
+  /** Since a leader was heard. */
+  #silenceMs(): Millis {
+    return this.#role === 'leader' ? 0 : this.#ports.clock.monotonicMs() - this.#leaderSeenMs
   }
 
   /** Begins to listen and to take part. */
@@ -237,8 +319,7 @@ export class NodeLoop {
     this.#stopped = true
     this.#cancelTimer?.()
     this.#transfer.stop()
-    refuse(this.#collector.drain(), { code: 'NotLeader', outcomeUnknown: false, leader: null })
-    this.#answers.abandon(null)
+    this.#intake.stop()
     this.#ports.clients.flush()
     await this.#ports.clients.close()
     await this.#ports.peers.close()
@@ -268,10 +349,11 @@ export class NodeLoop {
     const pausedMs = this.#pauses.look(startMs)
     if (pausedMs > 0) {
       this.#ports.logger.log('warn', 'the process stood still', { pausedMs: Math.round(pausedMs) })
+      this.#observer.paused(pausedMs)
       this.#step({ type: 'paused', pausedMs })
     }
     this.#drain()
-    this.#propose()
+    this.#intake.propose()
     this.#reads.retry(startMs)
     this.#reads.beginRound(startMs)
     const due = this.#core.deadline()
@@ -284,6 +366,7 @@ export class NodeLoop {
     const more = this.#apply(clock.monotonicMs() + applyBudgetMs)
     peers.flush()
     clients.flush()
+    this.#observer.answered()
     this.#beginRestore()
     this.#snapshots.takeIfDue()
     this.#execution.writeBehind(clock.monotonicMs())
@@ -293,7 +376,9 @@ export class NodeLoop {
     const moreDigests = this.#execution.digest(clock.monotonicMs() + budgetMs)
     const caughtUp = lagged && !this.#execution.digestsLag
     if (more || moreDigests || caughtUp || this.#inbox.length > 0) this.#wake()
-    this.#armTimer(clock.monotonicMs())
+    const endMs = clock.monotonicMs()
+    this.#observer.turned(endMs - startMs)
+    this.#armTimer(endMs)
   }
 
   #drain(): void {
@@ -302,38 +387,55 @@ export class NodeLoop {
       this.#completions = []
       for (const { writeId, epoch, term, index } of completions)
         this.#step({ type: 'stored', writeId, epoch, term, index })
+      this.#observer.stored(this.#writer.durableIndex)
     }
     if (this.#inbox.length === 0) return
     const inbox = this.#inbox
     this.#inbox = []
     for (const { from, message } of inbox) {
-      if (!admit(this.#core, from, message)) continue
       if (from === this.#leader) this.#leaderSeenMs = this.#ports.clock.monotonicMs()
-      this.#step({ type: 'message', from, configHash: this.#options.configHash, message })
+      if (this.#verification === null) this.#verified(from, message, this.#core.configHash())
+      else if (message.type === 'forwardRequests') this.#forwarded(message.body)
+      else this.#verification.receive(from, message)
     }
   }
 
-  /** Proposes at once when idle; while a write is under way, requests collect for the next entry. */
-  #propose(): void {
-    if (this.#collector.isEmpty || this.#writer.busy || this.#writer.queued > 0) return
-    if (this.#answers.waitingEntries >= this.#options.limits.entriesInFlightMax) return
-    if (this.#role !== 'leader') {
-      refuse(this.#collector.drain(), {
-        code: this.#leader === null ? 'NoLeader' : 'NotLeader',
-        outcomeUnknown: false,
-        leader: this.#leader,
+  /** What the core may see: in plain Raft everything that came over an authenticated link. */
+  #verified(from: NodeId, message: ProtocolMessage, configHash: Uint8Array): void {
+    if (this.#stopped) return
+    if (this.#intake instanceof PoolIntake) this.#intake.noteProposal(message)
+    this.#step({ type: 'message', from, configHash, message })
+    this.#wake()
+  }
+
+  #forwarded(body: Uint8Array): void {
+    if (this.#intake instanceof PoolIntake) this.#intake.forwarded(body)
+  }
+
+  #invalid(from: NodeId, message: ProtocolMessage, reason: 'unsound' | 'signature'): void {
+    this.#ports.logger.log('warn', 'a member sent what does not hold', { from, message: message.type, reason })
+  }
+
+  #makeIntake(): Intake {
+    const { limits, self, clusterId } = this.#options
+    const { sha256, clock, peers } = this.#ports
+    const shared = {
+      limits,
+      sha256,
+      observer: this.#observer,
+      leader: () => this.#leader,
+      applyLag: () => this.#commitIndex - this.#execution.appliedIndex,
+      step: (input: Input) => this.#step(input),
+    }
+    if (this.#verification === null) {
+      return new LeaderIntake({
+        ...shared,
+        leads: () => this.#role === 'leader',
+        diskIsIdle: () => !this.#writer.busy && this.#writer.queued === 0,
       })
-      return
     }
-    if (this.#commitIndex - this.#execution.appliedIndex > this.#options.limits.applyLagEntriesMax) {
-      refuse(this.#collector.drain(), { code: 'ResourceExhausted', outcomeUnknown: false, leader: this.#leader })
-      return
-    }
-    const batch = this.#collector.take()
-    const proposalId = this.#nextProposalId++
-    this.#proposing.set(proposalId, batch)
-    const batchDigest = computeBatchDigest(this.#ports.sha256, 'data', batch.body)
-    this.#step({ type: 'propose', proposalId, kind: 'data', body: batch.body, batchDigest })
+    const { verification, core } = { verification: this.#verification, core: this.#core }
+    return new PoolIntake({ ...shared, self, clusterId, clock, core, peers, verification, wake: () => this.#wake() })
   }
 
   #step(input: Input): void {
@@ -358,17 +460,15 @@ export class NodeLoop {
         return
       case 'commit':
         this.#commitIndex = effect.upTo
+        this.#assurance = effect.assurance
+        this.#observer.committed(effect.upTo)
         return
-      case 'proposed': {
-        const waiters = this.#takeProposal(effect.proposalId)
-        if (waiters !== undefined) this.#answers.expect(effect.index, effect.term, waiters)
+      case 'proposed':
+        this.#intake.proposed(effect)
         return
-      }
-      case 'refused': {
-        const waiters = this.#takeProposal(effect.proposalId)
-        if (waiters !== undefined) refuse(waiters, { code: effect.code, outcomeUnknown: false, leader: effect.leader })
+      case 'refused':
+        this.#intake.refused(effect)
         return
-      }
       case 'readReady':
         this.#reads.ready(effect.readId, effect.index)
         return
@@ -385,7 +485,7 @@ export class NodeLoop {
         this.#orders.refused(effect)
         return
       case 'fetchSnapshot':
-        this.#transfer.fetch(effect.from, effect.snapshot)
+        this.#transfer.fetch(effect.from, effect.snapshot, effect.stateDigest)
         return
       case 'restoreState':
         this.#restore = effect
@@ -410,18 +510,16 @@ export class NodeLoop {
         this.#ports.logger.log('info', 'repaired: the log is whole again, and this node votes')
         this.#ports.log.markRepaired().catch((error: unknown) => this.#fail(error))
         return
+      case 'checkpointStable':
+        this.#checkpoints.note(effect)
+        this.#snapshots.noteCheckpoint(effect)
+        return
       case 'evidence':
-        this.#ports.logger.log('warn', 'an effect has no driver yet', { effect: effect.type })
+        this.#convict(effect.evidence)
         return
       default:
         unreachable(effect, 'effect')
     }
-  }
-
-  #takeProposal(proposalId: number): Waiters | undefined {
-    const waiters = this.#proposing.get(proposalId)
-    this.#proposing.delete(proposalId)
-    return waiters
   }
 
   #load(peer: NodeId, from: LogIndex, maxBytes: number): void {
@@ -441,11 +539,21 @@ export class NodeLoop {
     this.#role = effect.role
     this.#leader = effect.leader
     this.#leaderSeenMs = this.#ports.clock.monotonicMs()
+    this.#observer.roleChanged(effect.role, effect.term, effect.leader)
+    this.#noteView(leaderChanged)
     this.#ports.logger.log('info', 'role changed', { role: effect.role, term: effect.term, leader: effect.leader })
-    if (wasLeader && effect.role !== 'leader') this.#answers.abandon(effect.leader)
+    this.#intake.roleChanged(effect, wasLeader)
     if (!leaderChanged) return
-    const notice = encodeLeaderNotice(effect.term, effect.leader)
+    const notice = this.#leaderNotice()
     for (const connection of this.#connections) connection.send(CLIENT_FRAME.leader, notice)
+  }
+
+  /** Tells of another mode, and in Byzantine modes of another primary. */
+  #noteView(leaderChanged: boolean): void {
+    const { mode, view } = this.#core.status()
+    if (mode !== this.#mode) this.#observer.modeChanged(mode)
+    else if (mode !== 'raft' && leaderChanged) this.#observer.viewChanged(view, 'timeout')
+    this.#mode = mode
   }
 
   #apply(deadlineMs: number): boolean {
@@ -472,6 +580,7 @@ export class NodeLoop {
       .restore(base.index, this.#ports.snapshots.pairs(id))
       .then(() => {
         this.#snapshots.noteRestored()
+        this.#observer.snapshotRestored(base.index, restore.snapshot.bytes)
         this.#ports.logger.log('info', 'snapshot restored', { index: base.index })
       })
       .catch((error: unknown) => this.#fail(error))
@@ -482,6 +591,7 @@ export class NodeLoop {
    */
   #diverged({ index, agreedIndex }: Extract<Effect, { type: 'diverged' }>): void {
     const { state, snapshots, logger } = this.#ports
+    this.#observer.diverged()
     logger.log('error', 'the state of this node differs from that of the majority', { index, agreedIndex })
     const error = new KnhkError('Diverged', `the state differs from that of a majority at entry ${index}`)
     Promise.all([state.condemn(), snapshots.retain(({ base }) => base.index <= agreedIndex)]).then(
@@ -510,21 +620,40 @@ export class NodeLoop {
     this.#ports.peers.setMembers([...members.values()])
   }
 
-  #answer(entry: Entry, ordinal: number, firstPosition: number, results: Uint8Array): void {
-    if (this.#waiters === undefined) return
-    answerApplied(this.#waiters, ordinal, this.#entryContext, entry.index, firstPosition, results)
+  #applied(entry: Entry): void {
+    this.#observer.applied(entry.index, entry.kind, entry.kind === 'data' ? requestsIn(entry.body) : 0)
+    this.#snapshots.noteApplied(entry)
+    const recordAt = entry.index % this.#options.limits.digestInterval === 0 ? entry.index : null
+    if (this.#verification !== null && this.#checkpoints.isDue(entry.index))
+      this.#checkpoints.begin(this.#execution, entry.index, recordAt)
+    else if (recordAt !== null) this.#execution.rotate(recordAt)
   }
 
-  #applied(entry: Entry): void {
-    this.#waiters = undefined
-    this.#snapshots.noteApplied(entry)
-    if (entry.index % this.#options.limits.digestInterval === 0) this.#execution.rotate(entry.index)
+  /** Plain Raft compares the digests that `status` shows; Byzantine protocols sign those of their checkpoints. */
+  #digested(index: LogIndex, stateDigest: Uint8Array): void {
+    if (this.#verification === null) this.#step({ type: 'executed', upTo: index, stateDigest, resultRoot: null })
+  }
+
+  /** A member is proven to have lied: kept for good, and for everybody to check. */
+  #convict(encoded: Uint8Array): void {
+    const { evidence, logger, sha256 } = this.#ports
+    const decoded = decodeEvidence(encoded)
+    const { kind, culprit, epoch } = decoded
+    this.#observer.evidence(kind)
+    logger.log('error', 'a member lied: the evidence is kept', { culprit, kind, epoch })
+    evidence.put(evidenceId(sha256, decoded), encoded).catch((error: unknown) => this.#fail(error))
+  }
+
+  /** A term orders notices in Raft; views do in PBFT, rounds in HotStuff. */
+  #leaderNotice(): Uint8Array {
+    const { term, view, round } = this.#core.status()
+    return encodeLeaderNotice(view ?? round ?? term, this.#leader)
   }
 
   /** What an answer rests on. */
   #context(): AnswerContext {
     const { mode, epoch } = this.#core.status()
-    return { mode, assurance: 'quorum', epoch }
+    return { mode, assurance: this.#assurance, epoch }
   }
 
   /** An input that comes from outside of a turn. */
@@ -536,7 +665,7 @@ export class NodeLoop {
 
   #opened(connection: ClientConnection): void {
     this.#connections.add(connection)
-    connection.send(CLIENT_FRAME.leader, encodeLeaderNotice(this.#core.status().term, this.#leader))
+    connection.send(CLIENT_FRAME.leader, this.#leaderNotice())
     this.#wake()
   }
 
@@ -561,21 +690,18 @@ export class NodeLoop {
   }
 
   #proposeFrame(connection: ClientConnection, payload: Uint8Array): void {
-    const requestNumber = requestNumberOf(payload)
-    const request = requestOf(payload)
-    const refusal =
-      this.#role === 'leader'
-        ? this.#collector.add(connection, requestNumber, request)
-        : this.#leader === null
-          ? 'NoLeader'
-          : 'NotLeader'
-    if (refusal !== null)
-      refuseOne(connection, requestNumber, { code: refusal, outcomeUnknown: false, leader: this.#leader })
+    this.#intake.request(connection, requestNumberOf(payload), requestOf(payload), traceOf(payload))
     this.#wake()
   }
 
   #armTimer(nowMs: Millis): void {
-    const wanted = [this.#core.deadline(), this.#reads.deadline(), this.#pauses.deadline(), this.#execution.deadline()]
+    const wanted = [
+      this.#core.deadline(),
+      this.#reads.deadline(),
+      this.#pauses.deadline(),
+      this.#execution.deadline(),
+      this.#intake.deadline(),
+    ]
     let at = Number.POSITIVE_INFINITY
     for (const candidate of wanted) if (candidate !== undefined && candidate < at) at = candidate
     // A timer that fires a little early costs one empty turn; setting one for every message costs more.

@@ -4,9 +4,18 @@
  */
 import { toHex } from '../base/bytes.js'
 import type { CoreStatus } from '../consensus/core.js'
-import type { NodeId } from '../consensus/types.js'
+import type { Millis, NodeId } from '../consensus/types.js'
+import type { NotReady } from '../telemetry/readiness.js'
 import type { Execution } from './execution.js'
 import type { PeerLinks } from './ports.js'
+
+/** What telemetry knows of a node. */
+export interface SelfKnowledge {
+  /** `http://host:port`; null where no HTTP port is open. */
+  readonly http: string | null
+  /** Empty for a node that is ready. */
+  readonly notReady: readonly NotReady[]
+}
 
 /** The answer to `node.status`. */
 export function nodeStatus(
@@ -14,6 +23,7 @@ export function nodeStatus(
   links: PeerLinks,
   status: CoreStatus,
   execution: Execution,
+  known: SelfKnowledge & { readonly wallMs: Millis },
 ): Record<string, unknown> {
   const digest = execution.digests.latest
   const { role, mode, epoch, term, view, round, leader, firstIndex, lastIndex, commitIndex, mayVote } = status
@@ -35,7 +45,9 @@ export function nodeStatus(
     dataDigest: digest?.dataDigest ?? null,
     zone: node.zone,
     version: node.version,
-    http: null,
+    http: known.http,
+    notReady: known.notReady,
+    wallMs: known.wallMs,
     mayVote,
     restoring: execution.isRestoring,
     peers: status.peers.map(({ offered, ...peer }) => ({

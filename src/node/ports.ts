@@ -3,6 +3,7 @@
  * simulator and the tests get their own; nothing under src/node reaches around these interfaces.
  */
 
+import type { SignatureCheck } from '../consensus/bft/checks.js'
 import type { ProtocolMessage, RestoredLog, StoreRecord } from '../consensus/core.js'
 import type { Entry, EntryHeader } from '../consensus/entry.js'
 import type { Member } from '../consensus/membership.js'
@@ -19,6 +20,23 @@ export interface Scheduler {
   nextTurn(callback: () => void): void
   /** Runs `callback` once, not before `delayMs` passed. Returns the cancel function. */
   after(delayMs: Millis, callback: () => void): () => void
+}
+
+/** Checks signatures beside the loop. */
+export interface SignatureVerifier {
+  /** `done` is told once whether the signature holds, at once or in a later turn. Malformed input does not hold. */
+  verify(check: SignatureCheck, done: (valid: boolean) => void): void
+}
+
+/** Evidence against members that lied, kept for good. */
+export interface EvidenceStore {
+  /** Ids, in the order of their bytes. */
+  list(): Uint8Array[]
+  has(id: Uint8Array): boolean
+  /** Null where it is not kept. Throws `Corrupt`, `StorageFailed`. */
+  read(id: Uint8Array): Promise<Uint8Array | null>
+  /** Resolves when it is durable. Throws `StorageFailed`. */
+  put(id: Uint8Array, evidence: Uint8Array): Promise<unknown>
 }
 
 /** Uniform in [0, 1). Seeded afresh at every start. */
@@ -39,7 +57,7 @@ export interface LogStore {
     from: LogIndex,
     to: LogIndex,
     limit: number,
-  ): Promise<{ header: EntryHeader; bytes: number; operations: number }[]>
+  ): Promise<{ header: EntryHeader; bytes: number; operations: number; certificate: Uint8Array | null }[]>
   readonly firstIndex: LogIndex
   readonly lastIndex: LogIndex
   /** How many of the entries up to `index`, counted back from it, take at most `maxBytes`; at most `maxEntries`. */
@@ -75,10 +93,10 @@ export interface StateStore {
   scan(): AsyncIterable<{ key: string; value: Uint8Array }>
   /**
    * Everything as of the rotated generation that ended at `index`, which is flushed first; from disk, in
-   * key order, never holding the loop. At most one walk at a time. Rejects where a newer generation was
-   * flushed already.
+   * key order, some pairs at a time, never holding the loop. At most one walk at a time. Rejects where a
+   * newer generation was flushed already.
    */
-  walk(index: LogIndex): Promise<AsyncIterable<StatePair>>
+  walk(index: LogIndex): Promise<AsyncIterable<readonly StatePair[]>>
   /**
    * Replaces all content by `pairs`, as of `appliedIndex`. A crash in between leaves a store that knows
    * that it is incomplete. No other call is made meanwhile.
@@ -107,6 +125,8 @@ export interface SnapshotInfo extends SnapshotOffer {
   readonly stateDigest: Uint8Array
   readonly dataDigest: Uint8Array
   readonly createdMs: Millis
+  /** A quorum's signatures under this state, as far as they are known here; null in plain Raft. */
+  readonly certificate: Uint8Array | null
 }
 
 export interface StatePair {
@@ -133,9 +153,11 @@ export interface SnapshotStore {
    */
   create(
     header: Pick<SnapshotHeader, 'base' | 'clusterId'>,
-    pairs: AsyncIterable<StatePair>,
+    pairs: AsyncIterable<readonly StatePair[]>,
     digests: () => Promise<Pick<SnapshotHeader, 'stateDigest' | 'dataDigest'>>,
   ): Promise<SnapshotInfo>
+  /** Keeps the certificate of its checkpoint beside a listed snapshot; does nothing for one that is gone. */
+  attach(id: Uint8Array, certificate: Uint8Array): Promise<void>
   /** Bytes of a listed snapshot's file; null where it is not listed (any more). */
   read(id: Uint8Array, offset: number, maxBytes: number): Promise<Uint8Array | null>
   /** Begins or continues to receive. One reception at a time: an unfinished one of another id is dropped. */

@@ -4,6 +4,7 @@
  */
 import { fromHex, toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
+import { viewOfCertificate } from '../consensus/bft/describe-certificate.js'
 import type { LogIndex, Millis } from '../consensus/types.js'
 import {
   type AnswerContext,
@@ -14,6 +15,7 @@ import {
 } from '../transport/client-protocol.js'
 import { type QueryRead, type QueryReadResult, startQuery } from '../workflow/queries.js'
 import { refuseOne, refuseWithError } from './answers.js'
+import { readChanges } from './changes.js'
 import type { Execution } from './execution.js'
 import type { ClientConnection, LogStore, SnapshotStore, StateStore } from './ports.js'
 import type { ReadCallback } from './reads.js'
@@ -123,6 +125,8 @@ export class QueryService {
         return this.#options.status()
       case 'log.inspect':
         return this.#inspect(query.args)
+      case 'changes.read':
+        return readChanges(this.#options.log, this.#options.execution.appliedIndex, query.args)
       case 'digest.at':
         return this.#digestAt(query.args)
       case 'cluster.members':
@@ -160,11 +164,11 @@ export class QueryService {
     const limit = Math.min(integer(args, 'limit') ?? 100, INSPECT_LIMIT_MAX)
     const found = from > to || limit === 0 ? [] : await log.headers(from as LogIndex, to as LogIndex, limit)
     return {
-      entries: found.map(({ header, bytes, operations }) => ({
+      entries: found.map(({ header, bytes, operations, certificate }) => ({
         index: header.index,
         epoch: header.epoch,
         term: header.term,
-        view: null,
+        view: viewOfCertificate(certificate),
         kind: header.kind,
         timestampMs: header.timestampMs,
         bytes,

@@ -40,6 +40,11 @@ export class ReadQueue {
     this.#nextId = options.firstId
   }
 
+  /** Reads that wait. */
+  get size(): number {
+    return this.#waiting
+  }
+
   get isIdle(): boolean {
     return this.#waiting === 0
   }

@@ -11,7 +11,9 @@ import type { Core } from '../consensus/core.js'
 import type { Entry } from '../consensus/entry.js'
 import type { LogBase, SnapshotOffer } from '../consensus/snapshot.js'
 import { type LogIndex, logIndex } from '../consensus/types.js'
+import type { Observer } from '../telemetry/observer.js'
 import type { StateDigests } from '../workflow/digest.js'
+import type { Checkpoints, StableCheckpoint } from './checkpoints.js'
 import type { Execution } from './execution.js'
 import type { NodeLimits } from './limits.js'
 import type { Logger, LogStore, SnapshotInfo, SnapshotStore, StateStore } from './ports.js'
@@ -24,7 +26,10 @@ export interface SnapshotKeeperOptions {
   readonly snapshots: SnapshotStore
   readonly clusterId: Uint8Array
   readonly limits: NodeLimits
+  /** Where replicas sign their state: snapshots that fall due are taken there; null in plain Raft. */
+  readonly checkpoints: Checkpoints | null
   readonly logger: Logger
+  readonly observer: Observer
   /** Tells the core, in a turn of the loop. */
   readonly onTaken: (snapshot: SnapshotOffer, compactTo: Omit<LogBase, 'membership'> | null) => void
   readonly onFailed: (error: unknown) => void
@@ -37,9 +42,9 @@ export class SnapshotKeeper {
   readonly #options: SnapshotKeeperOptions
   /** Index of the last snapshot that was begun. */
   #lastIndex: number
-  /** Of the log since then. */
   /** Counter of the machine at the last snapshot. */
   #operationsBefore = 0
+  /** Of the log since then. */
   #bytes = 0
   /** The newest entry applied in this run, or since a snapshot replaced the state. */
   #last: Omit<LogBase, 'membership'> | null = null
@@ -65,21 +70,35 @@ export class SnapshotKeeper {
    * which are the same on all nodes, so that they hold the same files and one can serve for another.
    */
   get stop(): LogIndex {
-    const { execution, limits } = this.#options
+    const { execution, limits, checkpoints } = this.#options
     if (this.#taking !== null) return logIndex(Number.MAX_SAFE_INTEGER)
+    if (checkpoints !== null && this.#isDue()) return checkpoints.next(execution.appliedIndex)
     return logIndex(nextMultiple(execution.appliedIndex, limits.snapshotEntries))
   }
 
   /** Begins a snapshot where one is due. Called between turns of apply. */
   takeIfDue(): void {
-    const { execution, limits } = this.#options
+    const { execution, checkpoints } = this.#options
+    if (!this.#isDue() || checkpoints?.isDue(execution.appliedIndex) === false) return
+    if (this.#mayTake()) this.#begin()
+  }
+
+  /** A quorum signed the state at this index: a snapshot of it can convince others. */
+  noteCheckpoint({ index, certificate }: StableCheckpoint): void {
+    const { snapshots, onFailed } = this.#options
+    const snapshot = snapshots.list().find(({ base }) => base.index === index)
+    if (snapshot === undefined || snapshot.certificate !== null) return
+    snapshots.attach(snapshot.id, certificate).catch(onFailed)
+  }
+
+  #isDue(): boolean {
+    const { execution, limits, snapshots } = this.#options
     const operations = execution.machine.operationsApplied - this.#operationsBefore
     const due =
       execution.appliedIndex >= nextMultiple(this.#lastIndex, limits.snapshotEntries) ||
       operations >= limits.snapshotOperations ||
       this.#bytes >= limits.snapshotLogBytes
-    const newestBytes = this.#options.snapshots.list().at(-1)?.bytes ?? 0
-    if (due && this.#bytes * LOG_SHARE >= newestBytes && this.#mayTake()) this.#begin()
+    return due && this.#bytes * LOG_SHARE >= (snapshots.list().at(-1)?.bytes ?? 0)
   }
 
   /** A snapshot replaced the state. */
@@ -127,7 +146,7 @@ export class SnapshotKeeper {
   }
 
   async #take(): Promise<SnapshotInfo | null> {
-    const { core, execution, log, state, snapshots, clusterId, logger } = this.#options
+    const { core, execution, log, state, snapshots, clusterId, logger, observer } = this.#options
     // Nothing was applied since the start: the position is read from the log.
     const restored = this.#last === null ? (await log.read(execution.appliedIndex, 1))[0] : undefined
     const last = this.#last ?? restored
@@ -137,11 +156,13 @@ export class SnapshotKeeper {
     this.#lastIndex = last.index
     this.#operationsBefore = execution.machine.operationsApplied
     this.#bytes = 0
+    observer.snapshotBegun(last.index)
     const record = core.membershipAt(last.index)
     const base = { ...positionOf(last), membership: record.index === 0 ? null : record }
-    const digests = new Promise<StateDigests>((resolve) => execution.rotate(null, resolve))
+    const digests = new Promise<StateDigests>((resolve) => execution.rotateForSnapshot(resolve))
     const pairs = await state.walk(last.index)
     const taken = await snapshots.create({ base, clusterId }, pairs, () => digests)
+    observer.snapshotTaken(last.index, taken.bytes)
     logger.log('info', 'snapshot taken', { index: last.index, bytes: taken.bytes })
     await this.#finish(taken)
     return taken
@@ -149,7 +170,7 @@ export class SnapshotKeeper {
 
   /** Tells the core how far the log can go, and lets go of files that nobody needs. */
   async #finish(taken: SnapshotInfo): Promise<void> {
-    const { log, limits, core, onTaken, snapshots } = this.#options
+    const { log, limits, core, onTaken, snapshots, checkpoints } = this.#options
     const { trailingEntries, trailingBytes } = limits
     const trailing = this.#compactAll ? 0 : log.countBack(taken.base.index, trailingEntries, trailingBytes)
     this.#compactAll = false
@@ -157,6 +178,8 @@ export class SnapshotKeeper {
     const target = logIndex(Math.max(0, Math.min(taken.base.index - trailing, ...pinned)))
     const compactTo = target > core.status().firstIndex - 1 ? await this.#position(target, log) : null
     onTaken(taken, compactTo)
+    const stable = checkpoints?.at(taken.base.index)
+    if (stable !== undefined) this.noteCheckpoint(stable)
     const offered = this.#offered()
     const newest = snapshots.list().slice(-limits.snapshotsKept)
     await snapshots.retain((info) => newest.includes(info) || offered.some((offer) => bytesEqual(offer.id, info.id)))

@@ -6,18 +6,22 @@
  */
 import { bytesEqual, toHex } from '../base/bytes.js'
 import { hasCode } from '../base/error.js'
+import type { Sha256 } from '../consensus/entry.js'
 import type { SnapshotOffer } from '../consensus/snapshot.js'
 import type { Millis, NodeId } from '../consensus/types.js'
+import type { Observer } from '../telemetry/observer.js'
 import type { NodeLimits } from './limits.js'
 import type {
   Clock,
   Logger,
   Scheduler,
   SnapshotFrame,
+  SnapshotInfo,
   SnapshotLinks,
   SnapshotReception,
   SnapshotStore,
 } from './ports.js'
+import { holdsState } from './snapshot-check.js'
 
 export interface SnapshotTransferOptions {
   readonly snapshots: SnapshotStore
@@ -26,7 +30,11 @@ export interface SnapshotTransferOptions {
   readonly scheduler: Scheduler
   readonly limits: NodeLimits
   readonly logger: Logger
+  readonly observer: Observer
+  readonly sha256: Sha256
   readonly onFetched: (snapshot: SnapshotOffer) => void
+  /** What this peer gave does not hold the state that was asked for. */
+  readonly onRejected: (from: NodeId, id: Uint8Array) => void
   /** A peer asked for what is no longer here. */
   readonly onGone: (id: Uint8Array) => void
   readonly onFailed: (error: unknown) => void
@@ -35,6 +43,8 @@ export interface SnapshotTransferOptions {
 /** One snapshot on its way here. */
 interface Fetch {
   readonly offer: SnapshotOffer
+  /** What the state in it must hash to; null where its source is trusted. */
+  readonly stateDigest: Uint8Array | null
   from: NodeId
   reception: SnapshotReception | null
   /** Bytes on disk or being written. */
@@ -56,10 +66,10 @@ export class SnapshotTransfer {
     options.links.onFrame = (from, frame) => this.#receive(from, frame)
   }
 
-  /** A leader offers what this node needs. Called again and again until it is here. */
-  fetch(from: NodeId, offer: SnapshotOffer): void {
+  /** A peer offers what this node needs. Called again and again until it is here. */
+  fetch(from: NodeId, offer: SnapshotOffer, stateDigest: Uint8Array | null): void {
     const known = this.#options.snapshots.list().find(({ id }) => bytesEqual(id, offer.id))
-    if (known !== undefined) {
+    if (known !== undefined && stateDigest === null) {
       this.#fetch = null
       this.#options.onFetched(known)
       return
@@ -72,7 +82,13 @@ export class SnapshotTransfer {
     }
     // What is being written first ends; the next offer comes with the next heartbeat.
     if (running?.writing === true) return
-    this.#begin(from, offer)
+    if (known === undefined) this.#begin(from, offer, stateDigest)
+    else this.#checkKnown(from, known, stateDigest)
+  }
+
+  /** Of the snapshot on its way here; 0 where none is. */
+  get bytesMissing(): number {
+    return this.#fetch === null ? 0 : this.#fetch.offer.bytes - this.#fetch.offset
   }
 
   stop(): void {
@@ -80,10 +96,10 @@ export class SnapshotTransfer {
     this.#fetch = null
   }
 
-  #begin(from: NodeId, offer: SnapshotOffer): void {
-    const { snapshots, clock, logger } = this.#options
-    const fetch: Fetch = { offer, from, reception: null, offset: 0, writing: true, askedMs: clock.monotonicMs() }
-    this.#fetch = fetch
+  #begin(from: NodeId, offer: SnapshotOffer, stateDigest: Uint8Array | null): void {
+    const { snapshots, logger, observer } = this.#options
+    const fetch = this.#newFetch(from, offer, stateDigest)
+    observer.snapshotFetching(offer.base.index, offer.bytes)
     this.#guard(fetch, async () => {
       const reception = await snapshots.receive(offer)
       logger.log('info', 'fetching a snapshot', {
@@ -108,9 +124,38 @@ export class SnapshotTransfer {
     }
     fetch.writing = true
     const info = await (fetch.reception as SnapshotReception).finish()
+    this.#options.observer.snapshotReceived(info.base.index, info.bytes)
+    await this.#conclude(fetch, info)
+  }
+
+  /** It was fetched in an earlier run, perhaps without the check. */
+  #checkKnown(from: NodeId, known: SnapshotInfo, stateDigest: Uint8Array | null): void {
+    const fetch = this.#newFetch(from, known, stateDigest)
+    this.#guard(fetch, () => this.#conclude(fetch, known))
+  }
+
+  #newFetch(from: NodeId, offer: SnapshotOffer, stateDigest: Uint8Array | null): Fetch {
+    const askedMs = this.#options.clock.monotonicMs()
+    this.#fetch = { offer, stateDigest, from, reception: null, offset: 0, writing: true, askedMs }
+    return this.#fetch
+  }
+
+  async #conclude(fetch: Fetch, info: SnapshotInfo): Promise<void> {
+    const { snapshots, sha256, scheduler, logger, onFetched, onRejected } = this.#options
+    const { stateDigest, from } = fetch
+    const pause = () => new Promise<void>((resolve) => scheduler.nextTurn(resolve))
+    const holds = stateDigest === null || (await holdsState(snapshots.pairs(info.id), stateDigest, sha256, pause))
+    if (!holds) {
+      logger.log('error', 'a peer gave another state than the one that a quorum signed', {
+        from,
+        index: info.base.index,
+      })
+      await snapshots.retain(({ id }) => !bytesEqual(id, info.id))
+    }
     if (this.#fetch !== fetch || this.#stopped) return
     this.#fetch = null
-    this.#options.onFetched(info)
+    if (holds) onFetched(info)
+    else onRejected(from, info.id)
   }
 
   #ask(fetch: Fetch): void {

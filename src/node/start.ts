@@ -2,18 +2,26 @@
  * Starts a production node: storage, network, then the loop. Whoever starts it waits for `stopped`,
  * which tells whether the node ended cleanly or had to stop.
  */
+import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { NodeId } from '../consensus/types.js'
+import { importPrivateKey, sign } from '../crypto/keys.js'
 import { sha256 } from '../crypto/sha256.js'
 import { type NodeStorage, openNodeStorage } from '../storage/node-storage.js'
 import { realFiles } from '../storage/real-files.js'
-import { openTransport } from '../transport/transport.js'
-import { type ComposedNode, composeNode, configurationHash } from './compose.js'
+import type { ConsensusMetrics } from '../telemetry/consensus-metrics.js'
+import { NodeTelemetry } from '../telemetry/node-telemetry.js'
+import { openTransport, type Transport } from '../transport/transport.js'
+import { uuidFromBytes } from '../workflow/uuid.js'
+import { type ComposedNode, composeNode, configurationHash, type Extensions } from './compose.js'
 import type { NodeLimits } from './limits.js'
+import { poolVerifier } from './pool-verifier.js'
 import type { Logger, PeerHello } from './ports.js'
 import { realClock, realRandom, realScheduler } from './real-ports.js'
+
+const DEFAULT_HTTP: HttpAddress = { host: '127.0.0.1', port: 0 }
 
 export interface StartOptions {
   readonly configuration: ClusterConfiguration
@@ -26,12 +34,25 @@ export interface StartOptions {
   /** host:port instead of the member's own address, for hosts behind a translation. */
   readonly listen?: string
   readonly limits?: Partial<NodeLimits>
+  /** Where the HTTP port is, port 0 for a free one; null for none. A free loopback port when absent. */
+  readonly http?: HttpAddress | null
+  /** Custom operations and rule types of the program. */
+  readonly extensions?: Extensions
+}
+
+export interface HttpAddress {
+  readonly host: string
+  readonly port: number
 }
 
 export interface RunningNode {
   readonly port: number
   /** Resolves when the node has stopped: null after a clean stop, the error otherwise. */
   readonly stopped: Promise<KnhkError | null>
+  /** `http://host:port` of its HTTP port; null where none is open. */
+  readonly httpUrl: string | null
+  /** What it counted since its start. */
+  metrics(): ConsensusMetrics
   /** Stops cleanly: answers what it can, seals the log. */
   stop(): Promise<void>
 }
@@ -46,13 +67,17 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const stopped = new Promise<KnhkError | null>((resolve) => {
     reportStopped = resolve
   })
+  const telemetry = makeTelemetry(options)
   const onFatal = (error: unknown) => {
     const known =
       error instanceof KnhkError ? error : new KnhkError('Bug', 'the node failed unexpectedly', { cause: error })
     const stack = error instanceof Error ? (error.stack ?? null) : null
     logger.log('error', 'the node stops', { code: known.code, message: known.message, hint: known.hint, stack })
+    void telemetry.stop()
     reportStopped(known)
   }
+  const { privateKey } = importPrivateKey(options.key.privateKeyPem)
+  const signer = (bytes: Uint8Array) => sign(privateKey, bytes)
   let node: ComposedNode | undefined
   const storage = await openNodeStorage({
     files: realFiles(),
@@ -68,7 +93,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     const transport = await openTransport({
       nodeId,
       configuration,
-      configHash: configurationHash(sha256, configuration),
+      configHash: configurationHash(sha256, configuration, options.extensions),
       key: options.key,
       ...(options.listen === undefined ? {} : { listen: options.listen }),
       hello: () => hello(nodeId, storage, node),
@@ -88,15 +113,21 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
         state: storage.state,
         snapshots: storage.snapshots,
         snapshotLinks: transport.snapshots,
-        logger,
+        logger: telemetry.logger,
+        observer: telemetry.observer,
         sha256,
+        verifier: configuration.protocol === 'raft' ? null : poolVerifier(),
+        evidence: storage.evidence,
       }
-      const { version, limits } = options
+      const { version, limits = {}, extensions = {} } = options
+      const selfKnowledge = () => ({ http: telemetry.httpUrl, notReady: telemetry.notReady })
       node = await composeNode(
-        { configuration, self: nodeId, version, ...(limits === undefined ? {} : { limits }), onFatal },
+        { configuration, self: nodeId, version, limits, sign: signer, extensions, selfKnowledge, onFatal },
         ports,
       )
+      await attach(telemetry, node, transport)
       node.loop.start()
+      await telemetry.listen(options.http === undefined ? DEFAULT_HTTP : options.http)
     } catch (error) {
       await transport.close()
       throw error
@@ -106,14 +137,18 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       address: options.listen ?? '',
       port: transport.port,
       version: options.version,
+      http: telemetry.httpUrl,
     })
     return {
       port: transport.port,
       stopped,
+      httpUrl: telemetry.httpUrl,
+      metrics: () => telemetry.metrics(),
       stop: async () => {
         try {
           await loop.stop()
           await transport.close()
+          await telemetry.stop()
         } catch (error) {
           onFatal(error)
           return
@@ -126,6 +161,24 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     await storage.close()
     throw error
   }
+}
+
+function makeTelemetry({ configuration, nodeId, version, logger }: StartOptions): NodeTelemetry {
+  const { clusterId, protocol, settings } = configuration
+  const { electionTimeoutMinMs, electionTimeoutMaxMs } = settings
+  const times = { electionTimeoutMinMs, electionTimeoutMaxMs, nowMs: realClock.monotonicMs }
+  return new NodeTelemetry({ nodeId, clusterId: uuidFromBytes(clusterId), protocol, version, logger, ...times })
+}
+
+async function attach(telemetry: NodeTelemetry, { loop }: ComposedNode, transport: Transport): Promise<void> {
+  const source = { facts: () => loop.facts(), status: () => plainStatus(loop.describe()), traceLinks: transport.traces }
+  await telemetry.attach(source, process.env)
+}
+
+/** The status as JSON can hold it. */
+function plainStatus(status: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const plain = (value: unknown) => (value instanceof Uint8Array ? toHex(value) : value)
+  return Object.fromEntries(Object.entries(status).map(([name, value]) => [name, plain(value)]))
 }
 
 function hello(nodeId: NodeId, storage: NodeStorage, node: ComposedNode | undefined): PeerHello {

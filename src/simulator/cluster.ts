@@ -3,9 +3,9 @@ import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import { type ClusterSettings, DEFAULT_SETTINGS } from '../consensus/configuration.js'
 import type { Sha256 } from '../consensus/entry.js'
-import type { RaftLimits } from '../consensus/raft/config.js'
-import { type NodeId, nodeId } from '../consensus/types.js'
+import { type NodeId, nodeId, type ProtocolName } from '../consensus/types.js'
 import type { NodeLimits } from '../node/limits.js'
+import type { CoreLimits } from '../node/make-core.js'
 import type { Logger } from '../node/ports.js'
 import { SEGMENT_BYTES_MAX } from '../storage/segment-header.js'
 import { EventQueue } from './event-queue.js'
@@ -25,7 +25,9 @@ export interface SimulatedClusterOptions {
   readonly clockSpeeds?: readonly number[]
   readonly sha256: Sha256
   readonly limits?: Partial<NodeLimits>
-  readonly raftLimits?: Partial<RaftLimits>
+  readonly coreLimits?: CoreLimits
+  /** Plain Raft where absent. */
+  readonly protocol?: ProtocolName
   readonly logger?: Logger
   /** Bytes of a log segment; 64 MiB if absent. */
   readonly segmentBytesMax?: number
@@ -51,7 +53,7 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork(this.queue, new SeededRandom(options.seed, 0))
     this.network.trace = this.trace
     const settings = { ...DEFAULT_SETTINGS, ...options.settings }
-    this.configuration = makeConfiguration(options.nodes, options.spares ?? 0, settings)
+    this.configuration = makeConfiguration(options, settings)
     const world = { queue: this.queue, network: this.network, sha256: options.sha256, trace: this.trace }
     this.nodes = this.configuration.members.map(
       ({ id }, at) =>
@@ -62,7 +64,7 @@ export class SimulatedCluster {
             seed: options.seed,
             clockSpeed: (options.clockSpeeds?.[at] ?? 1000) / 1000,
             limits: options.limits ?? {},
-            raftLimits: options.raftLimits ?? {},
+            coreLimits: options.coreLimits ?? {},
             logger: options.logger ?? SILENT,
             segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
           },
@@ -117,7 +119,10 @@ export class SimulatedCluster {
   }
 }
 
-function makeConfiguration(nodes: number, spares: number, settings: ClusterSettings): ClusterConfiguration {
+function makeConfiguration(
+  { nodes, spares = 0, protocol = 'raft' }: SimulatedClusterOptions,
+  settings: ClusterSettings,
+): ClusterConfiguration {
   const members = Array.from({ length: nodes + spares }, (_, i) => ({
     id: nodeId(`n${i + 1}`),
     publicKey: new Uint8Array(32).fill(i + 1),
@@ -126,7 +131,7 @@ function makeConfiguration(nodes: number, spares: number, settings: ClusterSetti
   }))
   return {
     clusterId: new Uint8Array(16).fill(0x5c),
-    protocol: 'raft',
+    protocol,
     genesis: members.slice(0, nodes),
     members,
     clients: [{ id: 'client', publicKey: SIMULATED_CLIENT_KEY, role: 'admin' }],

@@ -7,7 +7,7 @@ import { concatBytes } from '../base/bytes.js'
 import type { ProtocolMessage } from '../consensus/core.js'
 import type { Millis, NodeId } from '../consensus/types.js'
 import type { PeerLinks, SnapshotFrame, SnapshotLinks } from '../node/ports.js'
-import { decodeMessage, encodeMessage } from '../transport/raft-codec.js'
+import { decodeMessage, encodeMessage } from '../transport/message-codec.js'
 import type { EventQueue } from './event-queue.js'
 import type { Failpoints } from './failpoints.js'
 import type { SeededRandom } from './random.js'
@@ -228,7 +228,7 @@ export class SimulatedSnapshotLinks implements SnapshotLinks {
 
 /** What a message says, in short. */
 function describeMessage(message: ProtocolMessage): TraceFields {
-  const fields = { message: message.type, term: message.term }
+  const fields = { message: message.type, ...('term' in message ? { term: message.term } : {}) }
   switch (message.type) {
     case 'appendEntries':
       return { ...fields, prev: message.prevIndex, entries: message.entries.length, commit: message.commitIndex }

@@ -3,14 +3,15 @@
  * database. A crash ends its run at once; what its disk and database keep is theirs to decide.
  */
 import { assert } from '../base/assert.js'
-import type { ClusterConfiguration } from '../consensus/configuration.js'
+import type { ClusterConfiguration, MemberConfiguration } from '../consensus/configuration.js'
 import type { RestoredLog } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
-import type { RaftLimits } from '../consensus/raft/config.js'
 import type { NodeId } from '../consensus/types.js'
 import { type ComposedNode, composeNode } from '../node/compose.js'
 import type { NodeLimits } from '../node/limits.js'
+import type { CoreLimits } from '../node/make-core.js'
 import type { Logger, Scheduler, SnapshotStore } from '../node/ports.js'
+import { openEvidenceStore } from '../storage/evidence-store.js'
 import { type CrashLosses, MemoryFiles } from '../storage/memory-files.js'
 import { openStores } from '../storage/node-storage.js'
 import { createLog } from '../storage/open-log.js'
@@ -25,11 +26,13 @@ import { openMemoryLevel } from './memory-level.js'
 import type { SimulatedNetwork } from './network.js'
 import { watchLog, watchState } from './ports-watch.js'
 import { SeededRandom } from './random.js'
+import { simulatedSigner, simulatedVerifier } from './signatures.js'
 import type { Trace } from './trace.js'
 import { InvariantViolation } from './violation.js'
 import { WatchedFiles } from './watched-files.js'
 
 export const LOG_DIRECTORY = '/log'
+const EVIDENCE_DIRECTORY = '/evidence'
 const SNAPSHOT_DIRECTORY = '/snapshots'
 const START_OF_TIME_MS = 1_750_000_000_000
 /** More than any rounding: a timer never comes before its time on a clock of another speed. */
@@ -43,7 +46,7 @@ export interface SimulatedNodeOptions {
   /** Seconds of its own clock per second. */
   readonly clockSpeed: number
   readonly limits: Partial<NodeLimits>
-  readonly raftLimits: Partial<RaftLimits>
+  readonly coreLimits: CoreLimits
   readonly logger: Logger
   /** Small, so that the log changes segments within a run. */
   readonly segmentBytesMax: number
@@ -166,10 +169,12 @@ export class SimulatedNode {
   }
 
   async #start(run: number): Promise<void> {
-    const { configuration, limits, raftLimits, logger, id, clockSpeed } = this.#options
+    const { configuration, limits, coreLimits, logger, id, clockSpeed } = this.#options
     const { queue, network, sha256 } = this.#world
     this.fatal = null
     const guard = this.#guard(run)
+    const { publicKey } = configuration.members.find((member) => member.id === id) as MemberConfiguration
+    const sign = simulatedSigner(sha256, publicKey)
     const scheduler: Scheduler = {
       nextTurn: (callback) => void queue.after(0, () => guard(callback)),
       after: (delayMs, callback) => queue.after(this.#trueMs(delayMs), () => guard(callback)),
@@ -194,6 +199,8 @@ export class SimulatedNode {
       segmentBytesMax: this.#options.segmentBytesMax,
     })
     if (run !== this.#run) return
+    const evidence = await openEvidenceStore(this.watchedFiles, EVIDENCE_DIRECTORY)
+    if (run !== this.#run) return
     this.#snapshots = snapshots
     this.#check(() => this.#checkRestored(log.restored))
     const listener = new SimulatedListener(queue, guard)
@@ -213,8 +220,10 @@ export class SimulatedNode {
       snapshotLinks: network.attachSnapshots(id, guard),
       logger,
       sha256,
+      verifier: configuration.protocol === 'raft' ? null : simulatedVerifier(sha256),
+      evidence,
     }
-    const options = { configuration, self: id, version: 'simulated', limits, raftLimits, onFatal: fail }
+    const options = { configuration, self: id, version: 'simulated', limits, coreLimits, sign, onFatal: fail }
     const node = await composeNode(options, ports)
     if (run !== this.#run) return
     this.#node = node

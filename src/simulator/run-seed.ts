@@ -129,7 +129,7 @@ class SimulationRun {
         snapshotPieceBytes,
         snapshotRetryMs: 200,
       },
-      raftLimits: { tailEntriesMax, messageEntriesMax },
+      coreLimits: { raft: { tailEntriesMax, messageEntriesMax } },
       segmentBytesMax,
       ...(onTrace === undefined ? {} : { onTrace }),
     })

@@ -11,7 +11,7 @@ const VERSION = 1
 const MAGIC_BYTES = 8
 const HEADER_BYTES = MAGIC_BYTES + 4
 const CRC_BYTES = 4
-const FILE_BYTES_MAX = 256 * 1024
+const CONTENT_BYTES_MAX = 256 * 1024
 
 export type CheckedReading =
   | { readonly state: 'absent' | 'damaged' }
@@ -34,18 +34,20 @@ export function writeCheckedBytes(
   return writeFileAtomic(files, directory, name, out)
 }
 
-/** Throws `UnsupportedFormat` for a sound file of a newer version. */
+/** A larger content than `contentBytesMax` is damage. Throws `UnsupportedFormat` for a sound file of a newer version. */
 export async function readCheckedBytes(
   files: FileSystem,
   directory: string,
   name: string,
   magic: string,
+  contentBytesMax = CONTENT_BYTES_MAX,
 ): Promise<CheckedReading> {
   const path = `${directory}/${name}`
   const status = await files.stat(path)
   if (status === null) return { state: 'absent' }
-  if (status.size > FILE_BYTES_MAX) return { state: 'damaged' }
-  const bytes = await readWholeFile(files, path, FILE_BYTES_MAX)
+  const bytesMax = HEADER_BYTES + contentBytesMax + CRC_BYTES
+  if (status.size > bytesMax) return { state: 'damaged' }
+  const bytes = await readWholeFile(files, path, bytesMax)
   if (bytes === null) return { state: 'absent' }
   const end = bytes.length - CRC_BYTES
   if (end < HEADER_BYTES || toUtf8(magic).some((byte, i) => bytes[i] !== byte)) return { state: 'damaged' }

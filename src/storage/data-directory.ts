@@ -23,6 +23,8 @@ export interface DataDirectory {
   readonly logDirectory: string
   readonly stateDirectory: string
   readonly snapshotDirectory: string
+  /** Made when it is first opened. */
+  readonly evidenceDirectory: string
   readonly identity: DataIdentity
 }
 
@@ -94,7 +96,12 @@ export async function isUnformatted(files: FileSystem, path: string): Promise<bo
 }
 
 function layout(path: string): Omit<DataDirectory, 'identity' | 'path'> {
-  return { logDirectory: `${path}/log`, stateDirectory: `${path}/state`, snapshotDirectory: `${path}/snapshots` }
+  return {
+    logDirectory: `${path}/log`,
+    stateDirectory: `${path}/state`,
+    snapshotDirectory: `${path}/snapshots`,
+    evidenceDirectory: `${path}/evidence`,
+  }
 }
 
 function decodeIdentity(fields: Readonly<Record<string, unknown>>, path: string): DataIdentity {

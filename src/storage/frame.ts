@@ -6,8 +6,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { readU32, readU64, writeU32, writeU64 } from '../base/bytes.js'
-import { ENTRY_HEADER_BYTES } from '../consensus/entry.js'
-import { encodeContent, type JournalRecord, RECORD_HEADER_BYTES, recordBytes, writeRecordHeader } from './records.js'
+import { contentParts, type JournalRecord, RECORD_HEADER_BYTES, recordBytes, writeRecordHeader } from './records.js'
 import type { Place } from './segment-header.js'
 
 export const FRAME_HEADER_BYTES = 40
@@ -78,8 +77,8 @@ export function frameBytes(recordsBytes: number): number {
 }
 
 /**
- * Encodes frames, one at a time: the parts of a frame are valid until the next `encode`. Bodies of
- * entries are passed on, not copied.
+ * Encodes frames, one at a time: the parts of a frame are valid until the next `encode`. What is long
+ * is passed on, not copied.
  */
 export class FrameEncoder {
   readonly #staging = new Uint8Array(STAGING_BYTES)
@@ -111,12 +110,7 @@ export class FrameEncoder {
     const at = this.#reserve(RECORD_HEADER_BYTES)
     const length = recordBytes(record)
     writeRecordHeader(this.#chunk, at, record.kind, length - RECORD_HEADER_BYTES)
-    if (record.kind === 'entry') {
-      this.#put(record.entry.header.subarray(0, ENTRY_HEADER_BYTES))
-      this.#put(record.entry.body)
-    } else {
-      this.#put(encodeContent(record))
-    }
+    for (const part of contentParts(record)) this.#put(part)
     return length
   }
 

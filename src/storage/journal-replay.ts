@@ -1,36 +1,40 @@
 /**
  * Takes frames in, in order, and ends with what the journal says: where each entry lies, the runs of
- * terms, the hard state. Checks that indexes and hash chain join; recomputing hashes is the work of
+ * terms, the records that stand, what is pending above the last entry. Checks that indexes and hash chain join; recomputing hashes is the work of
  * `log verify`, which hooks in through `onEntry`.
  */
 import { readU32, readU64 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import type { HardState } from '../consensus/core.js'
-import { ENTRY_HEADER_BYTES, GENESIS_CHAIN, HASH_BYTES } from '../consensus/entry.js'
+import { ENTRY_HEADER_BYTES } from '../consensus/entry.js'
 import { decodeMembership, type Membership, type MembershipRecord } from '../consensus/membership.js'
-import type { Epoch, LogIndex, Term } from '../consensus/types.js'
+import type { LogIndex } from '../consensus/types.js'
+import { ChainJoin, type ReadHeader } from './chain-join.js'
 import { FRAME_HEADER_BYTES } from './frame.js'
 import type { StoredBase } from './log-start.js'
+import { PendingRecords } from './pending-records.js'
 import { type EntryPosition, GAP_ENTRIES_MAX, PositionMap } from './position-map.js'
-import { decodeHardState, decodeSeal, decodeTruncate, forEachRecord, isReserved, recordKindName } from './records.js'
+import {
+  decodeCertificateRecord,
+  decodeContent,
+  forEachRecord,
+  type PlainRecord,
+  RECORD_HEADER_BYTES,
+  recordKindName,
+} from './records.js'
 import type { FrameView, FrameVisitor, ProblemKind, ReportProblem } from './scan-types.js'
 import type { JournalIdentity } from './segment-header.js'
+import { StandingRecords } from './standing-records.js'
 import { TermRuns } from './term-runs.js'
 
 const KIND_AT = 1
 const MEMBERSHIP_KIND = 2
 const CLUSTER_ID_AT = 32
-const PREVIOUS_CHAIN_AT = 112
-const CHAIN_AT = 144
 const CLUSTER_ID_BYTES = 16
-
-export const NO_HARD_STATE: HardState = { epoch: 0 as Epoch, term: 0 as Term, votedFor: null }
 
 export interface ReplayOptions {
   /** Where the journal begins. */
   readonly start: Pick<StoredBase, 'base' | 'firstNext'>
-  /** Reads an entry's header; null where it cannot be read. */
-  readonly readHeader: (position: EntryPosition) => Promise<Uint8Array | null>
+  readonly readHeader: ReadHeader
   /** Take in what a frame with problems says (the tools do), or leave it out as a whole. */
   readonly keepDamaged: boolean
   /** Sees every entry that joins: where its header begins and its body ends in `bytes`. */
@@ -38,24 +42,17 @@ export interface ReplayOptions {
 }
 
 /** What one frame changes; kept apart until all of the frame is known to be sound. */
-type Change =
-  | {
-      readonly kind: 'entry'
-      readonly index: number
-      readonly epoch: number
-      readonly term: number
-      readonly position: EntryPosition
-      /** The configuration that it brings; null for all other entries. */
-      readonly membership: Membership | null
-    }
-  | { readonly kind: 'truncate'; readonly from: number }
-  | { readonly kind: 'hardState'; readonly hardState: HardState }
+type Change = EntryChange | PlainRecord
 
-/** A chain value that has to be compared with one that is no longer in memory. */
-interface ChainDebt {
-  readonly before: EntryPosition
-  readonly previousChain: Uint8Array
+interface EntryChange {
+  readonly kind: 'entry'
   readonly index: number
+  readonly epoch: number
+  readonly term: number
+  /** Grows when the certificate comes. */
+  position: EntryPosition
+  /** The configuration that it brings; null for all other entries. */
+  readonly membership: Membership | null
 }
 
 export class JournalReplay implements FrameVisitor {
@@ -64,19 +61,19 @@ export class JournalReplay implements FrameVisitor {
   readonly terms = new TermRuns()
   /** For each segment, oldest first, the index that came next when it began. */
   readonly segmentStarts = new Map<number, number>()
-  hardState: HardState = NO_HARD_STATE
-  /** The last frame was the seal of a clean stop. */
-  cleanStop = false
+  readonly standing = new StandingRecords()
+  readonly pending: PendingRecords
+  /** How many it met; a certificate that is no part of the log any more counts too. */
+  certificates = 0
   readonly #options: ReplayOptions
-  readonly #chain: Buffer
-  /** `behind`: not in memory, but of an entry on disk. `lost`: damage lies before. */
-  #chainState: 'known' | 'behind' | 'lost'
+  readonly #join: ChainJoin
   #clusterId: Uint8Array | null = null
   #next: number
   #memberships: MembershipRecord[] = []
   #indexLost = false
   #changes: Change[] = []
-  #debts: ChainDebt[] = []
+  /** The entry that the record before this one is; null for another record, undefined for an entry without sense. */
+  #entryBefore: EntryChange | null | undefined = null
   #sound = true
 
   constructor(options: ReplayOptions) {
@@ -84,9 +81,9 @@ export class JournalReplay implements FrameVisitor {
     const { base, firstNext } = options.start
     this.positions = new PositionMap(base.index + 1)
     this.#next = firstNext
-    this.#chain = Buffer.from(base.chain)
+    this.pending = new PendingRecords(base.index)
     // The first kept segment may follow an entry that is gone, or one that was truncated later.
-    this.#chainState = base.index === 0 ? 'known' : 'lost'
+    this.#join = new ChainJoin(options.readHeader, base.index === 0 ? base.chain : null)
   }
 
   get nextIndex(): number {
@@ -103,7 +100,7 @@ export class JournalReplay implements FrameVisitor {
   }
 
   onGap(): void {
-    this.#chainState = 'lost'
+    this.#join.lose()
     this.#indexLost = true
   }
 
@@ -112,8 +109,7 @@ export class JournalReplay implements FrameVisitor {
     const { base } = this.#options.start
     if (this.#next > base.index) return
     this.#next = base.index + 1
-    this.#chain.set(base.chain)
-    this.#chainState = 'known'
+    this.#join.set(base.chain)
   }
 
   /** After the last frame: whether the log reaches its base and follows from it. */
@@ -122,13 +118,9 @@ export class JournalReplay implements FrameVisitor {
     if (this.#next <= base.index) return 'provenLost'
     const first = this.positions.get(base.index + 1)
     if (first === undefined) {
-      const atBase = this.#next === base.index + 1 && this.#chainState === 'known'
-      return atBase && Buffer.compare(this.#chain, base.chain) !== 0 ? 'chainBroken' : null
+      return this.#next === base.index + 1 && this.#join.differsFrom(base.chain) ? 'chainBroken' : null
     }
-    const header = await this.#options.readHeader(first)
-    const follows =
-      header !== null &&
-      Buffer.compare(header.subarray(PREVIOUS_CHAIN_AT, PREVIOUS_CHAIN_AT + HASH_BYTES), base.chain) === 0
+    const follows = await this.#join.follows(first, base.chain)
     return follows ? null : 'chainBroken'
   }
 
@@ -141,8 +133,8 @@ export class JournalReplay implements FrameVisitor {
 
   visit(frame: FrameView, report: ReportProblem): void | Promise<void> {
     this.#changes = []
+    this.#entryBefore = null
     this.#sound = true
-    this.cleanStop = false
     if (!this.segmentStarts.has(frame.segment)) this.segmentStarts.set(frame.segment, this.#next)
     const note: ReportProblem = (kind, index) => {
       this.#sound = false
@@ -153,45 +145,66 @@ export class JournalReplay implements FrameVisitor {
       this.#record(frame, kind, start, end, note),
     )
     if (!complete) note('record', this.#next)
-    if (this.#debts.length === 0) return this.#apply()
-    return this.#payDebts(note).then(() => this.#apply())
+    if (!this.#join.hasDebts) return this.#apply()
+    return this.#join.payDebts(note).then(() => this.#apply())
   }
 
   #record(frame: FrameView, kind: number, start: number, end: number, report: ReportProblem): void {
     const name = recordKindName(kind)
-    if (name === null || isReserved(name)) return report('recordUnknown', this.#next)
-    if (name === 'entry') return this.#entry(frame, start, end, report)
+    const entryBefore = this.#entryBefore
+    this.#entryBefore = null
+    if (name === null) return report('recordUnknown', this.#next)
+    if (name === 'entry') {
+      this.#entryBefore = this.#entry(frame, start, end, report)
+      return
+    }
     const content = frame.bytes.subarray(start, end)
     try {
-      if (name === 'seal') this.cleanStop = decodeSeal(content) === 'stop'
-      else if (name === 'hardState') this.#changes.push({ kind: 'hardState', hardState: decodeHardState(content) })
-      else this.#truncate(decodeTruncate(content), report)
-    } catch {
+      if (name === 'certificate') this.#certificate(content, entryBefore, report)
+      else this.#plain(decodeContent(name, content), report)
+    } catch (error) {
+      if (!(error instanceof KnhkError)) throw error
       report('record', this.#next)
     }
   }
 
-  #truncate(from: number, report: ReportProblem): void {
+  #plain(record: PlainRecord, report: ReportProblem): void {
+    if (record.kind === 'truncate') this.#truncate(record.from, report)
+    else this.#changes.push(record)
+  }
+
+  #truncate(from: LogIndex, report: ReportProblem): void {
     if (from < 1 || (from > this.#next && !this.#indexLost)) return report('entryOrder', this.#next)
-    if (from < this.#next && this.#chainState !== 'lost') this.#chainState = 'behind'
+    if (from < this.#next) this.#join.stepBack()
     this.#next = from
     this.#changes.push({ kind: 'truncate', from })
   }
 
-  #entry(frame: FrameView, start: number, end: number, report: ReportProblem): void {
+  /** Only directly behind its entry does a certificate mean anything. */
+  #certificate(content: Uint8Array, before: EntryChange | null | undefined, report: ReportProblem): void {
+    const { index } = decodeCertificateRecord(content)
+    if (before === undefined) return
+    if (before === null || index !== before.index) return report('record', this.#next)
+    const { segment, offset, length } = before.position
+    before.position = { segment, offset, length: length + RECORD_HEADER_BYTES + content.length }
+    this.certificates++
+  }
+
+  #entry(frame: FrameView, start: number, end: number, report: ReportProblem): EntryChange | undefined {
     const { bytes } = frame
     if (
       end - start < ENTRY_HEADER_BYTES ||
       readU32(bytes, start + 12) > 0x1f_ffff ||
       readU32(bytes, start + 20) > 0x1f_ffff
     ) {
-      return report('entryHeader', this.#next)
+      report('entryHeader', this.#next)
+      return undefined
     }
     const index = readU64(bytes, start + 16)
     if (index !== this.#next) {
       const plausible = this.#indexLost && index > 0 && index - this.positions.nextIndex <= GAP_ENTRIES_MAX
       if (!this.#indexLost) report('entryOrder', this.#next)
-      if (!plausible) return
+      if (!plausible) return undefined
     }
     const clusterId = this.#clusterId
     if (
@@ -200,7 +213,7 @@ export class JournalReplay implements FrameVisitor {
     ) {
       report('entryForeign', index)
     }
-    this.#joinChain(bytes, start, index, report)
+    this.#join.join(bytes, start, index, (before) => this.#positionOf(before), report)
     this.#next = index + 1
     this.#indexLost = false
     const position = {
@@ -208,15 +221,17 @@ export class JournalReplay implements FrameVisitor {
       offset: frame.offset + FRAME_HEADER_BYTES + (start - frame.payloadStart),
       length: end - start,
     }
-    this.#changes.push({
+    const change: EntryChange = {
       kind: 'entry',
       index,
       epoch: readU32(bytes, start + 4),
       term: readU64(bytes, start + 8),
       position,
       membership: this.#membership(bytes, start, end, index, report),
-    })
+    }
+    this.#changes.push(change)
     this.#options.onEntry?.(bytes, start, end, report)
+    return change
   }
 
   #membership(bytes: Buffer, start: number, end: number, index: number, report: ReportProblem): Membership | null {
@@ -231,20 +246,6 @@ export class JournalReplay implements FrameVisitor {
     }
   }
 
-  #joinChain(bytes: Buffer, start: number, index: number, report: ReportProblem): void {
-    const at = start + PREVIOUS_CHAIN_AT
-    if (this.#chainState === 'known') {
-      if (bytes.compare(this.#chain, 0, HASH_BYTES, at, at + HASH_BYTES) !== 0) report('chainBroken', index)
-    } else if (this.#chainState === 'behind') {
-      const previousChain = Uint8Array.prototype.slice.call(bytes, at, at + HASH_BYTES)
-      const before = this.#positionOf(index - 1)
-      if (before !== undefined) this.#debts.push({ before, previousChain, index })
-      else if (index === 1 && Buffer.compare(previousChain, GENESIS_CHAIN) !== 0) report('chainBroken', index)
-    }
-    bytes.copy(this.#chain, 0, start + CHAIN_AT, start + CHAIN_AT + HASH_BYTES)
-    this.#chainState = 'known'
-  }
-
   /** Where an entry lies, the changes of the present frame included. */
   #positionOf(index: number): EntryPosition | undefined {
     for (let i = this.#changes.length - 1; i >= 0; i--) {
@@ -254,40 +255,45 @@ export class JournalReplay implements FrameVisitor {
     return this.positions.get(index)
   }
 
-  async #payDebts(report: ReportProblem): Promise<void> {
-    for (const { before, previousChain, index } of this.#debts) {
-      const header = await this.#options.readHeader(before)
-      const joins =
-        header !== null && Buffer.compare(header.subarray(CHAIN_AT, CHAIN_AT + HASH_BYTES), previousChain) === 0
-      if (!joins) report('chainBroken', index)
-    }
-    this.#debts = []
-  }
-
   #apply(): void {
     if (!this.#sound && !this.#options.keepDamaged) return
     for (const change of this.#changes) {
       switch (change.kind) {
         case 'hardState':
-          this.hardState = change.hardState
+          this.standing.note(change)
+          break
+        // Copies: the window is used again.
+        case 'safety':
+          this.standing.note({ ...change, safety: new Uint8Array(change.safety) })
+          break
+        case 'abort':
+          this.standing.note({ ...change, payload: new Uint8Array(change.payload) })
+          break
+        case 'slot':
+        case 'block':
+          this.pending.add({ ...change, payload: new Uint8Array(change.payload) })
           break
         case 'truncate':
           this.positions.truncate(change.from)
           this.terms.truncate(change.from)
+          this.pending.truncate(change.from)
           this.#memberships = this.#memberships.filter((record) => record.index < change.from)
           break
         case 'entry':
-          this.positions.truncate(change.index)
-          // The snapshot at the base covers it.
-          if (change.index < this.positions.firstIndex) break
-          this.positions.skipTo(change.index)
-          this.positions.push(change.position.segment, change.position.offset, change.position.length)
-          this.terms.add(change.index, change.epoch, change.term)
-          if (change.membership !== null) {
-            this.#memberships.push({ index: change.index as LogIndex, membership: change.membership })
-          }
+          this.#applyEntry(change)
           break
       }
     }
+  }
+
+  #applyEntry({ index, epoch, term, position, membership }: EntryChange): void {
+    this.positions.truncate(index)
+    this.pending.dropThrough(index)
+    // The snapshot at the base covers it.
+    if (index < this.positions.firstIndex) return
+    this.positions.skipTo(index)
+    this.positions.push(position.segment, position.offset, position.length)
+    this.terms.add(index, epoch, term)
+    if (membership !== null) this.#memberships.push({ index: index as LogIndex, membership })
   }
 }

@@ -3,15 +3,13 @@
  * as much as can still be decoded.
  */
 import { toHex } from '../base/bytes.js'
-import { KnhkError } from '../base/error.js'
+import { viewOfCertificate } from '../consensus/bft/describe-certificate.js'
 import { countOperations } from './count-operations.js'
 import type { FileSystem } from './files.js'
-import { type LookOptions, lookAtLog, type TornTail } from './look-at-log.js'
-import type { PositionMap } from './position-map.js'
-import type { SegmentReader } from './segment-reader.js'
+import { type LogView, type LookOptions, lookAtLog, type TornTail } from './look-at-log.js'
+import { walkEntries } from './walk-entries.js'
 
 const LIMIT_DEFAULT = 100
-const READ_BYTES = 1024 * 1024
 
 export interface InspectOptions extends LookOptions {
   /** First index wanted; the first in the log when absent. */
@@ -26,7 +24,8 @@ export interface InspectedEntry {
   readonly index: number
   readonly epoch: number
   readonly term: number
-  readonly view: null
+  /** The view of PBFT or the round of HotStuff that certified it; null in Raft. */
+  readonly view: number | null
   readonly kind: string
   readonly timestampMs: number
   /** Header and body. */
@@ -54,54 +53,32 @@ export async function inspectLog(
   directory: string,
   options: InspectOptions = {},
 ): Promise<InspectedLog> {
-  return lookAtLog(files, directory, options, async ({ reader, replay, firstIndex, lastIndex, tornTail }) => ({
-    entries: await readRange(reader, replay.positions, options),
-    firstIndex,
-    lastIndex,
-    tornTail,
+  return lookAtLog(files, directory, options, async (view) => ({
+    entries: await readRange(view, options),
+    firstIndex: view.firstIndex,
+    lastIndex: view.lastIndex,
+    tornTail: view.tornTail,
   }))
 }
 
-async function readRange(
-  reader: SegmentReader,
-  positions: PositionMap,
-  options: InspectOptions,
-): Promise<InspectedEntry[]> {
-  const { limit = LIMIT_DEFAULT } = options
-  const last = Math.min(options.to ?? Number.MAX_SAFE_INTEGER, positions.nextIndex - 1)
+async function readRange(view: LogView, options: InspectOptions): Promise<InspectedEntry[]> {
+  const { limit = LIMIT_DEFAULT, from, to } = options
   const found: InspectedEntry[] = []
-  for (let index = Math.max(options.from ?? 0, positions.firstIndex); index <= last && found.length < limit; ) {
-    const entries = positions.get(index) === undefined ? [] : await readOrSkip(reader, positions, index)
-    for (const entry of entries) {
-      if (entry.index > last || found.length === limit) break
-      found.push({
-        index: entry.index,
-        epoch: entry.epoch,
-        term: entry.term,
-        view: null,
-        kind: entry.kind,
-        timestampMs: entry.timestampMs,
-        bytes: entry.header.length + entry.body.length,
-        operations: countOperations(entry.body),
-        chain: toHex(entry.chain),
-        batchDigest: toHex(entry.batchDigest),
-      })
-    }
-    index += Math.max(1, entries.length)
+  if (limit === 0) return found
+  for await (const entry of walkEntries(view, from, to)) {
+    found.push({
+      index: entry.index,
+      epoch: entry.epoch,
+      term: entry.term,
+      view: viewOfCertificate(entry.certificate),
+      kind: entry.kind,
+      timestampMs: entry.timestampMs,
+      bytes: entry.header.length + entry.body.length,
+      operations: countOperations(entry.body),
+      chain: toHex(entry.chain),
+      batchDigest: toHex(entry.batchDigest),
+    })
+    if (found.length === limit) break
   }
   return found
-}
-
-/** What cannot be decoded is left out here; `log verify` names it. */
-async function readOrSkip(
-  reader: SegmentReader,
-  positions: PositionMap,
-  index: number,
-): ReturnType<SegmentReader['readEntries']> {
-  try {
-    return await reader.readEntries(positions, index, READ_BYTES)
-  } catch (error) {
-    if (!(error instanceof KnhkError)) throw error
-    return reader.readEntries(positions, index, 1).catch(() => [])
-  }
 }

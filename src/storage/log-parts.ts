@@ -2,11 +2,13 @@
 import type { RestoredLog } from '../consensus/core.js'
 import type { FileSystem } from './files.js'
 import type { StoredBase } from './log-start.js'
+import type { PendingRecords } from './pending-records.js'
 import type { PositionMap } from './position-map.js'
 import type { LogProblem } from './scan-types.js'
 import type { Place } from './segment-header.js'
 import type { SegmentReader } from './segment-reader.js'
 import type { SegmentWriter } from './segment-writer.js'
+import type { StandingRecords } from './standing-records.js'
 
 /** What opening found besides the log itself. */
 export interface LogReport {
@@ -26,6 +28,9 @@ export interface SegmentedLogParts {
   readonly positions: PositionMap
   /** For each segment, oldest first, the index that came next when it began. */
   readonly segmentStarts: Map<number, number>
+  readonly standing: StandingRecords
+  /** Above the last entry. */
+  readonly pending: PendingRecords
   /** Where the journal begins, as its base says. */
   readonly first: Pick<StoredBase, 'firstSegment' | 'firstNext'>
   /** Damage that is not repaired. */

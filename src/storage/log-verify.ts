@@ -1,6 +1,6 @@
 /**
  * `log verify` on a data directory: every checksum, the order of frames and entries, the hash chain
- * and the batch digests recomputed from the bodies. Read-only, on a stopped or a running node; goes on
+ * and the batch digests recomputed from the bodies, the certificates by whom the caller asks. Read-only, on a stopped or a running node; goes on
  * behind a problem to name them all.
  */
 import { hash } from 'node:crypto'
@@ -9,6 +9,7 @@ import { KnhkError } from '../base/error.js'
 import { computeBatchDigest } from '../consensus/batch-digest.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, verifyChain } from '../consensus/entry.js'
 import type { FileSystem } from './files.js'
+import { type CertificateVerifier, checkCertificates } from './log-certificates.js'
 import { type LookOptions, lookAtLog, type TornTail } from './look-at-log.js'
 import type { LogProblem, ProblemKind, ReportProblem } from './scan-types.js'
 import { segmentName } from './segment-header.js'
@@ -16,12 +17,18 @@ import { segmentName } from './segment-header.js'
 /** Problems that are listed; a log with more is no better for it. */
 const PROBLEMS_MAX = 10_000
 
+export interface VerifyOptions extends LookOptions {
+  /** Asked for every entry, with or without a certificate. Null where the log needs none. */
+  readonly verifyCertificate?: CertificateVerifier | null
+}
+
 export interface VerifiedLog {
   readonly ok: boolean
   /** Null for an empty log, and so `lastIndex`. */
   readonly firstIndex: number | null
   readonly lastIndex: number | null
   readonly entries: number
+  /** How many entries have one. */
   readonly certificates: number
   readonly problems: readonly {
     readonly index: number
@@ -39,17 +46,25 @@ export interface VerifiedLog {
  * Verifies the log in `directory` (the `log` directory of a node). Throws `NotFound` where there is no
  * log, `UnsupportedFormat` for a newer format.
  */
-export async function verifyLog(files: FileSystem, directory: string, options: LookOptions = {}): Promise<VerifiedLog> {
-  return lookAtLog(files, directory, { ...options, onEntry: verifyEntry }, (view) => ({
-    ok: view.problems.length === 0,
-    firstIndex: view.firstIndex,
-    lastIndex: view.lastIndex,
-    entries: view.replay.positions.count,
-    certificates: 0,
-    problems: view.problems.slice(0, PROBLEMS_MAX).map(presentProblem),
-    repaired: view.scan.repaired.map(({ segment, offset }) => ({ segment: segmentName(segment), offset })),
-    tornTail: view.tornTail,
-  }))
+export async function verifyLog(
+  files: FileSystem,
+  directory: string,
+  options: VerifyOptions = {},
+): Promise<VerifiedLog> {
+  return lookAtLog(files, directory, { ...options, onEntry: verifyEntry }, async (view) => {
+    const { certificates, problems: uncertified } = await checkCertificates(view, options.verifyCertificate ?? null)
+    const problems = [...view.problems, ...uncertified]
+    return {
+      ok: problems.length === 0,
+      firstIndex: view.firstIndex,
+      lastIndex: view.lastIndex,
+      entries: view.replay.positions.count,
+      certificates,
+      problems: problems.slice(0, PROBLEMS_MAX).map(presentProblem),
+      repaired: view.scan.repaired.map(({ segment, offset }) => ({ segment: segmentName(segment), offset })),
+      tornTail: view.tornTail,
+    }
+  })
 }
 
 function presentProblem({ index, segment, offset, kind }: LogProblem): VerifiedLog['problems'][number] {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { KnhkError } from '../base/error.js'
+import type { LogBase } from '../consensus/snapshot.js'
 import { sameBase } from './base-codec.js'
 import type { FileSystem } from './files.js'
 import { JournalReplay, type ReplayOptions } from './journal-replay.js'
@@ -31,6 +32,8 @@ export interface TornTail {
 }
 
 export interface LogView {
+  /** What the log follows. */
+  readonly base: LogBase
   readonly reader: SegmentReader
   readonly replay: JournalReplay
   readonly scan: ScanResult
@@ -68,7 +71,7 @@ export async function lookAtLog<T>(
       })
       const pause = options.pause ?? pauseBriefly
       const scan = await scanJournal({ files, directory, start, visitor: replay, identity: null, resync: true, pause })
-      const result = await use(await viewOf(reader, replay, scan))
+      const result = await use({ base: start.base, ...(await viewOf(reader, replay, scan)) })
       if (!(await moved())) return result
     } catch (error) {
       if (!(await moved())) throw error
@@ -78,7 +81,7 @@ export async function lookAtLog<T>(
   }
 }
 
-async function viewOf(reader: SegmentReader, replay: JournalReplay, scan: ScanResult): Promise<LogView> {
+async function viewOf(reader: SegmentReader, replay: JournalReplay, scan: ScanResult): Promise<Omit<LogView, 'base'>> {
   const { positions } = replay
   const { tornTail, end } = scan
   const kind = await replay.closingProblem()

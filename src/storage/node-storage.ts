@@ -6,6 +6,7 @@
 import { KnhkError } from '../base/error.js'
 import type { SnapshotInfo } from '../node/ports.js'
 import { type DataDirectory, openDataDirectory } from './data-directory.js'
+import { type FileEvidenceStore, openEvidenceStore } from './evidence-store.js'
 import type { FileSystem } from './files.js'
 import { KnownPeers } from './known-peers.js'
 import { openLog } from './open-log.js'
@@ -52,6 +53,7 @@ export interface NodeStorageOptions
 export interface NodeStorage extends Stores {
   readonly directory: DataDirectory
   readonly knownPeers: KnownPeers
+  readonly evidence: FileEvidenceStore
 }
 
 /**
@@ -61,11 +63,13 @@ export interface NodeStorage extends Stores {
 export async function openNodeStorage(options: NodeStorageOptions): Promise<NodeStorage> {
   const { files, path } = options
   const directory = await openDataDirectory(files, path, options)
-  const { identity, logDirectory, snapshotDirectory, stateDirectory } = directory
+  const { identity, logDirectory, snapshotDirectory, stateDirectory, evidenceDirectory } = directory
   const source = options.source ?? classicSource(stateDirectory)
   const stores = await openStores({ ...options, identity, logDirectory, snapshotDirectory, source })
   try {
-    return { ...stores, directory, knownPeers: await KnownPeers.load(files, path) }
+    const knownPeers = await KnownPeers.load(files, path)
+    const evidence = await openEvidenceStore(files, evidenceDirectory)
+    return { ...stores, directory, knownPeers, evidence }
   } catch (error) {
     await stores.close()
     throw error

@@ -3,29 +3,24 @@
  * Damage is never cut or overwritten: the sound part before it is opened, the node may not vote, and
  * what is appended from then on goes to a new segment, so that the evidence stays.
  */
+import { assert } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
-import type { HardState, RestoredLog } from '../consensus/core.js'
+import type { RestoredLog } from '../consensus/core.js'
 import type { Entry } from '../consensus/entry.js'
 import type { SnapshotOffer } from '../consensus/snapshot.js'
 import type { LogIndex } from '../consensus/types.js'
-import { type FileHandle, type FileSystem, storageFailed } from './files.js'
-import { HardStateCollector } from './hard-state-collector.js'
+import { type FileSystem, storageFailed } from './files.js'
 import { JournalReplay } from './journal-replay.js'
 import { scanJournal } from './journal-scan.js'
-import { hasPlace, type LogStart, readLogStart, writeRepaired } from './log-start.js'
+import { hasPlace, type LogStart, readLogStart } from './log-start.js'
+import { dropLeftovers, forgetRepair, tidyLog } from './log-tidying.js'
 import type { LogProblem, ScanResult } from './scan-types.js'
-import { removeSealMarker } from './seal-marker.js'
-import {
-  FIRST_SEGMENT,
-  type JournalIdentity,
-  type Place,
-  SEGMENT_BYTES_MAX,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-} from './segment-header.js'
+import { FIRST_SEGMENT, type JournalIdentity, type Place, SEGMENT_BYTES_MAX } from './segment-header.js'
 import { READ_BYTES_MAX, SegmentReader } from './segment-reader.js'
 import { createSegment, SegmentWriter } from './segment-writer.js'
 import { SegmentedLog } from './segmented-log.js'
+import { StandingCollector } from './standing-collector.js'
+import type { StandingRecords } from './standing-records.js'
 
 const TAIL_ENTRIES_MAX = 4096
 
@@ -96,28 +91,16 @@ class LogOpening {
     const damaged = problems.length > 0
     const resumeAs = needsNewSegment(problems, scan) ? nextSegmentNumber(scan) : null
     const { end } = scan
-    await this.#dropLeftovers(scan)
-    if (resumeAs === null) await this.#tidy(scan)
-    else await this.#forgetRepair(end)
+    await dropLeftovers(files, directory, this.#start, scan)
+    if (resumeAs === null) await tidyLog(files, directory, scan)
+    else await forgetRepair(files, directory, this.#start, end)
     const { base } = this.#start
-    const { positions, memberships, segmentStarts } = this.#replay
-    const lastIndex = (positions.nextIndex - 1) as LogIndex
-    const tail = await this.#tail()
-    const snapshot = this.#options.snapshots?.findLast(isInside(base.index, lastIndex)) ?? null
-    // A snapshot holds only what is committed, whether or not the applied state has come that far again.
-    const known = Math.max(base.index, Math.min(provenIndex, lastIndex), snapshot?.base.index ?? 0)
-    const restored: RestoredLog = {
-      hardState: damaged ? await this.#highestHardState() : this.#replay.hardState,
-      base,
-      lastIndex,
-      termRuns: [...this.#replay.terms.all],
-      memberships: [...memberships],
-      snapshot,
-      tail,
-      // After damage the sound part may hold entries again that were truncated later: nothing of it is certain.
-      commitIndex: (damaged ? 0 : known) as LogIndex,
-      mayVote: !damaged,
-    }
+    const { positions, segmentStarts, pending } = this.#replay
+    pending.dropThrough(positions.nextIndex - 1)
+    if (damaged) pending.shrink()
+    assert(!pending.isOver, 'a log takes no more pending records than a start can hand back')
+    const standing = damaged ? await this.#whatStands() : this.#replay.standing
+    const restored = await this.#restored(damaged, provenIndex, standing)
     const unrepaired = scan.resumptions.filter((place) => !hasPlace(scan.repaired, place))
     if (resumeAs !== null) unrepaired.push({ segment: end.segment, offset: end.offset })
     const bytesOnDisk = scan.segments.reduce((sum, segment) => sum + segment.size, 0)
@@ -128,12 +111,38 @@ class LogOpening {
       report: { problems, cutTail: resumeAs === null ? scan.tornTail : null, repaired: scan.repaired },
       positions,
       segmentStarts,
+      standing,
+      pending,
       first: this.#start,
       damage: unrepaired,
       reader: this.#reader,
       writer: new SegmentWriter({ files, directory, identity, end, segmentBytesMax, bytesOnDisk, resumeAs }),
-      lastChain: tail.at(-1)?.chain ?? base.chain,
+      lastChain: restored.tail.at(-1)?.chain ?? base.chain,
     })
+  }
+
+  async #restored(damaged: boolean, provenIndex: number, standing: StandingRecords): Promise<RestoredLog> {
+    const { base } = this.#start
+    const { positions, memberships, terms, pending } = this.#replay
+    const lastIndex = (positions.nextIndex - 1) as LogIndex
+    const snapshot = this.#options.snapshots?.findLast(isInside(base.index, lastIndex)) ?? null
+    // A snapshot holds only what is committed, whether or not the applied state has come that far again.
+    const known = Math.max(base.index, Math.min(provenIndex, lastIndex), snapshot?.base.index ?? 0)
+    return {
+      hardState: standing.hardState,
+      base,
+      lastIndex,
+      termRuns: [...terms.all],
+      memberships: [...memberships],
+      snapshot,
+      tail: await this.#tail(),
+      // After damage the sound part may hold entries again that were truncated later: nothing of it is certain.
+      commitIndex: (damaged ? 0 : known) as LogIndex,
+      mayVote: !damaged,
+      safety: standing.safety,
+      pending: pending.all,
+      aborts: [...standing.aborts],
+    }
   }
 
   /** Closes what a failed opening leaves open. */
@@ -176,81 +185,18 @@ class LogOpening {
     return [{ index, segment: scan.end.segment, offset: scan.end.offset, kind: 'provenLost' }]
   }
 
-  /** A crash came between a new base and the end of what it makes superfluous. */
-  async #dropLeftovers(scan: ScanResult): Promise<void> {
-    const { files, directory } = this.#options
-    if (this.#start.baseState !== 'sound') return
-    // The base may have been seen before it was durable; what it replaces goes only after it is.
-    await files.syncDirectory(directory)
-    for (const { path } of scan.leftovers) await files.unlink(path)
-    if (scan.leftovers.length > 0) await files.syncDirectory(directory)
-  }
-
-  /** New damage where an older one was repaired counts again. */
-  async #forgetRepair(end: Place): Promise<void> {
-    const { files, directory } = this.#options
-    const { repaired } = this.#start
-    if (!hasPlace(repaired, end)) return
-    const kept = repaired.filter((place) => !hasPlace([end], place))
-    await writeRepaired(files, directory, kept)
-  }
-
-  /** Cuts the torn tail, drops a segment that was never used, takes the seal marker away. */
-  async #tidy(scan: ScanResult): Promise<void> {
-    const { files, directory } = this.#options
-    if (scan.unusedSegment !== null) {
-      await files.unlink(scan.unusedSegment.path)
-      await files.syncDirectory(directory)
-    }
-    if (scan.tornTail !== null) {
-      await this.#withSegment(scan.tornTail.segment, async (handle) => {
-        await handle.truncate((scan.tornTail as Place).offset)
-        await handle.datasync()
-      })
-    }
-    if (scan.lastFrame !== null) await this.#secure(scan.lastFrame, scan.lastFrame.bytes)
-    // A segment that was made and not written to yet: nobody knows whether its making was ever finished.
-    if (scan.end.offset === SEGMENT_HEADER_BYTES) await this.#secure({ ...scan.end, offset: 0 }, SEGMENT_HEADER_BYTES)
-    if (scan.marker.state === 'sound') await removeSealMarker(files, directory)
-  }
-
   /**
-   * What ends the journal counts as durable from here on, with the name of its file, but perhaps it only
-   * lies in memory: its writer was killed before the sync, or the sync failed, after which the system takes
-   * the pages for clean and a further sync does nothing. Writing the same bytes again makes them dirty again.
+   * Terms, votes and safety records behind the damage count too: going back in them could elect two leaders,
+   * or sign twice. Where all of them are lost, the base still tells of its term.
    */
-  async #secure({ segment, offset }: Place, length: number): Promise<void> {
-    await this.#withSegment(segment, async (handle) => {
-      const bytes = new Uint8Array(length)
-      await handle.read(bytes, offset)
-      await handle.rewrite(bytes, offset)
-      await handle.datasync()
-    })
-    const { files, directory } = this.#options
-    if (offset === 0) await files.syncDirectory(directory)
-  }
-
-  async #withSegment(segment: number, work: (handle: FileHandle) => Promise<void>): Promise<void> {
-    const { files, directory } = this.#options
-    const handle = await files.open(`${directory}/${segmentName(segment)}`, 'append')
-    try {
-      await work(handle)
-    } finally {
-      await handle.close()
-    }
-  }
-
-  /**
-   * Terms and votes behind the damage count too: going back in them could elect two leaders. Where all of
-   * them are lost, the base still tells of its term.
-   */
-  async #highestHardState(): Promise<HardState> {
+  async #whatStands(): Promise<StandingRecords> {
     const { files, directory } = this.#options
     const { epoch, term } = this.#start.base
-    const visitor = new HardStateCollector(this.#replay.hardState)
-    visitor.note({ epoch, term, votedFor: null })
+    const visitor = new StandingCollector()
+    visitor.enter(this.#replay.standing.hardState)
+    visitor.enter({ epoch, term, votedFor: null })
     await scanJournal({ files, directory, start: this.#start, visitor, identity: null, resync: true, pause: null })
-    return visitor.highest
+    return visitor.standing
   }
 
   async #tail(): Promise<Entry[]> {

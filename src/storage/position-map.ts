@@ -12,7 +12,7 @@ export interface EntryPosition {
   readonly segment: number
   /** Offset of the entry's header in the segment. */
   readonly offset: number
-  /** Header and body. */
+  /** Header, body, and the whole record of the certificate where one lies behind them. */
   readonly length: number
 }
 

@@ -1,5 +1,4 @@
 /** Headers of a range of entries, for inspection of a running node's log. */
-import type { EntryHeader } from '../consensus/entry.js'
 import type { LogIndex } from '../consensus/types.js'
 import type { LogStore } from '../node/ports.js'
 import { countOperations } from './count-operations.js'
@@ -12,15 +11,16 @@ export async function readHeaders(
   from: LogIndex,
   to: LogIndex,
   limit: number,
-): Promise<{ header: EntryHeader; bytes: number; operations: number }[]> {
-  const found: { header: EntryHeader; bytes: number; operations: number }[] = []
+): ReturnType<LogStore['headers']> {
+  const found: Awaited<ReturnType<LogStore['headers']>> = []
   let next = Math.max(from, log.firstIndex) as LogIndex
   while (next <= to && found.length < limit) {
     const entries = await log.read(next, READ_BYTES)
     if (entries.length === 0) break
     for (const entry of entries.slice(0, Math.min(limit - found.length, to - next + 1))) {
-      const { header, body, ...fields } = entry
-      found.push({ header: fields, bytes: header.length + body.length, operations: countOperations(body) })
+      const { header, body, certificate, ...fields } = entry
+      const bytes = header.length + body.length
+      found.push({ header: fields, bytes, operations: countOperations(body), certificate })
     }
     next = (next + entries.length) as LogIndex
   }

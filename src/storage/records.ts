@@ -1,13 +1,13 @@
 /**
- * The records of the journal: what a frame holds, in write order. Numbers 1 to 8 are taken; those of
- * protocols to come have their place here and no writer yet. A reader that meets a number it cannot
+ * The records of the journal: what a frame holds, in write order. A reader that meets a number it cannot
  * interpret stops: skipping one could mean to lose a vote.
  *
  * Layout: u8 kind, three zero bytes, u32 length, content. docs/data-directory.md has the contents.
  */
+import { unreachable } from '../base/assert.js'
 import { ByteReader, ByteWriter, readU32, readU64, writeU32 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import type { HardState } from '../consensus/core.js'
+import type { AbortRecord, HardState, PendingRecord } from '../consensus/core.js'
 import { ENTRY_HEADER_BYTES, type Entry } from '../consensus/entry.js'
 import type { Epoch, LogIndex, NodeId, Term } from '../consensus/types.js'
 
@@ -22,11 +22,10 @@ export const RECORD_KINDS = {
   slot: 6,
   block: 7,
   abort: 8,
+  safety: 9,
 } as const
 
 export type RecordKind = keyof typeof RECORD_KINDS
-/** Kinds that have a number and no writer in this version. */
-export type ReservedKind = 'certificate' | 'slot' | 'block' | 'abort'
 
 const KIND_NAMES: readonly (RecordKind | undefined)[] = [
   undefined,
@@ -38,27 +37,38 @@ const KIND_NAMES: readonly (RecordKind | undefined)[] = [
   'slot',
   'block',
   'abort',
+  'safety',
 ]
 
+const INDEX_BYTES = 8
+const EPOCH_BYTES = 4
 /** The content of a segment's seal; 1 is that of a clean stop. */
 const SEGMENT_SEAL_BYTE = 0
 
 /** `segment`: the last record of a full segment; the next segment exists. `stop`: the last record of a clean stop. */
 export type SealReason = 'segment' | 'stop'
 
-export type JournalRecord =
-  | { readonly kind: 'entry'; readonly entry: Entry }
+/** What proves that an entry was decided; directly behind its entry, in the same frame. */
+export interface CertificateRecord {
+  readonly kind: 'certificate'
+  readonly index: LogIndex
+  readonly certificate: Uint8Array
+}
+
+/** Records that are no entry and no part of one. */
+export type PlainRecord =
   | { readonly kind: 'truncate'; readonly from: LogIndex }
   | { readonly kind: 'hardState'; readonly hardState: HardState }
   | { readonly kind: 'seal'; readonly reason: SealReason }
+  | { readonly kind: 'safety'; readonly safety: Uint8Array }
+  | PendingRecord
+  | AbortRecord
+
+export type JournalRecord = { readonly kind: 'entry'; readonly entry: Entry } | CertificateRecord | PlainRecord
 
 /** The name of a record number; null where this version does not know it. */
 export function recordKindName(kind: number): RecordKind | null {
   return KIND_NAMES[kind] ?? null
-}
-
-export function isReserved(kind: RecordKind): kind is ReservedKind {
-  return kind === 'certificate' || kind === 'slot' || kind === 'block' || kind === 'abort'
 }
 
 /** Bytes of a record with its header. */
@@ -68,7 +78,7 @@ export function recordBytes(record: JournalRecord): number {
 
 function contentBytes(record: JournalRecord): number {
   if (record.kind === 'entry') return ENTRY_HEADER_BYTES + record.entry.body.length
-  return encodeContent(record).length
+  return contentParts(record).reduce((sum, part) => sum + part.length, 0)
 }
 
 /** Writes a record header. */
@@ -80,47 +90,90 @@ export function writeRecordHeader(out: Uint8Array, at: number, kind: RecordKind,
   writeU32(out, at + 4, length)
 }
 
-/** The content of every record but an entry, which is written without a copy. */
-export function encodeContent(record: Exclude<JournalRecord, { kind: 'entry' }>): Uint8Array {
-  const out = new ByteWriter(64)
+/** The content of a record, in order; what may be long is passed on, not copied. */
+export function contentParts(record: JournalRecord): readonly Uint8Array[] {
   switch (record.kind) {
+    case 'entry':
+      return [record.entry.header, record.entry.body]
+    case 'certificate':
+      return [new ByteWriter(INDEX_BYTES).u64(record.index).finish(), record.certificate]
+    case 'slot':
+    case 'block':
+      return [new ByteWriter(INDEX_BYTES).u64(record.index).finish(), record.payload]
+    case 'abort':
+      return [new ByteWriter(EPOCH_BYTES).u32(record.epoch).finish(), record.payload]
+    case 'safety':
+      return [record.safety]
     case 'truncate':
-      return out.u64(record.from).finish()
-    case 'hardState': {
-      const { epoch, term, votedFor } = record.hardState
-      out
-        .u32(epoch)
-        .u64(term)
-        .u8(votedFor === null ? 0 : 1)
-      if (votedFor !== null) out.text(votedFor)
-      return out.finish()
-    }
+      return [new ByteWriter(INDEX_BYTES).u64(record.from).finish()]
+    case 'hardState':
+      return [encodeHardState(record.hardState)]
     case 'seal':
-      return out.u8(record.reason === 'segment' ? SEGMENT_SEAL_BYTE : 1).finish()
+      return [new Uint8Array([record.reason === 'segment' ? SEGMENT_SEAL_BYTE : 1])]
+    default:
+      return unreachable(record, 'record')
   }
 }
 
-/** Throws `ProtocolViolation` where the content is not exactly a hard state. */
-export function decodeHardState(content: Uint8Array): HardState {
+function encodeHardState({ epoch, term, votedFor }: HardState): Uint8Array {
+  const out = new ByteWriter(64)
+  out
+    .u32(epoch)
+    .u64(term)
+    .u8(votedFor === null ? 0 : 1)
+  if (votedFor !== null) out.text(votedFor)
+  return out.finish()
+}
+
+/** Byte fields are views of `content`. Throws `ProtocolViolation` where it is not exactly such a record. */
+export function decodeContent(kind: PlainRecord['kind'], content: Uint8Array): PlainRecord {
   const reader = new ByteReader(content)
-  const epoch = reader.u32() as Epoch
-  const term = reader.u64() as Term
-  const votedFor = reader.flag() ? (reader.text() as NodeId) : null
-  reader.end()
-  return { epoch, term, votedFor }
+  switch (kind) {
+    case 'slot':
+    case 'block':
+      return { kind, index: reader.u64() as LogIndex, payload: reader.raw(reader.remaining) }
+    case 'abort':
+      return { kind, epoch: reader.u32() as Epoch, payload: reader.raw(reader.remaining) }
+    case 'safety':
+      return { kind, safety: content }
+    case 'truncate': {
+      const from = reader.u64() as LogIndex
+      reader.end()
+      return { kind, from }
+    }
+    case 'hardState': {
+      const [epoch, term] = [reader.u32() as Epoch, reader.u64() as Term]
+      const votedFor = reader.flag() ? (reader.text() as NodeId) : null
+      reader.end()
+      return { kind, hardState: { epoch, term, votedFor } }
+    }
+    case 'seal': {
+      const isStop = reader.flag()
+      reader.end()
+      return { kind, reason: isStop ? 'stop' : 'segment' }
+    }
+    default:
+      return unreachable(kind, 'record kind')
+  }
 }
 
-/** Throws `ProtocolViolation` where the content is not exactly a truncation. */
-export function decodeTruncate(content: Uint8Array): LogIndex {
-  if (content.length !== 8) throw new KnhkError('ProtocolViolation', 'a truncation has eight bytes')
-  return readU64(content, 0) as LogIndex
+/** The certificate is a view of `content`. Throws `ProtocolViolation`. */
+export function decodeCertificateRecord(content: Uint8Array): CertificateRecord {
+  const reader = new ByteReader(content)
+  return { kind: 'certificate', index: reader.u64() as LogIndex, certificate: reader.raw(reader.remaining) }
 }
 
-/** Throws `ProtocolViolation` where the content is not exactly a seal. */
-export function decodeSeal(content: Uint8Array): SealReason {
-  if (content.length !== 1 || (content[0] as number) > 1)
-    throw new KnhkError('ProtocolViolation', 'a seal has one byte, 0 or 1')
-  return content[0] === SEGMENT_SEAL_BYTE ? 'segment' : 'stop'
+/**
+ * The certificate behind an entry's content: `bytes` holds it from `start` to `end`, record header
+ * included. Null for none; throws `ProtocolViolation` where something else lies there.
+ */
+export function certificateBehind(bytes: Uint8Array, start: number, end: number, index: number): Uint8Array | null {
+  if (start === end) return null
+  const contentAt = start + RECORD_HEADER_BYTES
+  const isOne = end >= contentAt + INDEX_BYTES && bytes[start] === RECORD_KINDS.certificate
+  if (!isOne || readU32(bytes, start + 4) !== end - contentAt || readU64(bytes, contentAt) !== index)
+    throw new KnhkError('ProtocolViolation', 'what lies behind an entry is not its certificate')
+  return bytes.subarray(contentAt + INDEX_BYTES, end)
 }
 
 /**

@@ -29,6 +29,7 @@ export type ProblemKind =
   | 'chainWrong'
   | 'batchDigestWrong'
   | 'membershipWrong'
+  | 'certificate'
   | 'baseFile'
   | 'provenLost'
 

@@ -3,10 +3,12 @@
  * open. Checksums were checked when the log was opened; here the header must name the index that was
  * asked for, which catches a misdirected read.
  */
+import { readU32 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry } from '../consensus/entry.js'
 import type { FileHandle, FileSystem } from './files.js'
 import type { EntryPosition, PositionMap } from './position-map.js'
+import { certificateBehind, RECORD_HEADER_BYTES } from './records.js'
 import { segmentName } from './segment-header.js'
 
 const HANDLES_MAX = 8
@@ -78,11 +80,12 @@ export class SegmentReader {
   async #readRun(run: readonly EntryPosition[], firstIndex: number, into: Entry[]): Promise<void> {
     const first = run[0] as EntryPosition
     const last = run[run.length - 1] as EntryPosition
-    const span = last.offset + last.length - first.offset
-    const bytes = await this.#read(first.segment, first.offset, span)
+    // The record header before an entry says where its body ends and its certificate begins.
+    const from = first.offset - RECORD_HEADER_BYTES
+    const bytes = await this.#read(first.segment, from, last.offset + last.length - from)
     for (let i = 0; i < run.length; i++) {
       const position = run[i] as EntryPosition
-      const start = position.offset - first.offset
+      const start = position.offset - from
       into.push(decodeAt(bytes, start, position, firstIndex + i))
     }
   }
@@ -151,13 +154,15 @@ function decodeAt(bytes: Uint8Array, start: number, position: EntryPosition, ind
       cause,
       details: { index, segment, offset },
     })
-  if (start + length > bytes.length) throw damaged()
+  const end = start + length
+  const bodyAt = start + ENTRY_HEADER_BYTES
+  if (end > bytes.length) throw damaged()
+  const bodyEnd = start + readU32(bytes, start - 4)
+  if (bodyEnd < bodyAt || bodyEnd > end) throw damaged()
   let entry: Entry
   try {
-    entry = decodeEntry(
-      bytes.subarray(start, start + ENTRY_HEADER_BYTES),
-      bytes.subarray(start + ENTRY_HEADER_BYTES, start + length),
-    )
+    const certificate = certificateBehind(bytes, bodyEnd, end, index)
+    entry = decodeEntry(bytes.subarray(start, bodyAt), bytes.subarray(bodyAt, bodyEnd), certificate)
   } catch (error) {
     throw damaged(error)
   }

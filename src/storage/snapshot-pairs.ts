@@ -10,13 +10,16 @@ const KEY_BYTES_MAX = 64 * 1024
 const VALUE_BYTES_MAX = 64 * 1024 * 1024
 
 /** One char of a key is one byte. */
-export function encodePair({ key, value }: StatePair): Uint8Array {
-  const out = Buffer.allocUnsafe(LENGTHS_BYTES + key.length + value.length)
-  writeU32(out, 0, key.length)
-  out.write(key, 4, 'latin1')
-  writeU32(out, 4 + key.length, value.length)
-  out.set(value, LENGTHS_BYTES + key.length)
-  return out
+export function pairBytes({ key, value }: StatePair): number {
+  return LENGTHS_BYTES + key.length + value.length
+}
+
+/** Writes `pairBytes` of them from `at` on. */
+export function writePair(out: Buffer, at: number, { key, value }: StatePair): void {
+  writeU32(out, at, key.length)
+  out.write(key, at + 4, 'latin1')
+  writeU32(out, at + 4 + key.length, value.length)
+  out.set(value, at + LENGTHS_BYTES + key.length)
 }
 
 export class PairDecoder {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { readU32 } from '../base/bytes.js'
 import type { StatePair } from '../node/ports.js'
-import type { FileHandle, FileSystem } from './files.js'
+import { type FileHandle, type FileSystem, storageFailed, systemErrorCode } from './files.js'
 import {
   CHUNK_HEADER_BYTES,
   CHUNK_PAYLOAD_BYTES,
@@ -115,5 +115,29 @@ class CheckedFile {
 
   digest(): Uint8Array {
     return new Uint8Array(this.#hash.digest())
+  }
+}
+
+/** `length` bytes from `offset`, fewer at the end; null where the file is gone. Throws `StorageFailed`. */
+export async function readPiece(
+  files: FileSystem,
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array | null> {
+  let handle: FileHandle
+  try {
+    handle = await files.open(path, 'read')
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return null
+    throw storageFailed(`reading ${path}`, error)
+  }
+  try {
+    const bytes = new Uint8Array(length)
+    return bytes.subarray(0, await handle.read(bytes, offset))
+  } catch (error) {
+    throw storageFailed(`reading ${path}`, error)
+  } finally {
+    await handle.close()
   }
 }

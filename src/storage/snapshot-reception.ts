@@ -140,3 +140,14 @@ export class FileReception implements SnapshotReception {
     }
   }
 }
+
+/** What is here already needs no bytes. */
+export function receivedBefore(snapshot: SnapshotInfo): SnapshotReception {
+  return {
+    offset: snapshot.bytes,
+    write: async (bytes) => {
+      assert(bytes.length === 0, 'a snapshot that is here takes no bytes')
+    },
+    finish: async () => snapshot,
+  }
+}

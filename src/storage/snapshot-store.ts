@@ -1,17 +1,18 @@
 /**
  * The snapshot files of one node: taken here or received, each made under a temporary name and renamed
  * when it is durable. What is listed was read and checked as a whole. A damaged file is kept under
- * another name, as evidence.
+ * another name, as evidence. Beside a snapshot may lie the certificate of its checkpoint.
  */
 import { assert } from '../base/assert.js'
 import { bytesEqual, toHex } from '../base/bytes.js'
-import { KnhkError } from '../base/error.js'
+import { hasCode, KnhkError } from '../base/error.js'
 import type { SnapshotOffer } from '../consensus/snapshot.js'
 import type { SnapshotInfo, SnapshotReception, SnapshotStore, StatePair } from '../node/ports.js'
-import { type FileHandle, type FileSystem, storageFailed, systemErrorCode } from './files.js'
+import { type FileSystem, storageFailed } from './files.js'
+import { SnapshotEnvelopes } from './snapshot-envelope.js'
 import { isSnapshotName, type SnapshotOrigin, type SnapshotTrailer, snapshotName } from './snapshot-format.js'
-import { type ReadSnapshot, readSnapshot, walkSnapshot } from './snapshot-reader.js'
-import { type FileReception, isPartName, openReception, partName } from './snapshot-reception.js'
+import { type ReadSnapshot, readPiece, readSnapshot, walkSnapshot } from './snapshot-reader.js'
+import { type FileReception, isPartName, openReception, partName, receivedBefore } from './snapshot-reception.js'
 import { SnapshotWriter } from './snapshot-writer.js'
 
 const CREATING_NAME = 'creating.tmp'
@@ -49,6 +50,7 @@ export async function openSnapshotStore(options: SnapshotStoreOptions): Promise<
 
 export class FileSnapshotStore implements SnapshotStore {
   readonly #options: SnapshotStoreOptions
+  readonly #envelopes: SnapshotEnvelopes
   readonly #problems: SnapshotProblem[] = []
   /** Oldest first. */
   #listed: readonly SnapshotInfo[] = []
@@ -57,6 +59,7 @@ export class FileSnapshotStore implements SnapshotStore {
 
   constructor(options: SnapshotStoreOptions) {
     this.#options = options
+    this.#envelopes = new SnapshotEnvelopes(options.files, options.directory)
   }
 
   /** What opening found damaged. */
@@ -73,10 +76,12 @@ export class FileSnapshotStore implements SnapshotStore {
     const { files, directory } = this.#options
     try {
       await files.mkdir(directory)
-      for (const name of await files.readdir(directory)) {
+      const names = await files.readdir(directory)
+      for (const name of names) {
         if (name === CREATING_NAME) await files.unlink(this.#path(name))
         else if (isSnapshotName(name)) await this.#loadOne(name)
       }
+      await this.#envelopes.tidy(names, this.#listed.map(nameOf))
       // A file may have been seen before its name was durable; from here on a log may rely on it.
       await files.syncDirectory(directory)
     } catch (error) {
@@ -86,7 +91,7 @@ export class FileSnapshotStore implements SnapshotStore {
 
   async create(
     header: SnapshotOrigin,
-    pairs: AsyncIterable<StatePair>,
+    pairs: AsyncIterable<readonly StatePair[]>,
     digests: () => Promise<Pick<SnapshotTrailer, 'stateDigest' | 'dataDigest'>>,
   ): Promise<SnapshotInfo> {
     assert(!this.#creating, 'one snapshot is taken at a time')
@@ -98,10 +103,11 @@ export class FileSnapshotStore implements SnapshotStore {
       try {
         const writer = new SnapshotWriter(handle, nextTurn)
         await writer.header(header)
-        for await (const pair of pairs) await writer.pair(pair)
+        for await (const some of pairs) await writer.pairs(some)
         const { stateDigest, dataDigest } = await digests()
         const id = await writer.finish({ stateDigest, dataDigest })
-        return await this.#admit(path, { base: header.base, id, bytes: handle.size, stateDigest, dataDigest })
+        const info = { base: header.base, id, bytes: handle.size, stateDigest, dataDigest, certificate: null }
+        return await this.#admit(path, info)
       } finally {
         await handle.close()
       }
@@ -117,23 +123,12 @@ export class FileSnapshotStore implements SnapshotStore {
   async read(id: Uint8Array, offset: number, maxBytes: number): Promise<Uint8Array | null> {
     const listed = this.#find(id)
     if (listed === undefined || offset > listed.bytes) return null
-    const path = this.#pathOf(listed)
-    let handle: FileHandle
-    try {
-      handle = await this.#options.files.open(path, 'read')
-    } catch (error) {
-      // Removed since.
-      if (systemErrorCode(error) === 'ENOENT') return null
-      throw storageFailed(`reading ${path}`, error)
-    }
-    try {
-      const bytes = new Uint8Array(Math.min(maxBytes, READ_BYTES_MAX, listed.bytes - offset))
-      return bytes.subarray(0, await handle.read(bytes, offset))
-    } catch (error) {
-      throw storageFailed(`reading ${path}`, error)
-    } finally {
-      await handle.close()
-    }
+    return readPiece(
+      this.#options.files,
+      this.#pathOf(listed),
+      offset,
+      Math.min(maxBytes, READ_BYTES_MAX, listed.bytes - offset),
+    )
   }
 
   async receive(offer: SnapshotOffer): Promise<SnapshotReception> {
@@ -152,7 +147,7 @@ export class FileSnapshotStore implements SnapshotStore {
       offer,
       ...(syncStepBytes === undefined ? {} : { syncStepBytes }),
       verify: (path) => this.#verify(path),
-      admit: (path, found) => this.#admit(path, infoOf(found, 0)),
+      admit: (path, found) => this.#admit(path, infoOf(found, 0, null)),
     })
     return this.#reception
   }
@@ -168,6 +163,20 @@ export class FileSnapshotStore implements SnapshotStore {
     }
   }
 
+  async attach(id: Uint8Array, certificate: Uint8Array): Promise<void> {
+    const listed = this.#find(id)
+    if (listed === undefined) return
+    try {
+      await this.#envelopes.write(nameOf(listed), id, certificate)
+      const now = this.#find(id)
+      if (now !== undefined) this.#list({ ...now, certificate })
+      // Removed meanwhile.
+      else await this.#envelopes.remove(nameOf(listed))
+    } catch (error) {
+      throw storageFailed('writing the certificate of a snapshot', error)
+    }
+  }
+
   async retain(keep: (snapshot: SnapshotInfo) => boolean): Promise<void> {
     const { files, directory } = this.#options
     const gone = this.#listed.filter((snapshot) => !keep(snapshot))
@@ -176,6 +185,8 @@ export class FileSnapshotStore implements SnapshotStore {
     try {
       for (const snapshot of gone) await files.unlink(this.#pathOf(snapshot))
       await files.syncDirectory(directory)
+      // Last: a snapshot that a crash keeps keeps its certificate. One without a snapshot goes at the next start.
+      for (const snapshot of gone) await this.#envelopes.remove(nameOf(snapshot))
     } catch (error) {
       throw storageFailed('removing a snapshot', error)
     }
@@ -191,8 +202,8 @@ export class FileSnapshotStore implements SnapshotStore {
     return `${this.#options.directory}/${name}`
   }
 
-  #pathOf({ base, id }: SnapshotOffer): string {
-    return this.#path(snapshotName(base, toHex(id)))
+  #pathOf(snapshot: SnapshotOffer): string {
+    return this.#path(nameOf(snapshot))
   }
 
   #find(id: Uint8Array): SnapshotInfo | undefined {
@@ -207,13 +218,25 @@ export class FileSnapshotStore implements SnapshotStore {
       const found = await this.#verify(path)
       if (snapshotName(found.origin.base, toHex(found.id)) !== name)
         throw new KnhkError('Corrupt', `snapshot ${path}: its content does not give its name`)
-      this.#list(infoOf(found, modifiedMs))
+      this.#list(infoOf(found, modifiedMs, await this.#certificateOf(name, found.id)))
     } catch (error) {
       if (!(error instanceof KnhkError)) throw error
       this.#problems.push({ name, code: error.code, message: error.message })
       if (error.code !== 'Corrupt') return
       await files.rename(path, `${path}${DAMAGED_SUFFIX}`)
       await files.syncDirectory(directory)
+    }
+  }
+
+  /** A damaged one is dropped: the certificate comes again with the next checkpoint, or from others. */
+  async #certificateOf(name: string, id: Uint8Array): Promise<Uint8Array | null> {
+    try {
+      return await this.#envelopes.read(name, id)
+    } catch (error) {
+      if (!hasCode(error, 'Corrupt')) throw error
+      this.#problems.push({ name, code: 'Corrupt', message: (error as KnhkError).message })
+      await this.#envelopes.remove(name)
+      return null
     }
   }
 
@@ -232,7 +255,9 @@ export class FileSnapshotStore implements SnapshotStore {
     await files.rename(path, name)
     await files.syncDirectory(directory)
     const createdMs = (await files.stat(name))?.modifiedMs ?? 0
-    const info = { ...snapshot, createdMs }
+    // The same snapshot once more, taken or received, is as certified as before.
+    const certificate = this.#find(snapshot.id)?.certificate ?? snapshot.certificate
+    const info = { ...snapshot, createdMs, certificate }
     this.#list(info)
     return info
   }
@@ -254,18 +279,15 @@ export class FileSnapshotStore implements SnapshotStore {
   }
 }
 
-function infoOf({ origin, trailer, id, bytes }: ReadSnapshot, createdMs: number): SnapshotInfo {
-  const { stateDigest, dataDigest } = trailer
-  return { base: origin.base, id, bytes, stateDigest, dataDigest, createdMs }
+function nameOf({ base, id }: SnapshotOffer): string {
+  return snapshotName(base, toHex(id))
 }
 
-/** What is here already needs no bytes. */
-function receivedBefore(snapshot: SnapshotInfo): SnapshotReception {
-  return {
-    offset: snapshot.bytes,
-    write: async (bytes) => {
-      assert(bytes.length === 0, 'a snapshot that is here takes no bytes')
-    },
-    finish: async () => snapshot,
-  }
+function infoOf(
+  { origin, trailer, id, bytes }: ReadSnapshot,
+  createdMs: number,
+  certificate: Uint8Array | null,
+): SnapshotInfo {
+  const { stateDigest, dataDigest } = trailer
+  return { base: origin.base, id, bytes, stateDigest, dataDigest, createdMs, certificate }
 }

@@ -14,7 +14,7 @@ import {
   type SnapshotTrailer,
   sealOf,
 } from './snapshot-format.js'
-import { encodePair } from './snapshot-pairs.js'
+import { pairBytes, writePair } from './snapshot-pairs.js'
 
 const SLICE_PAIRS = 256
 export const SYNC_STEP_BYTES = 4 * 1024 * 1024
@@ -23,7 +23,7 @@ export class SnapshotWriter {
   readonly #handle: FileHandle
   readonly #nextTurn: (callback: () => void) => void
   readonly #hash = createHash('sha256')
-  #payload = new Uint8Array(CHUNK_PAYLOAD_BYTES)
+  readonly #payload = Buffer.alloc(CHUNK_PAYLOAD_BYTES)
   #filled = 0
   #crc = 0
   #pairs = 0
@@ -41,9 +41,22 @@ export class SnapshotWriter {
     await this.#write([bytes])
   }
 
-  /** `pair` is in key order behind the one before. */
-  async pair(pair: StatePair): Promise<void> {
-    let bytes = encodePair(pair)
+  /** In key order, behind those before. */
+  async pairs(pairs: readonly StatePair[]): Promise<void> {
+    for (const pair of pairs) {
+      const bytes = pairBytes(pair)
+      if (bytes <= CHUNK_PAYLOAD_BYTES - this.#filled) {
+        writePair(this.#payload, this.#filled, pair)
+        this.#filled += bytes
+      } else await this.#spill(pair, bytes)
+      if (++this.#pairs % SLICE_PAIRS === 0) await this.#turn()
+    }
+  }
+
+  /** A pair that begins in one chunk and ends in another. */
+  async #spill(pair: StatePair, length: number): Promise<void> {
+    let bytes = Buffer.allocUnsafe(length)
+    writePair(bytes, 0, pair)
     while (bytes.length > CHUNK_PAYLOAD_BYTES - this.#filled) {
       const fitting = CHUNK_PAYLOAD_BYTES - this.#filled
       this.#payload.set(bytes.subarray(0, fitting), this.#filled)
@@ -53,7 +66,6 @@ export class SnapshotWriter {
     }
     this.#payload.set(bytes, this.#filled)
     this.#filled += bytes.length
-    if (++this.#pairs % SLICE_PAIRS === 0) await this.#turn()
   }
 
   /** Makes it durable; returns the id. */

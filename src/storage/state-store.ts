@@ -174,7 +174,7 @@ export class OverlayStateStore implements StateStore {
     return mergePairs(changes, cursor, { reverse: false, chunk: CURSOR_CHUNK, decode: this.#decode })
   }
 
-  async walk(index: LogIndex): Promise<AsyncIterable<StatePair>> {
+  async walk(index: LogIndex): Promise<AsyncIterable<readonly StatePair[]>> {
     assert(!this.#walking, 'there is one walk at a time')
     assert(index <= this.#rotatedIndex, 'a walk shows what was rotated')
     this.#walking = true
@@ -234,10 +234,16 @@ export class OverlayStateStore implements StateStore {
     return changesInRange(frozen, this.#open, range, this.#options.nextTurn)
   }
 
-  async *#walkCursor(cursor: StateCursor): AsyncGenerator<StatePair> {
+  /** Whole chunks: a turn of a generator for each pair would cost more than reading it. */
+  async *#walkCursor(cursor: StateCursor): AsyncGenerator<readonly StatePair[]> {
     try {
-      yield* mergePairs(Promise.resolve([]), cursor, { reverse: false, chunk: WALK_CHUNK, decode: this.#decode })
+      for (;;) {
+        const stored = await cursor.next(WALK_CHUNK)
+        if (stored.length === 0) return
+        yield stored.map(([key, value]) => this.#decode(key, value))
+      }
     } finally {
+      await cursor.close()
       this.#walking = false
     }
   }

@@ -8,7 +8,9 @@ import type { FlagInput, Input, ParserOutput } from '@oclif/core/interfaces'
 import { KnhkError } from '../base/error.js'
 import { cancellation } from './cancellation.js'
 import { type Paint, painter, wantsColour } from './colours.js'
-import { errorJson, errorText, reportError, type StopSignal } from './error-report.js'
+import type { Configurable } from './config-file.js'
+import { errorJson, errorText, reportError, SIGNAL_EXIT, type StopSignal } from './error-report.js'
+import { splitRepeated, withVariables } from './flag-variables.js'
 import { outputFlags } from './flags.js'
 import { OUTPUT_FORMATS, type Output, type OutputFormat, render } from './printer.js'
 import type { JsonSchema } from './schema.js'
@@ -65,7 +67,10 @@ export abstract class BaseCommand extends Command {
 
   protected override async init(): Promise<void> {
     await super.init()
-    if (this.session === null) this.stopOn('SIGINT')
+    if (this.session !== null) return
+    this.stopOn('SIGINT')
+    const { variablesOfConfigFile } = await import('./config-file.js')
+    Object.assign(process.env, await variablesOfConfigFile(process.env, () => configurable(this.config.commands)))
   }
 
   /** From now on this signal cancels the work; a second one ends the process at once. */
@@ -86,23 +91,27 @@ export abstract class BaseCommand extends Command {
     options?: Input<F, B, A>,
     argv?: string[],
   ): Promise<ParserOutput<F, B, A>> {
-    const parsed = await super.parse(options, argv)
+    const id = this.id ?? ''
+    const flags = withVariables(id, { ...options?.flags } as FlagInput)
+    const baseFlags = withVariables(id, { ...this.ctor.baseFlags, ...options?.baseFlags } as FlagInput)
+    const parsed = await super.parse({ ...options, flags, baseFlags } as Input<F, B, A>, argv)
+    splitRepeated({ ...baseFlags, ...flags }, parsed.flags)
     this.given = new Set(parsed.raw.flatMap((token) => (token.type === 'flag' ? [token.flag] : [])))
-    const flags = parsed.flags as Record<string, unknown>
+    const values = parsed.flags as Values
     const named =
-      this.given.has('output') || this.session === null ? (flags.output as OutputFormat | undefined) : undefined
+      this.given.has('output') || this.session === null ? (values.output as OutputFormat | undefined) : undefined
     this.#settings = {
-      format: flags.json === true ? 'json' : (named ?? this.session?.format ?? 'table'),
-      quiet: flags.quiet === true,
-      verbose: flags.verbose === true,
-      noColour: flags['no-color'] === true,
+      format: values.json === true ? 'json' : (named ?? this.session?.format ?? 'table'),
+      quiet: values.quiet === true,
+      verbose: values.verbose === true,
+      noColour: values['no-color'] === true,
     }
     return parsed
   }
 
   /** Prints a result on stdout in the form that was asked for. */
   protected async print(output: Output): Promise<void> {
-    await this.write(await render(output, this.format, this.#paintFor(process.stdout)))
+    await this.write(await render(output, this.format, this.paintFor(process.stdout)))
   }
 
   /** Writes to stdout and waits until it is taken, so that a slow reader slows us down. */
@@ -121,12 +130,22 @@ export abstract class BaseCommand extends Command {
   }
 
   protected get paint(): Paint {
-    return this.#paintFor(process.stderr)
+    return this.paintFor(process.stderr)
   }
 
   /** Ends with this code after everything is printed; only for codes that are no error. */
   protected endWith(exitCode: number): void {
     process.exitCode = exitCode
+  }
+
+  /** Waits for what has no end of its own: Ctrl-C is how it ends, so that is no error; the exit code says it. */
+  protected async untilInterrupted(work: Promise<void>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      if (!this.signal.aborted) throw error
+      if (this.session === null) this.endWith(SIGNAL_EXIT[this.#stoppedBy ?? 'SIGINT'])
+    }
   }
 
   protected override async catch(thrown: unknown): Promise<void> {
@@ -138,14 +157,14 @@ export abstract class BaseCommand extends Command {
     const json = errorJson(report.error)
     if (format === 'json') await this.write(`${JSON.stringify(json, null, 2)}\n`)
     else if (format === 'ndjson') await this.write(`${JSON.stringify(json)}\n`)
-    else process.stderr.write(`${errorText(report, { verbose, paint: this.#paintFor(process.stderr) })}\n`)
+    else process.stderr.write(`${errorText(report, { verbose, paint: this.paintFor(process.stderr) })}\n`)
   }
 
   protected override async finally(_error: Error | undefined): Promise<void> {
     this.#removeHandlers()
   }
 
-  #paintFor(stream: NodeJS.WriteStream): Paint {
+  protected paintFor(stream: NodeJS.WriteStream): Paint {
     const forbidden = this.#current().noColour
     return painter(wantsColour({ isTTY: stream.isTTY === true, environment: process.env, forbidden }))
   }
@@ -168,4 +187,12 @@ export abstract class BaseCommand extends Command {
       noColour: words.includes('--no-color'),
     }
   }
+}
+
+/** What a configuration file may set. */
+function configurable(commands: readonly Command.Cached[]): Configurable[] {
+  return commands.map(({ id, flags }) => ({
+    id: id.replaceAll(':', ' '),
+    flags: Object.fromEntries(Object.entries(flags).map(([name, { env }]) => [name, env === undefined ? {} : { env }])),
+  }))
 }

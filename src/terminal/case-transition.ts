@@ -3,7 +3,7 @@
  */
 import type { CaseState } from '../workflow/operations.js'
 import { ClusterCommand } from './cluster-command.js'
-import { OPERATION_SCHEMA, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
+import { OPERATION_SCHEMA, placeText, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
 
 interface TransitionFlags {
   readonly dir?: string | undefined
@@ -36,7 +36,7 @@ export abstract class CaseTransitionCommand extends ClusterCommand {
     await this.print({
       value: report,
       ids: [caseId],
-      text: () => `case ${report.result.caseId} is ${newState} (index ${report.index})`,
+      text: () => `case ${report.result.caseId} is ${newState} ${placeText(report)}`,
     })
   }
 }

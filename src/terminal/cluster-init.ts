@@ -1,11 +1,10 @@
 /**
- * `cluster init`: from flags, or from the answers of a short wizard, to the plan of a cluster.
+ * `cluster init`: from flags to the plan of a cluster, and what to say of it. init-wizard.ts asks instead.
  */
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
 import {
-  AVAILABLE_PROTOCOLS,
   DEFAULT_NODES,
   type InitializedCluster,
   type InitOptions,
@@ -18,7 +17,6 @@ import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { loadPublicKey } from '../crypto/key-files.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
 import { parseDuration } from './durations.js'
-import { parseCount } from './flags.js'
 import type { Output } from './printer.js'
 
 const HEARTBEATS_PER_TIMEOUT = 3
@@ -57,23 +55,6 @@ export async function initOptions(flags: InitFlags): Promise<InitOptions> {
   }
 }
 
-/** Asks on the terminal. Ctrl-C throws inquirer's own error, which is reported as an interruption. */
-export async function askInitOptions(signal: AbortSignal): Promise<InitOptions> {
-  const { default: inquirer } = await import('inquirer')
-  const prompt = inquirer.createPromptModule({ output: process.stderr, signal })
-  const answers = await prompt<{ dir: string; nodes: string; protocol: ProtocolName }>([
-    { type: 'input', name: 'dir', message: 'Directory of the cluster', default: './knhk-cluster' },
-    { type: 'input', name: 'nodes', message: 'Number of nodes', default: String(DEFAULT_NODES), validate: isNodeCount },
-    {
-      type: 'select',
-      name: 'protocol',
-      message: 'Protocol',
-      choices: AVAILABLE_PROTOCOLS.map((name) => ({ name, value: name })),
-    },
-  ])
-  return { dir: answers.dir, protocol: answers.protocol, members: localMembers(parseCount(answers.nodes, 1, 31)) }
-}
-
 export function initOutput({ dir, clusterFile, configuration, created }: InitializedCluster): Output {
   const clusterId = uuidFromBytes(configuration.clusterId)
   const members = configuration.members.map(({ id, address, zone, publicKey }) => ({
@@ -101,16 +82,7 @@ export function initOutput({ dir, clusterFile, configuration, created }: Initial
   }
 }
 
-function isNodeCount(text: string): true | string {
-  try {
-    parseCount(text, 1, 31)
-    return true
-  } catch (error) {
-    return error instanceof Error ? error.message : 'not a number'
-  }
-}
-
-function parseMember(text: string): MemberPlan {
+export function parseMember(text: string): MemberPlan {
   const [id, address] = splitPair(text, '--member')
   return { id, address, zone: null, publicKey: null }
 }

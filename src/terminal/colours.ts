@@ -2,7 +2,7 @@
  * Colours, decided per stream: only on a terminal, and only when neither NO_COLOR, TERM=dumb nor
  * --no-color forbids it (https://no-color.org).
  */
-export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'plain'
 export type Paint = (style: Style, text: string) => string
 
 const CODES: Readonly<Record<Style, readonly [number, number]>> = {
@@ -12,6 +12,7 @@ const CODES: Readonly<Record<Style, readonly [number, number]>> = {
   green: [32, 39],
   yellow: [33, 39],
   cyan: [36, 39],
+  plain: [39, 39],
 }
 
 export interface ColourContext {

@@ -4,12 +4,27 @@
  */
 import type { Command } from '@oclif/core/command'
 import type { Impact } from './base-command.js'
+import { flagVariable } from './flag-variables.js'
 import type { Output } from './printer.js'
 import type { JsonSchema } from './schema.js'
 import * as schema from './schema.js'
 
 /** Codes that every command can end with: ok, usage, defect, Ctrl-C. */
-const COMMON_EXIT_CODES: readonly number[] = [0, 2, 70, 130]
+export const COMMON_EXIT_CODES: readonly number[] = [0, 2, 70, 130]
+
+const maybeText = schema.nullable(schema.text)
+
+const FLAG_SCHEMA = schema.record({
+  name: schema.text,
+  char: maybeText,
+  type: schema.text,
+  summary: schema.text,
+  required: schema.flag,
+  multiple: schema.flag,
+  options: schema.nullable(schema.list(schema.text)),
+  default: { anyOf: [schema.text, schema.number, schema.flag, { type: 'null' }] },
+  env: schema.text,
+})
 
 export const COMMANDS_SCHEMA = schema.list(
   schema.record({
@@ -17,12 +32,15 @@ export const COMMANDS_SCHEMA = schema.list(
     summary: schema.text,
     impact: schema.text,
     idempotent: schema.flag,
-    flags: schema.list(schema.anything),
-    args: schema.list(schema.anything),
+    flags: schema.list(FLAG_SCHEMA),
+    args: schema.list(schema.record({ name: schema.text, summary: schema.text, required: schema.flag })),
     exitCodes: schema.list(schema.integer),
     schema: schema.anything,
   }),
 )
+
+/** Of every command of ours; those that a plugin brings follow rules of their own. */
+export const OWN_PLUGIN = 'knhk'
 
 export interface CommandEntry {
   readonly id: string
@@ -44,7 +62,8 @@ interface FlagEntry {
   readonly multiple: boolean
   readonly options: readonly string[] | null
   readonly default: string | number | boolean | null
-  readonly env: string | null
+  /** The variable that sets it where the command line does not. */
+  readonly env: string
 }
 
 interface ArgEntry {
@@ -55,7 +74,7 @@ interface ArgEntry {
 
 export function listCommands(commands: readonly Command.Cached[]): CommandEntry[] {
   return commands
-    .filter((command) => !command.hidden)
+    .filter((command) => !command.hidden && command.pluginName === OWN_PLUGIN)
     .map(commandEntry)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
@@ -74,25 +93,30 @@ export function commandsOutput(commands: readonly Command.Cached[]): Output {
   }
 }
 
-function commandEntry(command: Command.Cached): CommandEntry {
+/** All that a command can end with, in order. */
+export function exitCodesOf(command: Command.Cached | Command.Loadable): number[] {
   const own = (command.exitCodes as readonly number[] | undefined) ?? []
+  return [...new Set([...COMMON_EXIT_CODES, ...own])].sort((a, b) => a - b)
+}
+
+function commandEntry(command: Command.Cached): CommandEntry {
   return {
     id: command.id.replaceAll(':', ' '),
     summary: command.summary ?? '',
     impact: (command.impact as Impact | undefined) ?? 'read',
     idempotent: (command.idempotent as boolean | undefined) ?? true,
-    flags: Object.values(command.flags).map(flagEntry),
+    flags: Object.values(command.flags).map((flag) => flagEntry(command.id, flag)),
     args: Object.values(command.args).map((arg) => ({
       name: arg.name,
       summary: arg.description ?? '',
       required: arg.required === true,
     })),
-    exitCodes: [...new Set([...COMMON_EXIT_CODES, ...own])].sort((a, b) => a - b),
+    exitCodes: exitCodesOf(command),
     schema: (command.schema as JsonSchema | null | undefined) ?? null,
   }
 }
 
-function flagEntry(flag: Command.Flag.Cached): FlagEntry {
+function flagEntry(commandId: string, flag: Command.Flag.Cached): FlagEntry {
   const isOption = flag.type === 'option'
   const value: unknown = isOption ? flag.default : null
   return {
@@ -104,6 +128,6 @@ function flagEntry(flag: Command.Flag.Cached): FlagEntry {
     multiple: isOption && flag.multiple === true,
     options: isOption && flag.options !== undefined ? [...flag.options] : null,
     default: typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null,
-    env: flag.env ?? null,
+    env: flagVariable(commandId, flag.name, flag.env),
   }
 }

@@ -29,6 +29,7 @@ export async function openConnection(
     key,
     ...(target.endpoints === null ? {} : { endpoints: target.endpoints }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(environment.TRACEPARENT === undefined ? {} : { traceparent: environment.TRACEPARENT }),
   })
   return { client, target, close: () => client.close() }
 }

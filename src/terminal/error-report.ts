@@ -25,7 +25,7 @@ export interface ErrorJson {
   }
 }
 
-const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const
+export const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const
 export type StopSignal = keyof typeof SIGNAL_EXIT
 
 /**

@@ -15,7 +15,7 @@ export const outputFlags = {
     env: 'KNHK_OUTPUT',
     helpGroup: 'OUTPUT',
   }),
-  json: Flags.boolean({ summary: 'Short for --output json.', helpGroup: 'OUTPUT' }),
+  json: Flags.boolean({ summary: 'Short for --output json.', env: 'KNHK_JSON', helpGroup: 'OUTPUT' }),
   quiet: Flags.boolean({
     char: 'q',
     summary: 'No progress and no notes on stderr.',
@@ -77,6 +77,11 @@ export function durationFlag(summary: string, defaultMs: number, extra: { char?:
   })()
 }
 
+/** The same without a default. */
+export function optionalDurationFlag(summary: string) {
+  return Flags.custom<number>({ summary, helpValue: 'DURATION', parse: async (text) => parseDuration(text) })()
+}
+
 export function timeoutFlag(defaultMs: number) {
   return durationFlag('How long to wait before giving up.', defaultMs, { env: 'KNHK_TIMEOUT' })
 }
@@ -101,6 +106,19 @@ export function countFlagWithDefault(summary: string, min: number, max: number, 
     default: value,
     parse: async (text) => parseCount(text, min, max),
   })()
+}
+
+/** A share of 0 to 1. */
+export function shareFlag(summary: string, value: number) {
+  return Flags.custom<number>({ summary, helpValue: 'R', default: value, parse: async (text) => parseShare(text) })()
+}
+
+/** Throws `InvalidArgument`. */
+function parseShare(text: string): number {
+  const share = /^\d(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN
+  if (!(share >= 0 && share <= 1))
+    throw new KnhkError('InvalidArgument', `${JSON.stringify(text)} is not a share of 0 to 1`)
+  return share
 }
 
 /** A required argument. Standard input is never read for a missing one: it may be a script. */

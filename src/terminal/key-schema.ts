@@ -8,3 +8,12 @@ export const KEY_SCHEMA = schema.record({
   publicKeyFile: schema.text,
   certificateFile: schema.nullable(schema.text),
 })
+
+export const SIGNATURE_SCHEMA = schema.record({
+  publicKey: schema.text,
+  sha256: schema.text,
+  signature: schema.text,
+  file: schema.nullable(schema.text),
+})
+
+export const VERIFIED_SCHEMA = schema.record({ ok: schema.flag, publicKey: schema.text, sha256: schema.text })

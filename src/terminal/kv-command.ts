@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags'
 import type { TargetChoice } from '../cluster/target.js'
 import type { KvOperation } from '../workflow/operations.js'
 import { ClusterCommand } from './cluster-command.js'
-import { OPERATION_SCHEMA, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
+import { OPERATION_SCHEMA, placeText, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
 
 export const base64Flag = Flags.boolean({ summary: 'Keys and values are bytes in base64, here and in the result.' })
 
@@ -29,7 +29,7 @@ export abstract class KvWriteCommand extends ClusterCommand {
     await this.print({
       value: report,
       ids: [String(report.result.key)],
-      text: () => `${done(report.result)} (index ${report.index})`,
+      text: () => `${done(report.result)} ${placeText(report)}`,
     })
   }
 }

@@ -93,3 +93,11 @@ export const DIFF_SCHEMA = schema.record({
   placeA: DIFF_PLACE_SCHEMA,
   placeB: DIFF_PLACE_SCHEMA,
 })
+
+export const EXPORT_SCHEMA = schema.record({
+  file: schema.text,
+  entries: schema.integer,
+  operations: schema.integer,
+  firstIndex: maybeInteger,
+  lastIndex: maybeInteger,
+})

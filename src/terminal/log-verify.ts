@@ -1,33 +1,46 @@
-/** `log verify`: the log on disk, whole, checked by the code that writes it. */
+/**
+ * `log verify`: the log on disk, whole, checked by the code that writes it; with the cluster file at hand
+ * also the certificates of its entries.
+ */
 import { resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
-import { readClusterFile } from '../cluster/cluster-file.js'
+import { type ClusterFile, readClusterFile } from '../cluster/cluster-file.js'
 import { logDirectory, requireMember } from '../cluster/data-directories.js'
 import { clusterPaths } from '../cluster/layout.js'
 import type { VerifiedLog } from '../storage/log-verify.js'
 import type { Output } from './printer.js'
 
-/** The log directory that is meant. Throws `Usage` or `NotFound`. */
+export interface ChosenLog {
+  /** The log directory. */
+  readonly directory: string
+  /** Null where only a data directory was named: nothing in it says who the members are. */
+  readonly configuration: ClusterFile | null
+}
+
+/** The log that is meant. Throws `Usage` or `NotFound`. */
 export async function chooseLog(
   dataDir: string | undefined,
   dir: string | undefined,
   node: string | undefined,
-): Promise<string> {
-  if (dataDir !== undefined) return logDirectory({ dataDir: resolve(dataDir) })
+): Promise<ChosenLog> {
+  if (dataDir !== undefined) return { directory: logDirectory({ dataDir: resolve(dataDir) }), configuration: null }
   if (dir === undefined || node === undefined) {
     throw new KnhkError('Usage', 'which log?', { hint: 'Give --dir DIR and --node ID, or --data-dir DIR.' })
   }
   const root = resolve(dir)
-  requireMember(await readClusterFile(clusterPaths(root).clusterFile), node)
-  return logDirectory({ dir: root, node })
+  const configuration = await readClusterFile(clusterPaths(root).clusterFile)
+  requireMember(configuration, node)
+  return { directory: logDirectory({ dir: root, node }), configuration }
 }
 
-export async function verifyStored(directory: string): Promise<VerifiedLog> {
-  const [{ verifyLog }, { realFiles }] = await Promise.all([
+export async function verifyStored({ directory, configuration }: ChosenLog): Promise<VerifiedLog> {
+  const [{ verifyLog }, { realFiles }, { certificateVerifier }] = await Promise.all([
     import('../storage/log-verify.js'),
     import('../storage/real-files.js'),
+    import('./logs/certificates.js'),
   ])
-  return verifyLog(realFiles(), directory)
+  const verifyCertificate = configuration === null ? null : certificateVerifier(configuration)
+  return verifyLog(realFiles(), directory, { verifyCertificate })
 }
 
 export function verifyOutput(report: VerifiedLog): Output {

@@ -1,8 +1,10 @@
 /** `node status`: the processes of this machine beside what the nodes themselves answer. */
+import { KnhkError } from '../base/error.js'
 import type { CallOptions, Client } from '../client/api.js'
+import { readClusterFile } from '../cluster/cluster-file.js'
 import { requireMember } from '../cluster/data-directories.js'
 import { readTextIfThere } from '../cluster/files.js'
-import { type NodePaths, nodePaths } from '../cluster/layout.js'
+import { clusterPaths, type NodePaths, nodePaths } from '../cluster/layout.js'
 import { runningPid } from '../cluster/processes.js'
 import type { Target } from '../cluster/target.js'
 
@@ -65,4 +67,14 @@ async function localPaths(dir: string | null, id: string): Promise<NodePaths | n
   if (dir === null) return null
   const paths = nodePaths(dir, id)
   return (await readTextIfThere(`${paths.key}.pub`)) === null ? null : paths
+}
+
+/** Throws `NotFound` unless `dir` holds a cluster with this node: a member, or one that was. */
+export async function requireLocalNode(dir: string, id: string): Promise<void> {
+  const { members } = await readClusterFile(clusterPaths(dir).clusterFile)
+  if (members.some((member) => member.id === id) || (await runningPid(dir, id)) !== null) return
+  throw new KnhkError('NotFound', `${dir} has no node ${JSON.stringify(id)}`, {
+    hint: `Nodes: ${members.map((member) => member.id).join(', ')}.`,
+    details: { node: id },
+  })
 }

@@ -4,7 +4,7 @@
  */
 import { KnhkError } from '../base/error.js'
 import type { CallOptions, Client, SettledOperation } from '../client/api.js'
-import type { Operation } from '../workflow/operations.js'
+import type { Operation, ResultWarning } from '../workflow/operations.js'
 import * as schema from './schema.js'
 import { textOfBytes } from './text-bytes.js'
 
@@ -15,7 +15,7 @@ export interface OperationReport {
   readonly mode: string
   readonly assurance: string
   /** What the operation came to, with texts instead of bytes. */
-  readonly result: Readonly<Record<string, string | number | boolean | null>>
+  readonly result: Readonly<Record<string, string | number | boolean | null | readonly ResultWarning[]>>
 }
 
 export const OPERATION_SCHEMA = schema.record({
@@ -63,7 +63,15 @@ export async function reportOf(
   return { index, position, epoch, mode, assurance, result }
 }
 
-function rejection({ outcome, index, position }: SettledOperation): KnhkError {
+/** Where in the log, and what rules the operation violated without being blocked: for people. */
+export function placeText({ index, result }: OperationReport): string {
+  const warnings = Array.isArray(result.warnings) ? (result.warnings as readonly ResultWarning[]) : []
+  const told = warnings.map(({ policyId, enforcement }) => `${policyId} (${enforcement})`)
+  return `(index ${index})${told.length === 0 ? '' : `; against ${told.join(', ')}`}`
+}
+
+/** The error of an operation that was rejected. */
+export function rejection({ outcome, index, position }: SettledOperation): KnhkError {
   if (outcome.ok) throw new KnhkError('Bug', 'an operation that was applied is no rejection')
   return new KnhkError(outcome.code, outcome.message, { details: { ...outcome.details, index, position } })
 }

@@ -47,8 +47,30 @@ export async function render(output: Output, format: OutputFormat, paint: Paint)
   }
 }
 
-/** A table without colours of its own: the library would colour into pipes. */
+/**
+ * A table without colours of its own: the library would colour into pipes. One that is wider than the terminal loses
+ * its lines, then what does not fit: wrapped rows cannot be read at all.
+ */
 async function renderTable(head: readonly string[], rows: readonly (readonly Cell[])[]): Promise<string> {
+  const columns = process.stdout.isTTY === true ? process.stdout.columns : Number.POSITIVE_INFINITY
+  const boxed = await boxedTable(head, rows)
+  return boxed.indexOf('\n') <= columns ? boxed : plainTable([head, ...rows], columns)
+}
+
+/** Columns apart by two blanks. */
+export function plainTable(rows: readonly (readonly Cell[])[], columns: number): string {
+  const texts = rows.map((row) => row.map(cellText))
+  const widths = (texts[0] ?? []).map((_, i) => Math.max(...texts.map((row) => row[i]?.length ?? 0)))
+  const lines = texts.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+  return lines.map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line)).join('\n')
+}
+
+async function boxedTable(head: readonly string[], rows: readonly (readonly Cell[])[]): Promise<string> {
   const { default: Table } = await import('cli-table3')
   const table = new Table({ head: [...head], style: { head: [], border: [] } })
   for (const row of rows) table.push(row.map(cellText))

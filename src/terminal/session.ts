@@ -16,6 +16,8 @@ export interface CommandSession {
   /** The form of output where a command names none. */
   readonly format: OutputFormat
   readonly connection: Connection
+  /** The next line of the session's own input, for a command that reads lines; null at their end. */
+  readLine(prompt: string): Promise<string | null>
   /** Told about a failed command; true when the session reports the error itself. */
   failed(report: ErrorReport): boolean
 }

@@ -52,7 +52,8 @@ const NODE_SCHEMA = schema.record({
   http: maybeText,
 })
 
-const CLUSTER_FIELDS = {
+/** The properties of `status --json`. */
+export const STATUS_FIELDS = {
   protocol: schema.text,
   mode: schema.text,
   epoch: schema.integer,
@@ -65,11 +66,11 @@ const CLUSTER_FIELDS = {
   nodes: schema.list(NODE_SCHEMA),
 }
 
-export const STATUS_SCHEMA = schema.record(CLUSTER_FIELDS)
+export const STATUS_SCHEMA = schema.record(STATUS_FIELDS)
 export const CLUSTER_STATUS_SCHEMA = schema.record({
   clusterId: schema.text,
   clusterFile: schema.text,
-  ...CLUSTER_FIELDS,
+  ...STATUS_FIELDS,
 })
 
 /** Throws when no member answered: `Unreachable`, or why they all refused. */

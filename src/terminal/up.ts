@@ -63,8 +63,8 @@ export function upOutput({ cluster, context }: UpResult): Output {
         ['context', context],
         ['protocol', protocol],
       ])
-      const rows = nodes.map(({ id, address, pid, dataDir }) => [id, address, pid, dataDir])
-      return `${head}\n${await table(['node', 'address', 'pid', 'data'], rows)}`
+      const rows = nodes.map(({ id, address, http, pid, dataDir }) => [id, address, http, pid, dataDir])
+      return `${head}\n${await table(['node', 'address', 'http', 'pid', 'data'], rows)}`
     },
   }
 }

@@ -28,16 +28,15 @@ const ASSURANCES: readonly Assurance[] = ['quorum', 'fast', 'certified']
 const READ_LEVELS = ['linearizable', 'lease', 'local'] as const
 export type WireReadLevel = (typeof READ_LEVELS)[number]
 
-/** Header of a propose frame: the request's bytes follow it. */
+/** Header of a propose frame: its trace and the request's bytes follow it. */
 export const PROPOSE_HEADER_BYTES = 5
 
 /**
- * Fills in the header of a propose frame without a trace: u32 request number, u8 trace length. The
- * request's bytes stand behind it already, so that they are written once.
+ * Fills in the number of a propose frame: u32 request number, u8 trace length, the trace, the request.
+ * All but the number stands there already, so that it is written once.
  */
 export function writeProposeHeader(payload: Uint8Array, requestNumber: number): void {
   writeU32(payload, 0, requestNumber)
-  payload[4] = 0
 }
 
 /** The request of a propose frame, a view. Throws `ProtocolViolation`. */
@@ -48,6 +47,12 @@ export function requestOf(payload: Uint8Array): Uint8Array {
   const start = PROPOSE_HEADER_BYTES + traceLength
   if (start > payload.length) throw new KnhkError('ProtocolViolation', 'a propose frame ends inside its trace')
   return payload.subarray(start)
+}
+
+/** The trace context of a propose frame that `requestOf` found sound, a view; null for none. */
+export function traceOf(payload: Uint8Array): Uint8Array | null {
+  const traceLength = payload[4] as number
+  return traceLength === 0 ? null : payload.subarray(PROPOSE_HEADER_BYTES, PROPOSE_HEADER_BYTES + traceLength)
 }
 
 /** What every answer carries. */

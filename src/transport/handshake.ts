@@ -10,7 +10,7 @@ import { type ErrorCode, isErrorCode } from '../base/error-codes.js'
 import { type Epoch, epoch, type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '../consensus/types.js'
 
 /** Sides of different major versions do not talk; the lower minor version of the two is spoken. */
-export const PROTOCOL_MAJOR = 1
+export const PROTOCOL_MAJOR = 2
 export const PROTOCOL_MINOR = 0
 
 export const PEER_ALPN = 'knhk-peer/1'

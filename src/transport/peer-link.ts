@@ -12,7 +12,7 @@ import { dialNode, type FrameLink } from './dial.js'
 import { type Hello, PEER_ALPN } from './handshake.js'
 import type { LimitedLog } from './limited-log.js'
 import { TRANSPORT_LIMITS } from './limits.js'
-import { encodeMessage } from './raft-codec.js'
+import type { MessageEncoder } from './message-codec.js'
 import type { TlsKey } from './tls.js'
 
 /** What it takes to find a member and to know it. */
@@ -25,6 +25,8 @@ export interface PeerLinkOptions {
   readonly configHash: Uint8Array
   readonly hello: () => Hello
   readonly random: Random
+  /** Shared by all links: a message to several peers is encoded once. */
+  readonly encoder: MessageEncoder
   readonly log: LimitedLog
   readonly onConnectionChange: (connected: boolean) => void
 }
@@ -75,7 +77,7 @@ export class PeerLink {
   /** Queues a message; false when there is no link or its queue is full. */
   send(message: ProtocolMessage): boolean {
     if (this.#link === null) return false
-    const { type, parts } = encodeMessage(message)
+    const { type, parts } = this.#options.encoder.encode(message)
     if (this.#link.send(type, parts)) return true
     this.#dropped += 1
     this.#options.log.log('warn', 'dropped a message: the queue to a peer is full', {
@@ -84,6 +86,11 @@ export class PeerLink {
       dropped: this.#dropped,
     })
     return false
+  }
+
+  /** Queues a frame that nobody misses: without a link, or with a full queue, it is dropped in silence. */
+  sendBeside(type: number, payload: Uint8Array): void {
+    this.#link?.send(type, [payload])
   }
 
   flush(): void {

@@ -6,19 +6,23 @@ import { bytesEqual } from '../base/bytes.js'
 import type { ProtocolMessage } from '../consensus/core.js'
 import type { NodeId } from '../consensus/types.js'
 import type { PeerLinks } from '../node/ports.js'
+import type { EntryTrace, TraceLinks } from '../telemetry/spans.js'
 import type { FrameConnection } from './frame-connection.js'
+import { decodeMessage, MessageEncoder } from './message-codec.js'
 import { type Peer, PeerLink, type PeerLinkOptions, samePeer } from './peer-link.js'
-import { decodeMessage } from './raft-codec.js'
+import { decodeTrace, encodeTrace, TRACE_FRAME } from './trace-frame.js'
 
-export interface PeerLinksOptions extends Omit<PeerLinkOptions, 'member' | 'onConnectionChange'> {
+export interface PeerLinksOptions extends Omit<PeerLinkOptions, 'member' | 'onConnectionChange' | 'encoder'> {
   /** Told before any link is made or ended: whoever admits connections goes by the same members. */
   readonly onMembers: (members: readonly Peer[]) => void
 }
 
-export class TlsPeerLinks implements PeerLinks {
+export class TlsPeerLinks implements PeerLinks, TraceLinks {
   onMessage: (from: NodeId, message: ProtocolMessage) => void = () => {}
   onConnectionChange: (peer: NodeId, connected: boolean) => void = () => {}
+  onTrace: (from: NodeId, trace: EntryTrace) => void = () => {}
   readonly #options: PeerLinksOptions
+  readonly #encoder = new MessageEncoder()
   readonly #outgoing = new Map<NodeId, PeerLink>()
   readonly #incoming = new Map<NodeId, FrameConnection>()
   #closed = false
@@ -40,6 +44,11 @@ export class TlsPeerLinks implements PeerLinks {
 
   send(to: NodeId, message: ProtocolMessage): boolean {
     return this.#outgoing.get(to)?.send(message) ?? false
+  }
+
+  sendTrace(trace: EntryTrace): void {
+    const payload = encodeTrace(trace)
+    for (const link of this.#outgoing.values()) link.sendBeside(TRACE_FRAME, payload)
   }
 
   flush(): void {
@@ -72,6 +81,11 @@ export class TlsPeerLinks implements PeerLinks {
       log.log(level, 'the link from a peer ended', { peer, code: error.code, reason: error.message }, peer)
     })
     connection.onFrame = (type, payload) => {
+      if (type === TRACE_FRAME) {
+        const trace = decodeTrace(payload)
+        if (trace !== null) this.onTrace(peer, trace)
+        return
+      }
       const message = decodeMessage(type, payload)
       if (message === null) log.log('warn', 'dropped a message of an unknown type', { peer, type }, peer)
       else this.onMessage(peer, message)
@@ -90,6 +104,7 @@ export class TlsPeerLinks implements PeerLinks {
     const link = new PeerLink({
       ...shared,
       member,
+      encoder: this.#encoder,
       onConnectionChange: (connected) => this.onConnectionChange(member.id, connected),
     })
     this.#outgoing.set(member.id, link)

@@ -7,10 +7,9 @@
 import { assert } from '../base/assert.js'
 import { ByteReader, ByteWriter, readU32, writeU32, writeU64 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import type { ProtocolMessage } from '../consensus/core.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, HASH_BYTES } from '../consensus/entry.js'
 import { decodeMembership, encodeMembership } from '../consensus/membership.js'
-import type { AppendEntries } from '../consensus/raft/messages.js'
+import type { AppendEntries, RaftMessage } from '../consensus/raft/messages.js'
 import type { LogBase, SnapshotOffer } from '../consensus/snapshot.js'
 import { type Epoch, epoch, type LogIndex, logIndex, readId, type Term, term } from '../consensus/types.js'
 
@@ -31,7 +30,7 @@ export const RAFT_FRAME = {
   installSnapshotReply: 0x2c,
   diverged: 0x2d,
   membershipHint: 0x2e,
-} as const satisfies Record<ProtocolMessage['type'], number>
+} as const satisfies Record<RaftMessage['type'], number>
 
 export interface EncodedMessage {
   readonly type: number
@@ -42,7 +41,7 @@ export interface EncodedMessage {
 const COMMON_BYTES = 4 + 8
 const APPEND_FIXED_BYTES = COMMON_BYTES + 4 + 4 * 8 + 4
 
-export function encodeMessage(message: ProtocolMessage): EncodedMessage {
+export function encodeRaftMessage(message: RaftMessage): EncodedMessage {
   const type = RAFT_FRAME[message.type]
   if (message.type === 'appendEntries') return { type, parts: appendEntriesParts(message) }
   const out = new ByteWriter(COMMON_BYTES + 64)
@@ -52,7 +51,7 @@ export function encodeMessage(message: ProtocolMessage): EncodedMessage {
 }
 
 /** Null for a type that this version does not know. Throws `ProtocolViolation`. Entries are views into `payload`. */
-export function decodeMessage(type: number, payload: Uint8Array): ProtocolMessage | null {
+export function decodeRaftMessage(type: number, payload: Uint8Array): RaftMessage | null {
   const reader = new ByteReader(payload)
   const name = MESSAGE_NAMES.get(type)
   if (name === undefined) return null
@@ -62,11 +61,11 @@ export function decodeMessage(type: number, payload: Uint8Array): ProtocolMessag
   return message
 }
 
-const MESSAGE_NAMES: ReadonlyMap<number, ProtocolMessage['type']> = new Map(
-  Object.entries(RAFT_FRAME).map(([name, type]) => [type, name as ProtocolMessage['type']]),
+const MESSAGE_NAMES: ReadonlyMap<number, RaftMessage['type']> = new Map(
+  Object.entries(RAFT_FRAME).map(([name, type]) => [type, name as RaftMessage['type']]),
 )
 
-function writeFields(out: ByteWriter, message: Exclude<ProtocolMessage, AppendEntries>): void {
+function writeFields(out: ByteWriter, message: Exclude<RaftMessage, AppendEntries>): void {
   switch (message.type) {
     case 'preVote':
       out.u64(checked(message.round)).u64(message.lastIndex).u32(message.lastEpoch).u64(message.lastTerm)
@@ -88,6 +87,7 @@ function writeFields(out: ByteWriter, message: Exclude<ProtocolMessage, AppendEn
     case 'heartbeat':
       out
         .u64(message.commitIndex)
+        .u64(message.acknowledgedIndex)
         .u64(message.lastIndex)
         .u64(checked(message.readPosition))
         .u8(Number(message.commitChain !== null))
@@ -123,9 +123,9 @@ function writeFields(out: ByteWriter, message: Exclude<ProtocolMessage, AppendEn
 
 function readFields(
   reader: ByteReader,
-  type: ProtocolMessage['type'],
+  type: RaftMessage['type'],
   common: { readonly epoch: Epoch; readonly term: Term },
-): ProtocolMessage {
+): RaftMessage {
   switch (type) {
     case 'preVote':
       return { type, ...common, round: reader.u64(), ...readLast(reader) }
@@ -151,8 +151,12 @@ function readFields(
         wallMs: reader.u64(),
       }
     case 'heartbeat': {
-      const indexes = { commitIndex: logIndex(reader.u64()), lastIndex: logIndex(reader.u64()) }
-      const positions = { ...indexes, readPosition: reader.u64() }
+      const positions = {
+        commitIndex: logIndex(reader.u64()),
+        acknowledgedIndex: logIndex(reader.u64()),
+        lastIndex: logIndex(reader.u64()),
+        readPosition: reader.u64(),
+      }
       return { type, ...common, ...positions, commitChain: reader.flag() ? reader.raw(HASH_BYTES) : null }
     }
     case 'heartbeatReply': {

@@ -11,7 +11,7 @@ import { SNAPSHOT_ALPN } from './handshake.js'
 import { type PeerLinkOptions, reconnectDelayMs } from './peer-link.js'
 import { decodeSnapshotFrame, encodeSnapshotFrame } from './snapshot-codec.js'
 
-export interface SnapshotLinkOptions extends Omit<PeerLinkOptions, 'onConnectionChange'> {
+export interface SnapshotLinkOptions extends Omit<PeerLinkOptions, 'onConnectionChange' | 'encoder'> {
   readonly idleMs: number
   readonly onFrame: (frame: SnapshotFrame) => void
 }

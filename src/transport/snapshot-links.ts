@@ -9,7 +9,7 @@ import { TRANSPORT_LIMITS } from './limits.js'
 import { type PeerLinkOptions, samePeer } from './peer-link.js'
 import { SnapshotLink } from './snapshot-link.js'
 
-export interface SnapshotLinksOptions extends Omit<PeerLinkOptions, 'member' | 'onConnectionChange'> {
+export interface SnapshotLinksOptions extends Omit<PeerLinkOptions, 'member' | 'onConnectionChange' | 'encoder'> {
   /** A connection on which nothing moved for this long is ended; 30,000. */
   readonly idleMs?: number
 }

@@ -11,6 +11,7 @@ import type { ErrorCode } from '../base/error-codes.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { NodeId } from '../consensus/types.js'
 import type { ClientListener, Logger, PeerHello, PeerLinks, Random, SnapshotLinks } from '../node/ports.js'
+import type { TraceLinks } from '../telemetry/spans.js'
 import { TlsClientListener } from './client-listener.js'
 import { type Hello, PROTOCOL_MAJOR, PROTOCOL_MINOR, type Welcome } from './handshake.js'
 import { LimitedLog } from './limited-log.js'
@@ -43,6 +44,7 @@ export interface Transport {
   readonly peers: PeerLinks
   readonly snapshots: SnapshotLinks
   readonly clients: ClientListener
+  readonly traces: TraceLinks
   /** Where it listens. */
   readonly port: number
   /** Ends every link and stops listening. */
@@ -97,6 +99,7 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
     peers,
     snapshots,
     clients,
+    traces: peers,
     port,
     close: async () => {
       await peers.close()

@@ -1,7 +1,15 @@
 /** Queries about cases: one case, cases by state, spec and time, and the history of a case. */
 import { fromUtf8, toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import { type CaseRecord, caseErrorText, caseKey, decodeCaseRecord, decodeHistoryRecord } from './case-record.js'
+import {
+  type CaseRecord,
+  caseErrorText,
+  caseKey,
+  decodeCaseRecord,
+  decodeHistoryRecord,
+  decodePurgedCase,
+  isPurged,
+} from './case-record.js'
 import { caseStateCode, isCaseState } from './case-states.js'
 import type { CaseState } from './operations.js'
 import { ArgumentReader, cursorOf, invalid, type QueryArguments } from './query-args.js'
@@ -37,12 +45,14 @@ function summary(id: string, record: CaseRecord) {
 }
 
 /**
- * `{ caseId }` → the case, `data` as its JSON text. Throws `CaseNotFound`, `InvalidArgument`.
+ * `{ caseId }` → the case, `data` as its JSON text. Throws `CaseNotFound`, for a purged case with what is
+ * left of it in the details, and `InvalidArgument`.
  */
 export function* getCase(args: QueryArguments): Query {
   const id = requiredCaseId(args)
   const stored = yield* readKey(caseKey(id))
   if (stored === undefined) throw caseNotFound(id)
+  if (isPurged(stored)) throw casePurged(id, stored)
   const record = decodeCaseRecord(stored)
   return { ...summary(id, record), data: fromUtf8(record.data) }
 }
@@ -78,7 +88,7 @@ function indexPrefix(state: CaseState | null, specId: string | null): string {
 function* caseRow(pair: Pair, state: CaseState | null, specId: string | null) {
   const id = pair.key.slice(-UUID_BYTES)
   const stored = yield* readKey(caseKey(id))
-  if (stored === undefined) return { row: null, bytes: 0 }
+  if (stored === undefined || isPurged(stored)) return { row: null, bytes: 0 }
   const record = decodeCaseRecord(stored)
   const fits = (state === null || record.state === state) && (specId === null || binaryString(record.specId) === specId)
   return { row: fits ? summary(id, record) : null, bytes: stored.length }
@@ -129,4 +139,12 @@ function requiredCaseId(args: QueryArguments): string {
 function caseNotFound(id: string): KnhkError {
   const caseId = uuidFromBytes(bytesOfBinaryString(id))
   return new KnhkError('CaseNotFound', `there is no case ${caseId}`, { details: { caseId } })
+}
+
+function casePurged(id: string, stored: Uint8Array): KnhkError {
+  const caseId = uuidFromBytes(bytesOfBinaryString(id))
+  const { state, completedAtMs, purgedIndex, purgedAtMs, digest } = decodePurgedCase(stored)
+  return new KnhkError('CaseNotFound', `the case ${caseId} was purged; its digest is left`, {
+    details: { caseId, state, completedAtMs, purgedIndex, purgedAtMs, digest: toHex(digest) },
+  })
 }

@@ -2,7 +2,7 @@
  * Cases: one instance of a workflow each, created with its data and moved through the table of legal
  * transitions. Every applied operation leaves a history record; a rejected one changes nothing.
  */
-import { ByteReader, fromUtf8 } from '../base/bytes.js'
+import { ByteReader, fromUtf8, readU32, writeU32 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import {
   type CaseRecord,
@@ -13,15 +13,20 @@ import {
   decodeCaseRecord,
   encodeCaseRecord,
   encodeHistoryRecord,
+  type HistoryRecord,
   historyKey,
+  isPurged,
 } from './case-record.js'
 import { CASE_STATES, caseStateCode, caseStateOf, isFinal, isLegalTransition } from './case-states.js'
 import type { ApplyContext } from './handlers.js'
 import { checkJson } from './json-check.js'
 import { CASE_DATA_BYTES_MAX, CASE_ERROR_BYTES_MAX, JSON_DEPTH_MAX } from './limits.js'
 import type { CaseState } from './operations.js'
+import type { ActiveRules } from './overlays/rules.js'
+import { dutyOf, withDuty } from './policies/duties.js'
+import { FinishedCases } from './policies/finished-cases.js'
 import { OK, rejected } from './result-codec.js'
-import { binaryString } from './state-keys.js'
+import { binaryString, RUNNING_BY_SPEC_SPACE, type StatePort } from './state-keys.js'
 import { UUID_BYTES } from './uuid.js'
 
 const EMPTY = new Uint8Array(0)
@@ -33,9 +38,10 @@ const DATA_NOT_OBJECT = rejected('InvalidOperation', 'the case data is not a JSO
 const ERROR_TOO_LONG = rejected('InvalidOperation', `the error text is over ${CASE_ERROR_BYTES_MAX} bytes`)
 const ERROR_WITHOUT_FAILURE = rejected('InvalidOperation', 'only a case that fails takes an error text')
 
-/** How many cases are in each state, by state code. Part of the replicated state. */
+/** How many cases are in each state, by state code, and how the last ones ended. Part of the replicated state. */
 export class CaseCounts {
   readonly counts: number[] = CASE_STATES.map(() => 0)
+  readonly finished = new FinishedCases()
 
   restore(counts: readonly number[]): void {
     for (let code = 0; code < this.counts.length; code++) this.counts[code] = counts[code] as number
@@ -45,12 +51,32 @@ export class CaseCounts {
     const code = caseStateCode(state)
     this.counts[code] = (this.counts[code] as number) + change
   }
+
+  get total(): number {
+    return this.counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Cases that are not finished. */
+  get open(): number {
+    return this.of('created') + this.of('running') + this.of('suspended')
+  }
+
+  of(state: CaseState): number {
+    return this.counts[caseStateCode(state)] as number
+  }
+}
+
+/** How many cases of a specification are running. */
+export function runningOfSpec(state: StatePort, specId: Uint8Array): number {
+  const count = state.get(binaryString(specId, 0, UUID_BYTES, RUNNING_BY_SPEC_SPACE))
+  return count === undefined ? 0 : readU32(count, 0)
 }
 
 /** Applies the fields of CreateCase, which stand at [start, end). Throws `ProtocolViolation` where they are malformed. */
 export function applyCreateCase(
   context: ApplyContext,
   counts: CaseCounts,
+  rules: ActiveRules,
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -64,6 +90,8 @@ export function applyCreateCase(
   if (refusal !== null) return refusal
   const { state, index, position, nowMs } = context
   if (state.get(caseKey(id)) !== undefined) return CASE_EXISTS
+  const governed = rules.refuseNewCase(specId, data)
+  if (governed !== null) return governed
   const record: CaseRecord = {
     state: 'created',
     specId,
@@ -75,12 +103,14 @@ export function applyCreateCase(
     createdIndex: index,
     createdPosition: position,
     updatedIndex: index,
+    updatedPosition: position,
+    duties: [],
   }
   state.put(caseKey(id), encodeCaseRecord(record))
   state.put(caseByStateKey('created', nowMs, id), EMPTY)
   state.put(caseBySpecKey(specId, nowMs, id), EMPTY)
   state.put(caseByTimeKey(nowMs, id), EMPTY)
-  writeHistory(context, id, 'CreateCase', 'created')
+  writeHistory(context, id, 'CreateCase', 'created', null)
   counts.add('created', 1)
   return OK
 }
@@ -102,6 +132,7 @@ function refuseData(data: Uint8Array): Uint8Array | null {
 export function applyUpdateCaseState(
   context: ApplyContext,
   counts: CaseCounts,
+  rules: ActiveRules,
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -117,14 +148,16 @@ export function applyUpdateCaseState(
     if (error.length > CASE_ERROR_BYTES_MAX) return ERROR_TOO_LONG
     if (to !== 'failed') return ERROR_WITHOUT_FAILURE
   }
-  const { state, index, nowMs } = context
+  const { state, index, position, nowMs } = context
   const stored = state.get(caseKey(id))
-  if (stored === undefined) return CASE_NOT_FOUND
+  if (stored === undefined || isPurged(stored)) return CASE_NOT_FOUND
   const record = decodeCaseRecord(stored)
   const from = record.state
   if (!isLegalTransition(from, to)) {
     return rejected('InvalidStateTransition', `a case cannot go from ${from} to ${to}`, { from, to })
   }
+  const governed = rules.refuseTransition(record.specId, to, counts.counts[caseStateCode('running')] ?? 0)
+  if (governed !== null) return governed
   const updated: CaseRecord = {
     ...record,
     state: to,
@@ -132,14 +165,31 @@ export function applyUpdateCaseState(
     completedAtMs: isFinal(to) ? nowMs : null,
     error,
     updatedIndex: index,
+    updatedPosition: position,
+    duties: withDuty(record.duties, dutyOf(from, to), context.actor),
   }
   state.put(caseKey(id), encodeCaseRecord(updated))
   state.delete(caseByStateKey(from, record.createdAtMs, id))
   state.put(caseByStateKey(to, record.createdAtMs, id), EMPTY)
-  writeHistory(context, id, 'UpdateCaseState', to)
+  writeHistory(context, id, 'UpdateCaseState', to, { index: record.updatedIndex, position: record.updatedPosition })
+  if (from === 'running') countRunning(state, record.specId, -1)
+  if (to === 'running') countRunning(state, record.specId, 1)
   counts.add(from, -1)
   counts.add(to, 1)
+  if (isFinal(to)) counts.finished.record(to === 'failed', nowMs)
   return OK
+}
+
+function countRunning(state: StatePort, specId: Uint8Array, change: 1 | -1): void {
+  const key = binaryString(specId, 0, UUID_BYTES, RUNNING_BY_SPEC_SPACE)
+  const count = runningOfSpec(state, specId) + change
+  if (count === 0) {
+    state.delete(key)
+    return
+  }
+  const record = new Uint8Array(4)
+  writeU32(record, 0, count)
+  state.put(key, record)
 }
 
 function writeHistory(
@@ -147,7 +197,8 @@ function writeHistory(
   id: string,
   operation: 'CreateCase' | 'UpdateCaseState',
   state: CaseState,
+  previous: HistoryRecord['previous'],
 ): void {
-  const record = encodeHistoryRecord({ operation, state, atMs: context.nowMs, actor: context.actor })
+  const record = encodeHistoryRecord({ operation, state, atMs: context.nowMs, actor: context.actor, previous })
   context.state.put(historyKey(id, context.index, context.position), record)
 }

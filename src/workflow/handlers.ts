@@ -8,7 +8,7 @@ import { assert } from '../base/assert.js'
 import { ByteWriter } from '../base/bytes.js'
 import type { ClientRole } from '../consensus/configuration.js'
 import type { Sha256 } from '../consensus/entry.js'
-import { isHandlerName } from './operation-codec.js'
+import { isHandlerName } from './names.js'
 import type { Slab } from './slab.js'
 import type { StatePort } from './state-keys.js'
 
@@ -77,10 +77,24 @@ export class HandlerSet {
   }
 }
 
-/** Hash of the names and versions, for the configuration hash; 32 bytes. */
-export function hashHandlers(sha256: Sha256, handlers: readonly Handler[]): Uint8Array {
-  const out = new ByteWriter().text('knhk/handlers/1').u32(handlers.length)
-  const sorted = [...handlers].sort((a, b) => (a.name < b.name ? -1 : 1))
-  for (const handler of sorted) out.text(handler.name).u32(handler.version)
+interface Versioned {
+  readonly name: string
+  readonly version: number
+}
+
+/** Hash of the names and versions of handlers and rule types, for the configuration hash; 32 bytes. */
+export function hashHandlers(
+  sha256: Sha256,
+  handlers: readonly Versioned[],
+  ruleTypes: readonly Versioned[] = [],
+): Uint8Array {
+  const out = new ByteWriter().text('knhk/handlers/1')
+  writeVersions(out, handlers)
+  if (ruleTypes.length > 0) writeVersions(out.text('rules'), ruleTypes)
   return sha256(out.finish())
+}
+
+function writeVersions(out: ByteWriter, all: readonly Versioned[]): void {
+  out.u32(all.length)
+  for (const { name, version } of [...all].sort((a, b) => (a.name < b.name ? -1 : 1))) out.text(name).u32(version)
 }

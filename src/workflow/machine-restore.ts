@@ -2,14 +2,24 @@
 import { hasCode, KnhkError } from '../base/error.js'
 import type { CaseCounts } from './cases.js'
 import { decodeMachineRecord } from './machine-record.js'
+import type { Governance } from './policies/governance.js'
 import type { ClientTable } from './roles.js'
 import type { SessionTable } from './sessions.js'
-import { CLIENT_SPACE, MACHINE_SPACE, SESSION_SPACE } from './state-keys.js'
+import {
+  CLIENT_SPACE,
+  CLIENT_USAGE_SPACE,
+  EVIDENCE_SPACE,
+  MACHINE_SPACE,
+  QUOTA_SPACE,
+  SESSION_SPACE,
+  USED_APPROVAL_SPACE,
+} from './state-keys.js'
 
 export interface MachineTables {
   readonly clients: ClientTable
   readonly sessions: SessionTable
   readonly cases: CaseCounts
+  readonly governance: Pick<Governance, 'quotas' | 'usedApprovals'>
 }
 
 /** Fills the tables from all pairs of the system spaces, in key order; returns the log time. Throws `Corrupt`. */
@@ -30,12 +40,17 @@ function fill(tables: MachineTables, system: Iterable<{ readonly key: string; re
   let nowMs: number | null = null
   for (const { key, value } of system) {
     if (key === MACHINE_SPACE) {
-      const record = decodeMachineRecord(value)
+      const record = decodeMachineRecord(value, tables.cases.finished)
       nowMs = record.nowMs
       tables.cases.restore(record.caseCounts)
     } else if (key[0] === CLIENT_SPACE) tables.clients.load(key, value)
     else if (key[0] === SESSION_SPACE) sessionPairs.push({ key, value })
-    else throw new KnhkError('Corrupt', 'the state has a system space that this version does not know')
+    else if (key[0] === USED_APPROVAL_SPACE) tables.governance.usedApprovals.load(key)
+    else if (key === QUOTA_SPACE) tables.governance.quotas.loadQuotas(value)
+    else if (key[0] === CLIENT_USAGE_SPACE) tables.governance.quotas.loadUsage(key, value)
+    // Evidence is read where it is asked for.
+    else if (key[0] !== EVIDENCE_SPACE)
+      throw new KnhkError('Corrupt', 'the state has a system space that this version does not know')
   }
   if (nowMs === null) throw new KnhkError('Corrupt', 'the state was stored without a checkpoint of the machine')
   // Sessions name clients, so they come after them.

@@ -10,13 +10,24 @@ import { assert } from '../base/assert.js'
 import { readU32 } from '../base/bytes.js'
 import { hasCode } from '../base/error.js'
 import type { ClientRole, ClusterConfiguration } from '../consensus/configuration.js'
-import type { Entry } from '../consensus/entry.js'
+import type { Entry, Sha256 } from '../consensus/entry.js'
 import { applyCreateCase, applyUpdateCaseState, CaseCounts } from './cases.js'
+import { recordEvidence } from './evidence-table.js'
 import { type ApplyContext, type Handler, HandlerSet } from './handlers.js'
 import { SEQUENCE_END, SESSION_WINDOW, SMALL_RESULT_BYTES } from './limits.js'
 import { encodeMachineRecord } from './machine-record.js'
 import { restoreTables } from './machine-restore.js'
 import { OPERATION_TYPE } from './operation-codec.js'
+import { OverlayGovernance } from './overlays/apply.js'
+import { isOverlayType } from './overlays/codec.js'
+import { ActiveRules } from './overlays/rules.js'
+import { GOVERNANCE_TYPE, isGovernanceType, readApprovedFields } from './policies/codec.js'
+import { governingRole } from './policies/govern.js'
+import { Governance } from './policies/governance.js'
+import type { Approval } from './policies/operation.js'
+import type { RuleType } from './policies/rule-types.js'
+import type { SignaturePort } from './policies/signature-port.js'
+import { createSubject, customSubject, type Subject, updateSubject } from './policies/subject.js'
 import * as refusals from './refusals.js'
 import { RequestCursor } from './request-cursor.js'
 import { encodeResults, keptResult, OK } from './result-codec.js'
@@ -29,7 +40,7 @@ import { MACHINE_SPACE, type StatePort } from './state-keys.js'
 
 export interface MachineOptions {
   /** The configuration of the cluster's first entry: who may do what from then on. */
-  readonly genesis: Pick<ClusterConfiguration, 'clients'>
+  readonly genesis: Pick<ClusterConfiguration, 'clients' | 'clusterId'>
   /** Index up to which `state` holds everything; 0 for a new state. */
   readonly appliedIndex: number
   /** At a restart, every pair from `SYSTEM_FROM` up to `SYSTEM_TO`, in key order. Not read when `appliedIndex` is 0. */
@@ -38,8 +49,12 @@ export interface MachineOptions {
 
 export interface MachineModules {
   readonly state: StatePort
+  readonly sha256: Sha256
   /** `KV_HANDLERS` and those of the embedding program. */
   readonly handlers: readonly Handler[]
+  readonly signatures: SignaturePort
+  /** Types of custom rules, of the embedding program. */
+  readonly ruleTypes?: readonly RuleType[]
 }
 
 /** Takes the results of one request: its ordinal in the entry, the position of its first operation, `encodeResults`. */
@@ -47,13 +62,18 @@ export type OnRequest = (ordinal: number, firstPosition: number, results: Uint8A
 
 /** An operation costs one unit of a slice, and one more for each of these bytes. */
 const BYTES_PER_UNIT_SHIFT = 9
+const NO_APPROVALS: readonly Approval[] = []
 
 export class WorkflowMachine {
   readonly clients: ClientTable
   readonly sessions: SessionTable
   readonly cases = new CaseCounts()
+  readonly governance: Governance
   readonly #state: StatePort
+  readonly #sha256: Sha256
   readonly #handlers: HandlerSet
+  readonly #overlays: OverlayGovernance
+  readonly #rules: ActiveRules
   readonly #cursor = new RequestCursor()
   readonly #context: { -readonly [K in keyof ApplyContext]: ApplyContext[K] }
   #appliedIndex: number
@@ -73,9 +93,15 @@ export class WorkflowMachine {
 
   constructor(options: MachineOptions, modules: MachineModules) {
     this.#state = modules.state
+    this.#sha256 = modules.sha256
     this.#handlers = new HandlerSet(modules.handlers)
     this.clients = new ClientTable(modules.state)
     this.sessions = new SessionTable(modules.state)
+    this.#rules = new ActiveRules(modules.state)
+    this.#overlays = new OverlayGovernance(modules.state, modules.sha256, () => this.#rules.forget())
+    const { state, sha256, signatures, ruleTypes = [] } = modules
+    const { clusterId } = options.genesis
+    this.governance = new Governance({ state, sha256, signatures, clusterId, ruleTypes }, this)
     this.#context = {
       state: modules.state,
       index: 0,
@@ -114,12 +140,14 @@ export class WorkflowMachine {
     assert(this.#entry === null, 'one entry is finished before the next begins')
     assert(entry.index === this.#appliedIndex + 1, `entry ${entry.index} follows applied index ${this.#appliedIndex}`)
     this.#entry = entry
+    if (entry.kind === 'evidence') recordEvidence(this.#state, this.#sha256, entry)
     if (entry.kind !== 'data') return
     this.#nowMs = Math.max(this.#nowMs, entry.timestampMs)
     this.#context.index = entry.index
     this.#context.nowMs = this.#nowMs
     this.#position = 0
     this.sessions.expire(this.#nowMs)
+    this.governance.begin(this.#nowMs)
     this.#cursor.open(entry.body)
   }
 
@@ -150,7 +178,9 @@ export class WorkflowMachine {
   checkpoint(maxSessions = Number.POSITIVE_INFINITY): boolean {
     assert(this.#entry === null, 'a checkpoint stands between entries')
     if (!this.sessions.store(maxSessions)) return false
-    this.#state.put(MACHINE_SPACE, encodeMachineRecord({ nowMs: this.#nowMs, caseCounts: this.cases.counts }))
+    this.governance.store()
+    const { counts, finished } = this.cases
+    this.#state.put(MACHINE_SPACE, encodeMachineRecord({ nowMs: this.#nowMs, caseCounts: counts, finished }))
     return true
   }
 
@@ -232,7 +262,8 @@ export class WorkflowMachine {
     cursor.nextOperation()
     this.#results.push(this.#refusal ?? this.#once())
     this.#position++
-    return 1 + ((cursor.operationEnd - cursor.operationStart) >>> BYTES_PER_UNIT_SHIFT)
+    const size = (cursor.operationEnd - cursor.operationStart) >>> BYTES_PER_UNIT_SHIFT
+    return 1 + size + this.governance.takeCost() + this.#overlays.takeCost()
   }
 
   /** The result of the current operation: kept from before, or from executing it now. */
@@ -272,34 +303,98 @@ export class WorkflowMachine {
     if (session === null) return refusals.NEEDS_SESSION
     switch (type) {
       case OPERATION_TYPE.custom:
-        return this.#custom(session, principal, body, start, end)
       case OPERATION_TYPE.createCase:
-        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
-        return applyCreateCase(this.#context, this.cases, body, start + 1, end)
       case OPERATION_TYPE.updateCaseState:
-        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
-        return applyUpdateCaseState(this.#context, this.cases, body, start + 1, end)
+        return this.#governed(session, principal, start, end, NO_APPROVALS)
       case OPERATION_TYPE.closeSession:
         if (end - start !== 1) return refusals.MALFORMED_OPERATION
         this.sessions.close(session)
         return OK
+      case GOVERNANCE_TYPE.Approved: {
+        const inner = readApprovedFields(body, start + 1, end)
+        return this.#governed(session, principal, inner.start, inner.end, inner.approvals)
+      }
+      default:
+        return this.#governing(principal, type as number, body, start, end)
+    }
+  }
+
+  /** Operations that govern: nothing governs them but the role of the client. */
+  #governing(principal: Principal, type: number, body: Uint8Array, start: number, end: number): Uint8Array {
+    if (isGovernanceType(type)) {
+      const role = governingRole(type)
+      if (!includesRole(principal.role, role)) return refusals.needsRole(role)
+      return this.governance.apply(this.#context, type, body, start + 1, end)
+    }
+    if (!isOverlayType(type)) return refusals.MALFORMED_OPERATION
+    if (!includesRole(principal.role, 'operator')) return refusals.needsRole('operator')
+    return this.#overlays.apply(this.#context, type, body, start + 1, end)
+  }
+
+  /** An operation on cases or a Custom one, through the gate of the policies where there are any. */
+  #governed(
+    session: Session,
+    principal: Principal,
+    start: number,
+    end: number,
+    approvals: readonly Approval[],
+  ): Uint8Array {
+    if (!this.governance.isActive) return this.#run(session, principal, start, end)
+    const subject = this.#subject(principal, start, end)
+    if (subject === null) return this.#run(session, principal, start, end)
+    const verdict = this.governance.judge(subject, approvals)
+    return verdict.refusal ?? this.governance.settle(verdict, this.#run(session, principal, start, end))
+  }
+
+  #run(session: Session, principal: Principal, start: number, end: number): Uint8Array {
+    const { body } = this.#cursor
+    switch (body[start]) {
+      case OPERATION_TYPE.custom:
+        return this.#custom(session, principal, body, start, end)
+      case OPERATION_TYPE.createCase:
+        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
+        return applyCreateCase(this.#context, this.cases, this.#rules, body, start + 1, end)
+      case OPERATION_TYPE.updateCaseState:
+        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
+        return applyUpdateCaseState(this.#context, this.cases, this.#rules, body, start + 1, end)
       default:
         return refusals.MALFORMED_OPERATION
+    }
+  }
+
+  /** What policies judge; null for what is refused without them. Throws `ProtocolViolation`. */
+  #subject({ role }: Principal, start: number, end: number): Subject | null {
+    const { body } = this.#cursor
+    const mayWrite = includesRole(role, 'writer')
+    switch (body[start]) {
+      case OPERATION_TYPE.createCase:
+        return mayWrite ? createSubject(this.#context, body, start, end) : null
+      case OPERATION_TYPE.updateCaseState:
+        return mayWrite ? updateSubject(this.#context, body, start, end) : null
+      case OPERATION_TYPE.custom: {
+        const dataAt = customDataAt(body, start, end)
+        const handler = dataAt < 0 ? undefined : this.#handlers.find(body, start + 2, body[start + 1] as number)
+        if (handler === undefined || !includesRole(role, handler.role)) return null
+        return customSubject(this.#context, handler, body, { start, dataAt, end })
+      }
+      default:
+        return null
     }
   }
 
   #openSession(principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
     const ordered = body[start + 1] as number
     if (end - start !== 2 || ordered > 1) return refusals.MALFORMED_OPERATION
+    const refusal = this.governance.refuseSession(principal)
+    if (refusal !== null) return refusal
     const session = this.sessions.open(this.#context.index, this.#position, principal, ordered === 1, this.#nowMs)
     return session === undefined ? refusals.SESSION_LIMIT : encodeSessionId(session)
   }
 
   #custom(session: Session, principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
+    const dataAt = customDataAt(body, start, end)
+    if (dataAt < 0) return refusals.MALFORMED_OPERATION
     const nameLength = body[start + 1] as number
-    const dataAt = start + 6 + nameLength
-    if (end - start < 2 || dataAt > end || readU32(body, dataAt - 4) !== end - dataAt)
-      return refusals.MALFORMED_OPERATION
     const handler = this.#handlers.find(body, start + 2, nameLength)
     if (handler === undefined) return refusals.unknownOperation(body.subarray(start + 2, start + 2 + nameLength))
     if (!includesRole(principal.role, handler.role)) return refusals.needsRole(handler.role)
@@ -308,4 +403,11 @@ export class WorkflowMachine {
     assert(handler.readOnly, `handler ${handler.name} writes and returns a large result`)
     return this.sessions.hasRoomFor(session, result.length) ? result : refusals.RESULTS_FULL
   }
+}
+
+/** Where the data of a Custom operation begin; −1 where it is malformed. */
+function customDataAt(body: Uint8Array, start: number, end: number): number {
+  const dataAt = start + 6 + (body[start + 1] as number)
+  if (end - start < 2 || dataAt > end || readU32(body, dataAt - 4) !== end - dataAt) return -1
+  return dataAt
 }

@@ -2,13 +2,23 @@
  * Operations as bytes, strictly: what decodes, encodes to the same bytes again. u8 type, then
  * OpenSession: u8 ordered · CloseSession: nothing · CreateCase: 16 bytes case id, 16 bytes spec id,
  * u32 length, data · UpdateCaseState: 16 bytes case id, u8 state, u8 0, or u8 1, u32 length, error text ·
- * Custom: u8 length, name, u32 length, data. Type codes 5 … 15 are for policies and overlays.
+ * Custom: u8 length, name, u32 length, data. Governance (5 … 11): see policies/codec.ts. Overlays
+ * (37 … 41): see overlays/codec.ts.
  */
 import { ByteReader, ByteWriter, fromUtf8, toUtf8 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { caseStateCode, caseStateOf } from './case-states.js'
 import { CASE_DATA_BYTES_MAX, CASE_ERROR_BYTES_MAX, HANDLER_NAME_BYTES_MAX } from './limits.js'
+import { isHandlerName } from './names.js'
 import type { Operation } from './operations.js'
+import { isOverlayType, readOverlayOperation, writeOverlayOperation } from './overlays/codec.js'
+import {
+  type InnerCodec,
+  isGovernanceOperation,
+  isGovernanceType,
+  readGovernanceOperation,
+  writeGovernanceOperation,
+} from './policies/codec.js'
 import { UUID_BYTES, uuidFromBytes, uuidToBytes } from './uuid.js'
 
 export const OPERATION_TYPE = {
@@ -19,7 +29,11 @@ export const OPERATION_TYPE = {
   custom: 16,
 } as const
 
-const HANDLER_NAME = /^[\x21-\x7e]+$/
+/** For the operation inside an Approved one. */
+const INNER: InnerCodec = {
+  encode: (operation) => encodeOperation(operation),
+  decode: (bytes) => decodeOperation(bytes),
+}
 
 /** Encodes an operation. Throws `InvalidArgument` that names the field where one is not valid. */
 export function encodeOperation(operation: Operation): Uint8Array {
@@ -61,6 +75,9 @@ export function encodeOperation(operation: Operation): Uint8Array {
       }
       out.u8(OPERATION_TYPE.custom).u8(operation.operation.length).raw(toUtf8(operation.operation))
       return out.bytes(operation.data).finish()
+    default:
+      if (isGovernanceOperation(operation)) return writeGovernanceOperation(out, operation, INNER).finish()
+      return writeOverlayOperation(out, operation).finish()
   }
 }
 
@@ -95,12 +112,10 @@ function readOperation(reader: ByteReader, type: number): Operation {
       return { type: 'Custom', operation, data: reader.bytes() }
     }
     default:
+      if (isGovernanceType(type)) return readGovernanceOperation(reader, type, INNER)
+      if (isOverlayType(type)) return readOverlayOperation(reader, type)
       throw new KnhkError('ProtocolViolation', `operation type ${type} is unknown`)
   }
-}
-
-export function isHandlerName(name: string): boolean {
-  return name.length <= HANDLER_NAME_BYTES_MAX && HANDLER_NAME.test(name)
 }
 
 /** Text as UTF-8; a lone surrogate, which UTF-8 cannot carry, is an `InvalidArgument`. */

@@ -2,18 +2,20 @@
  * Operations as the JSON that people and scripts write, one object each (NDJSON for files):
  * { "type": "CreateCase", "caseId", "specId", "data" } · { "type": "UpdateCaseState", "caseId",
  * "newState", "error"? } · { "type": "Custom", "operation", "data": { "key", "value"?, "expected"? } }.
- * Strict: a field that is missing, unknown or of the wrong type is an `InvalidArgument` that names it.
+ * The operations about overlays are in overlays/json.ts, those that govern in policies/json.ts. Strict: a field that is missing, unknown or of the wrong type is an `InvalidArgument` that names it.
  */
 import { fromUtf8, toUtf8 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { CASE_STATES, isCaseState } from './case-states.js'
 import { checkJson } from './json-check.js'
+import { allowFields, asObject, invalid, type JsonObject, readText, readUuid } from './json-fields.js'
 import { decodeKv, isKvName, kvOperation } from './kv-codec.js'
 import { encodeOperation, encodeText } from './operation-codec.js'
 import type { KvOperation, Operation } from './operations.js'
-import { uuidFromBytes, uuidToBytes } from './uuid.js'
-
-type JsonObject = Readonly<Record<string, unknown>>
+import { isOverlayOperation, OVERLAY_TYPE } from './overlays/codec.js'
+import { overlayToJson, readOverlayJson } from './overlays/json.js'
+import { isGovernanceOperation } from './policies/codec.js'
+import { GOVERNANCE_OPERATIONS, governanceOperationFromJson, governanceOperationToJson } from './policies/json.js'
 
 /** The operation that a parsed JSON value describes. Throws `InvalidArgument` with the field in its details. */
 export function operationFromJson(value: unknown): Operation {
@@ -33,9 +35,20 @@ export function operationFromJsonText(text: Uint8Array): Operation {
   if (!check.ok) throw invalid('operation', `is not accepted: ${check.reason}, at byte ${check.at}`)
   const value: unknown = JSON.parse(fromUtf8(text))
   const operation = operationFromJson(value)
+  if (operation.type === 'Approved') refuseLoss(text, check.members.get('operation'), value)
   const data = check.members.get('data')
   if (operation.type !== 'CreateCase' || data === undefined) return operation
   return { ...operation, data: text.slice(data.start, data.end) }
+}
+
+/** What was signed is the shortest form of an operation: a text that would not come back from it says something else. */
+function refuseLoss(text: Uint8Array, span: { start: number; end: number } | undefined, value: unknown): void {
+  const written = fromUtf8(text.subarray(span?.start, span?.end)).replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1')
+  if (written === JSON.stringify((value as JsonObject).operation)) return
+  throw invalid(
+    'operation',
+    'is not as `knhk policy approve` writes it: what was signed has the shortest form of every number and text',
+  )
 }
 
 function readOperation(object: JsonObject): Operation {
@@ -68,8 +81,15 @@ function readOperation(object: JsonObject): Operation {
       if (isKvName(operation)) return kvOperation(readKv(operation, asObject(object.data, 'data')))
       return { type: 'Custom', operation, data: toUtf8(JSON.stringify(object.data ?? null)) }
     }
-    default:
-      throw invalid('type', 'is not one of CreateCase, UpdateCaseState, Custom, OpenSession, CloseSession')
+    default: {
+      const governing = governanceOperationFromJson(object, operationFromJson)
+      if (governing !== null) return governing
+      if (typeof object.type === 'string' && Object.hasOwn(OVERLAY_TYPE, object.type)) return readOverlayJson(object)
+      throw invalid(
+        'type',
+        `is not one of CreateCase, UpdateCaseState, Custom, ${[...GOVERNANCE_OPERATIONS, ...Object.keys(OVERLAY_TYPE)].join(', ')}, OpenSession, CloseSession`,
+      )
+    }
   }
 }
 
@@ -117,7 +137,8 @@ export function operationToJson(operation: Operation): JsonObject {
       }
     }
     default:
-      return operation
+      if (isGovernanceOperation(operation)) return governanceOperationToJson(operation, operationToJson)
+      return isOverlayOperation(operation) ? overlayToJson(operation) : operation
   }
 }
 
@@ -136,29 +157,4 @@ function kvToJson(kv: KvOperation): JsonObject {
 function parseJson(bytes: Uint8Array): unknown {
   if (!checkJson(bytes).ok) throw new KnhkError('ProtocolViolation', 'the data of an operation is not JSON')
   return JSON.parse(fromUtf8(bytes))
-}
-
-function asObject(value: unknown, field: string): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'is not a JSON object')
-  return value as JsonObject
-}
-
-function readText(object: JsonObject, field: string): string {
-  const value = object[field]
-  if (value === undefined) throw invalid(field, 'is missing')
-  if (typeof value !== 'string') throw invalid(field, 'is not a text')
-  return value
-}
-
-/** Lower-case text form. */
-function readUuid(object: JsonObject, field: string): string {
-  return uuidFromBytes(uuidToBytes(readText(object, field), field))
-}
-
-function allowFields(object: JsonObject, fields: readonly string[]): void {
-  for (const field of Object.keys(object)) if (!fields.includes(field)) throw invalid(field, 'is not a field here')
-}
-
-function invalid(field: string, problem: string): KnhkError {
-  return new KnhkError('InvalidArgument', `${field} ${problem}`, { details: { field } })
 }

@@ -5,6 +5,9 @@
 
 import type { ErrorDetails } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
+import type { OverlayOperation } from './overlays/overlay.js'
+import type { GovernanceOperation } from './policies/operation.js'
+import type { Enforcement } from './policies/policy.js'
 
 export type CaseState = 'created' | 'running' | 'suspended' | 'completed' | 'failed' | 'cancelled'
 
@@ -26,6 +29,8 @@ export type Operation =
       readonly error: string | null
     }
   | { readonly type: 'Custom'; readonly operation: string; readonly data: Uint8Array }
+  | OverlayOperation
+  | GovernanceOperation
 
 /** The four built-in Custom operations; keys and values are bytes. */
 export type KvOperation =
@@ -45,5 +50,17 @@ export type KvOperation =
  * `decodeResult` turns it into plain data).
  */
 export type OperationResult =
-  | { readonly ok: true; readonly payload: Uint8Array }
+  | {
+      readonly ok: true
+      readonly payload: Uint8Array
+      /** Rules that the operation violates without being blocked; absent where there are none. */
+      readonly warnings?: readonly ResultWarning[]
+      /** How many warnings did not fit into the result. */
+      readonly warningsLeftOut?: number
+    }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly details: ErrorDetails }
+
+export interface ResultWarning {
+  readonly policyId: string
+  readonly enforcement: Enforcement
+}

@@ -5,6 +5,8 @@
 import { KnhkError } from '../base/error.js'
 import { caseHistory, getCase, listCases } from './case-queries.js'
 import { getKey, listKeys } from './kv-queries.js'
+import { diffSigma, getOverlay, getSigma, listOverlays, sigmaChain, sigmaHistory } from './overlays/queries.js'
+import { effectivePolicy, type GovernanceTables, getQuotas, listPolicies } from './policies/queries.js'
 import type { QueryArguments } from './query-args.js'
 import type { Query } from './query-reads.js'
 import type { ClientTable } from './roles.js'
@@ -14,7 +16,7 @@ import { listClients, listSessions } from './system-queries.js'
 export type { QueryRead, QueryReadResult } from './query-reads.js'
 
 /** The tables that live in memory; a `WorkflowMachine` is one. */
-export interface QueryTables {
+export interface QueryTables extends GovernanceTables {
   readonly clients: ClientTable
   readonly sessions: SessionTable
 }
@@ -35,6 +37,24 @@ export function* startQuery(name: string, args: QueryArguments, tables: QueryTab
       return yield* getKey(args)
     case 'kv.list':
       return yield* listKeys(args)
+    case 'overlay.list':
+      return yield* listOverlays(args)
+    case 'overlay.get':
+      return yield* getOverlay(args, tables.clients)
+    case 'sigma.get':
+      return yield* getSigma(args)
+    case 'sigma.chain':
+      return yield* sigmaChain(args)
+    case 'sigma.diff':
+      return yield* diffSigma(args)
+    case 'sigma.history':
+      return yield* sigmaHistory(args, tables.clients)
+    case 'policy.list':
+      return yield* listPolicies(args, tables.clients)
+    case 'policy.effective':
+      return effectivePolicy(args, tables)
+    case 'quotas.get':
+      return getQuotas(args, tables)
     case 'sessions.list':
       return listSessions(args, tables.sessions)
     case 'clients.list':

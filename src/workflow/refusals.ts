@@ -5,7 +5,7 @@
 import { fromUtf8 } from '../base/bytes.js'
 import { CLIENT_ROLES, type ClientRole } from '../consensus/configuration.js'
 import { SESSION_RESULT_BYTES_MAX, SESSION_WINDOW, SESSIONS_MAX } from './limits.js'
-import { isHandlerName } from './operation-codec.js'
+import { isHandlerName } from './names.js'
 import { rejected } from './result-codec.js'
 
 export const MALFORMED_REQUEST = rejected('InvalidOperation', 'the request is malformed')

@@ -5,6 +5,8 @@
  * One result: u8 status; 0 = ok without payload; 1 = ok: u32 length, payload; 2 = rejected: u8 length
  * and code, u16 length and message, u8 count and the details in key order (u8 length and key, u8 type,
  * value: 0 null, 1 false, 2 true, 3 integer as sign byte and u64, 4 text as u16 length and UTF-8).
+ * 3 = ok with warnings: u8 how many, u8 how many follow, each u8 enforcement, u8 length and policy id; then
+ * the result 0 or 1.
  * Results of a request: u16 count, then per operation the result; the status byte has bit 7 set and is
  * followed by u64 index and u32 position where the result is the kept one of an earlier request.
  */
@@ -12,11 +14,15 @@ import { assert } from '../base/assert.js'
 import { ByteReader, ByteWriter, concatBytes, fromUtf8, toUtf8, writeU16, writeU32, writeU64 } from '../base/bytes.js'
 import { type ErrorDetails, KnhkError } from '../base/error.js'
 import { type ErrorCode, isErrorCode } from '../base/error-codes.js'
-import type { OperationResult } from './operations.js'
+import { SMALL_RESULT_BYTES } from './limits.js'
+import type { OperationResult, ResultWarning } from './operations.js'
+import type { Enforcement } from './policies/policy.js'
 
 const STATUS_OK = 0
 const STATUS_PAYLOAD = 1
 const STATUS_REJECTED = 2
+const STATUS_WARNED = 3
+const ENFORCEMENTS: readonly Enforcement[] = ['Mandatory', 'Warning', 'Advisory']
 const FLAG_KEPT = 0x80
 const KEPT_POSITION_BYTES = 12
 
@@ -26,6 +32,8 @@ const DETAIL_TRUE = 2
 const DETAIL_INTEGER = 3
 const DETAIL_TEXT = 4
 const MESSAGE_BYTES_MAX = 512
+/** Room for warnings beside a large result. */
+const WARNINGS_BYTES_MIN = 80
 
 export const OK: Uint8Array = new Uint8Array([STATUS_OK])
 const NO_PAYLOAD = new Uint8Array(0)
@@ -53,6 +61,20 @@ export function rejected(code: ErrorCode, message: string, details: ErrorDetails
     writeDetail(out.u8(name.length).raw(name), details[key] ?? null)
   }
   return out.finish()
+}
+
+/** An ok result with the warnings that fit beside it into a small result; the others are counted. */
+export function warned(result: Uint8Array, warnings: readonly ResultWarning[]): Uint8Array {
+  const room = Math.max(SMALL_RESULT_BYTES - result.length, WARNINGS_BYTES_MIN)
+  const out = new ByteWriter(SMALL_RESULT_BYTES)
+  let fit = 0
+  for (const { policyId, enforcement } of warnings) {
+    if (3 + out.length + 2 + policyId.length > room) break
+    out.u8(ENFORCEMENTS.indexOf(enforcement)).u8(policyId.length).raw(toUtf8(policyId))
+    fit++
+  }
+  const head = new Uint8Array([STATUS_WARNED, Math.min(255, warnings.length), fit])
+  return concatBytes([head, out.finish(), result])
 }
 
 function writeDetail(out: ByteWriter, value: string | number | boolean | null): void {
@@ -86,6 +108,7 @@ function readResult(reader: ByteReader, status: number): OperationResult {
     if (payload.length === 0) throw new KnhkError('ProtocolViolation', 'an empty payload is not in its short form')
     return { ok: true, payload }
   }
+  if (status === STATUS_WARNED) return readWarned(reader)
   if (status !== STATUS_REJECTED) throw new KnhkError('ProtocolViolation', `result status ${status} is unknown`)
   const code = fromUtf8(reader.raw(reader.u8()))
   if (!isErrorCode(code)) throw new KnhkError('ProtocolViolation', 'a result has an unknown code')
@@ -104,6 +127,22 @@ function readResult(reader: ByteReader, status: number): OperationResult {
     })
   }
   return { ok: false, code, message, details }
+}
+
+function readWarned(reader: ByteReader): OperationResult {
+  const total = reader.u8()
+  const fit = reader.u8()
+  if (fit > total) throw new KnhkError('ProtocolViolation', 'a result has more warnings than it says')
+  const warnings = Array.from({ length: fit }, () => {
+    const enforcement = ENFORCEMENTS[reader.u8()]
+    if (enforcement === undefined) throw new KnhkError('ProtocolViolation', 'a warning has an unknown enforcement')
+    return { policyId: fromUtf8(reader.raw(reader.u8())), enforcement }
+  })
+  const status = reader.u8()
+  if (status > STATUS_PAYLOAD) throw new KnhkError('ProtocolViolation', 'only an ok result has warnings')
+  const result = readResult(reader, status)
+  if (!result.ok) throw new KnhkError('Bug', 'an ok status is no rejection')
+  return { ...result, warnings, warningsLeftOut: total - fit }
 }
 
 function readDetail(reader: ByteReader): string | number | boolean | null {

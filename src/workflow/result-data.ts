@@ -5,10 +5,15 @@
 import { KnhkError } from '../base/error.js'
 import { kvIndex, kvValue } from './kv.js'
 import { decodeKv } from './kv-codec.js'
-import type { KvOperation, Operation, OperationResult } from './operations.js'
+import type { KvOperation, Operation, OperationResult, ResultWarning } from './operations.js'
+import { overlayResultData } from './overlays/result.js'
+import { isGovernanceOperation } from './policies/codec.js'
+import { governanceResultData } from './policies/result.js'
 import { decodeSessionId } from './session-id.js'
 
-export type ResultData = Readonly<Record<string, string | number | boolean | null | Uint8Array>>
+export type ResultData = Readonly<
+  Record<string, string | number | boolean | null | Uint8Array | readonly ResultWarning[]>
+>
 
 /**
  * The data of an ok result; null for a rejection, which says it all by itself. Throws
@@ -16,7 +21,12 @@ export type ResultData = Readonly<Record<string, string | number | boolean | nul
  */
 export function decodeResult(operation: Operation, result: OperationResult): ResultData | null {
   if (!result.ok) return null
-  const { payload } = result
+  const { payload, warnings, warningsLeftOut } = result
+  const data = okData(operation, payload)
+  return warnings === undefined ? data : { ...data, warnings, warningsLeftOut: warningsLeftOut ?? 0 }
+}
+
+function okData(operation: Operation, payload: Uint8Array): ResultData {
   switch (operation.type) {
     case 'OpenSession':
       return { ...decodeSessionId(payload) }
@@ -30,6 +40,11 @@ export function decodeResult(operation: Operation, result: OperationResult): Res
       const kv = decodeKv(operation.operation, operation.data)
       return kv === null ? { payload } : kvData(kv, payload)
     }
+    case 'Approved':
+      return okData(operation.operation, payload)
+    default:
+      if (isGovernanceOperation(operation)) return governanceResultData(operation, payload)
+      return overlayResultData(operation, payload)
   }
 }
 

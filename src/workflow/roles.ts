@@ -23,8 +23,11 @@ export function includesRole(role: ClientRole, needed: ClientRole): boolean {
   return CLIENT_ROLES.indexOf(role) >= CLIENT_ROLES.indexOf(needed)
 }
 
+/** A principal that the table changes: whoever holds one, a session too, sees its role of now. */
+type Entry = { -readonly [K in keyof Principal]: Principal[K] }
+
 export class ClientTable {
-  readonly #principals = new Map<string, Principal>()
+  readonly #principals = new Map<string, Entry>()
   readonly #state: StatePort
 
   constructor(state: StatePort) {
@@ -37,7 +40,7 @@ export class ClientTable {
 
   /** Writes the clients of the genesis configuration: the state before the first entry. */
   seed(clients: readonly ClientConfiguration[]): void {
-    for (const client of clients) this.#put({ key: client.publicKey.slice(), id: client.id, role: client.role })
+    for (const client of clients) this.set(client.publicKey.slice(), client.id, client.role)
   }
 
   /** Takes one pair of the client space, at a restart. Throws `Corrupt`. */
@@ -60,10 +63,33 @@ export class ClientTable {
     return [...this.#principals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, principal]) => principal)
   }
 
-  #put(principal: Principal): void {
-    const key = binaryString(principal.key)
-    this.#principals.set(key, principal)
-    const record = new ByteWriter(64).u8(RECORD_VERSION).u8(CLIENT_ROLES.indexOf(principal.role)).text(principal.id)
+  /** Undefined for an id that nobody has; ids are looked up only to change the table. */
+  findById(id: string): Principal | undefined {
+    for (const principal of this.#principals.values()) if (principal.id === id) return principal
+    return undefined
+  }
+
+  isLastAdmin(principal: Principal): boolean {
+    if (principal.role !== 'admin') return false
+    for (const other of this.#principals.values()) if (other.role === 'admin' && other !== principal) return false
+    return true
+  }
+
+  /** Adds a client, or changes the one that has this key. The table keeps `publicKey`. */
+  set(publicKey: Uint8Array, id: string, role: ClientRole): void {
+    const key = binaryString(publicKey)
+    const known = this.#principals.get(key)
+    if (known === undefined) this.#principals.set(key, { key: publicKey, id, role })
+    else {
+      known.id = id
+      known.role = role
+    }
+    const record = new ByteWriter(64).u8(RECORD_VERSION).u8(CLIENT_ROLES.indexOf(role)).text(id)
     this.#state.put(CLIENT_SPACE + key, record.finish())
+  }
+
+  remove({ key }: Principal): void {
+    this.#principals.delete(binaryString(key))
+    this.#state.delete(CLIENT_SPACE + binaryString(key))
   }
 }

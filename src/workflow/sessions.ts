@@ -92,6 +92,17 @@ export class SessionTable {
     else sessions.splice(sessions.indexOf(session), 1)
   }
 
+  /** Ends every session of a client. */
+  closeAllOf(principal: Principal): void {
+    for (const session of [...this.list()]) if (session.principal === principal) this.close(session)
+  }
+
+  countOf(principal: Principal): number {
+    let count = 0
+    for (const session of this.list()) if (session.principal === principal) count++
+    return count
+  }
+
   /** Removes sessions whose time is over, oldest first, a bounded number per entry; `find` refuses the rest. */
   expire(nowMs: number): void {
     for (let removed = 0; removed < EXPIRIES_PER_ENTRY_MAX; removed++) {

@@ -19,12 +19,37 @@ export const HISTORY_SPACE = '\x11'
 /** Data: key → index of the last write (u64), value. */
 export const KV_SPACE = '\x12'
 
+/** Data: head of Σ*, mode and number of open overlays, one record. */
+export const SIGMA_SPACE = '\x33'
+/** Data: content hash (32) → snapshot of the configuration. */
+export const SIGMA_SNAPSHOT_SPACE = '\x34'
+/** Data: overlay id → overlay. */
+export const OVERLAY_SPACE = '\x35'
+/** Data: index (u64 big-endian), position (u32 big-endian) → how the head of Σ* moved there. */
+export const SIGMA_MOVE_SPACE = '\x36'
+
+/** Data: policy id → policy record; an id of one zero byte: the list of all ids. */
+export const POLICY_SPACE = '\x13'
+/** Data: spec id (16) → number of its running cases (u32), where there are any. */
+export const RUNNING_BY_SPEC_SPACE = '\x14'
+/** Data: namespace, a zero byte, key → value of a handler of the embedding program. */
+export const HANDLER_SPACE = '\x15'
+
 /** System: counters and log time, one record. */
 export const MACHINE_SPACE = '\x40'
 /** System: client key (32) → role record. */
 export const CLIENT_SPACE = '\x41'
 /** System: session id (index u64, offset u32, big-endian), then nothing for the session or the number of a result chunk (u64). */
 export const SESSION_SPACE = '\x42'
+/** System: expiry (u64), hash (32) of an approval that was used → nothing. */
+export const USED_APPROVAL_SPACE = '\x43'
+/** System: the quotas, one record. */
+export const QUOTA_SPACE = '\x44'
+/** System: client key (32) → what the client used in its last minute. */
+export const CLIENT_USAGE_SPACE = '\x45'
+
+/** System: id (32) of evidence that was ordered → index, evidence. */
+export const EVIDENCE_SPACE = '\x50'
 
 /** Derived: state (1), creation time (u64 big-endian), case id → empty. */
 export const CASE_BY_STATE_SPACE = '\x80'

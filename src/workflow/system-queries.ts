@@ -1,8 +1,9 @@
 /** Queries about what the state machine keeps for itself: sessions and clients. They need no reads: both are in memory. */
 import { toHex } from '../base/bytes.js'
-import { ArgumentReader, type QueryArguments } from './query-args.js'
+import { ArgumentReader, cursorOf, type QueryArguments } from './query-args.js'
 import type { ClientTable } from './roles.js'
 import type { SessionTable } from './sessions.js'
+import { binaryString, CLIENT_SPACE, endOfPrefix } from './state-keys.js'
 
 /**
  * `{ limit? }` → `{ count, sessions: [{ index, offset, client, ordered, lastUsedAtMs, keptResults,
@@ -28,8 +29,21 @@ export function listSessions(args: QueryArguments, sessions: SessionTable): unkn
   return { count: sessions.size, sessions: rows }
 }
 
-/** No arguments → `{ clients: [{ id, publicKey, role }] }`, in order of the keys. */
+/** `{ limit?, cursor? }` → `{ clients: [{ id, publicKey, role }], cursor }`, in order of the keys. */
 export function listClients(args: QueryArguments, clients: ClientTable): unknown {
-  new ArgumentReader(args).end()
-  return { clients: clients.list().map(({ id, key, role }) => ({ id, publicKey: toHex(key), role })) }
+  const reader = new ArgumentReader(args)
+  const limit = reader.limit()
+  const after = reader.cursor(CLIENT_SPACE, endOfPrefix(CLIENT_SPACE))
+  reader.end()
+  const behind = clients.list().filter(({ key }) => after === null || stateKey(key) > after)
+  const page = behind.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    clients: page.map(({ id, key, role }) => ({ id, publicKey: toHex(key), role })),
+    cursor: last !== undefined && behind.length > limit ? cursorOf(stateKey(last.key)) : null,
+  }
+}
+
+function stateKey(clientKey: Uint8Array): string {
+  return binaryString(clientKey, 0, clientKey.length, CLIENT_SPACE)
 }

@@ -9,6 +9,7 @@ import { encodeRequest, type SessionId } from '../../src/consensus/request.js'
 import { encodeBody } from '../../src/consensus/request-body.js'
 import { epoch, logIndex, term } from '../../src/consensus/types.js'
 import { sha256 } from '../../src/crypto/sha256.js'
+import { Verifier } from '../../src/crypto/verifier.js'
 import { DigestTree } from '../../src/workflow/digest.js'
 import { KV_HANDLERS } from '../../src/workflow/kv.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
@@ -93,8 +94,10 @@ function nanosecondsPer(count: number, work: () => void): number {
 
 function applyAll(entries: readonly Entry[]): { readonly machine: WorkflowMachine; readonly state: MapState } {
   const state = new MapState()
-  const genesis = { clients: [{ id: 'bench', publicKey: CLIENT_KEY, role: 'writer' as const }] }
-  const machine = new WorkflowMachine({ genesis, appliedIndex: 0, system: [] }, { state, handlers: KV_HANDLERS })
+  const clients = [{ id: 'bench', publicKey: CLIENT_KEY, role: 'writer' as const }]
+  const genesis = { clients, clusterId: new Uint8Array(16) }
+  const modules = { state, handlers: KV_HANDLERS, sha256, signatures: new Verifier() }
+  const machine = new WorkflowMachine({ genesis, appliedIndex: 0, system: [] }, modules)
   let answered = 0
   const onRequest = (_ordinal: number, _firstPosition: number, results: Uint8Array) => {
     answered += results.length

@@ -24,8 +24,13 @@ export interface Contender {
 }
 
 // This file runs as dist/test/bench/contenders.js.
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
-const BIN = join(ROOT, 'bin', 'run.js')
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+
+const OWN_PROGRAM: LocalProgram = { root: ROOT, env: {} }
+
+function binOf(root: string): string {
+  return join(root, 'bin', 'run.js')
+}
 
 export async function makeContenders(wanted: (name: string) => boolean): Promise<Contender[]> {
   const contenders: Contender[] = []
@@ -47,14 +52,22 @@ export interface LocalCluster {
   stop(): Promise<void>
 }
 
+/** Which program runs, and with what in its environment. */
+export interface LocalProgram {
+  /** Holds bin/ and dist/. */
+  readonly root: string
+  readonly env: NodeJS.ProcessEnv
+}
+
 /** Three nodes of plain Raft as `knhk up` starts them, in a temporary directory. */
-export async function startLocal(): Promise<LocalCluster> {
+export async function startLocal({ root, env: given }: LocalProgram = OWN_PROGRAM): Promise<LocalCluster> {
+  const bin = binOf(root)
   const base = mkdtempSync(join(tmpdir(), 'knhk-bench-'))
   const directory = join(base, 'cluster')
-  const env = { ...process.env, KNHK_CONFIG_HOME: join(base, 'config') }
+  const env = { ...process.env, ...given, KNHK_CONFIG_HOME: join(base, 'config') }
   const flags = ['--protocol', 'raft', '--nodes', '3', '--dir', directory, '--detach', '--json']
   const up = async () => {
-    const { stdout } = await execute(process.execPath, [BIN, 'up', ...flags], { env })
+    const { stdout } = await execute(process.execPath, [bin, 'up', ...flags], { env })
     return (JSON.parse(stdout) as { nodes: { id: string; pid: number }[] }).nodes
   }
   let nodes = await up()
@@ -66,22 +79,20 @@ export async function startLocal(): Promise<LocalCluster> {
       nodes = await up()
     },
     stop: async () => {
-      await execute(process.execPath, [BIN, 'down', '--dir', directory], { env })
+      await execute(process.execPath, [bin, 'down', '--dir', directory], { env })
       rmSync(base, { recursive: true, force: true })
     },
   }
 }
 
-async function startKnhk(): Promise<Contender> {
-  const { directory, env, stop } = await startLocal()
+export async function startKnhk(name = 'knhk', program = OWN_PROGRAM): Promise<Contender> {
+  const { directory, env, stop } = await startLocal(program)
   return {
-    name: 'knhk',
+    name,
     async run(clients, seconds) {
       const shape = ['--clients', String(clients), '--duration', String(seconds), '--value-size', '256']
-      const { stdout } = await execute(process.execPath, [BIN, 'bench', '--dir', directory, ...shape, '--json'], {
-        env,
-        maxBuffer: 64 << 20,
-      })
+      const args = [binOf(program.root), 'bench', '--dir', directory, ...shape, '--json']
+      const { stdout } = await execute(process.execPath, args, { env, maxBuffer: 64 << 20 })
       return JSON.parse(stdout) as Figure
     },
     stop,

@@ -11,6 +11,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Contender, type Figure, makeContenders } from './contenders.js'
+import { median } from './median.js'
 
 interface Row {
   readonly contender: string
@@ -19,14 +20,6 @@ interface Row {
   readonly p50: number
   readonly p99: number
   readonly runs: readonly Figure[]
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }
 
 async function measure(

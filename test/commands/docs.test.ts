@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { Parser } from '@oclif/core'
 import { Config } from '@oclif/core/config'
 import { describe, expect, it } from 'vitest'
+import { OWN_PLUGIN } from '../../src/terminal/command-list.js'
 import { splitLine } from '../../src/terminal/repl/split-line.js'
 import { projectRoot } from '../project/project-root.js'
 import { commandDocs } from './command-docs.js'
@@ -22,18 +23,14 @@ describe('the documentation of the commands', () => {
 
   it('has examples that the commands accept', async () => {
     const config = await Config.load({ root: projectRoot })
-    for (const cached of config.commands) {
+    for (const cached of config.commands.filter((command) => command.pluginName === OWN_PLUGIN)) {
       const command = await cached.load()
       expect(command.examples.length, cached.id).toBeGreaterThan(0)
       for (const example of command.examples) {
         const line = String(example).split('| ').at(-1)?.replace('<%= config.bin %>', '').trim() ?? ''
         const split = splitLine(line)
         if (!split.complete) throw new Error(`${cached.id}: an example is not complete: ${line}`)
-        const id = cached.id === 'cluster:down' ? 'down' : cached.id
-        const words =
-          split.words[0] === 'down' || id === 'down'
-            ? split.words.slice(split.words.indexOf('down') + 1)
-            : split.words.slice(id.split(':').length)
+        const words = split.words.slice(cached.id.split(':').length)
         const flags = { ...command.baseFlags, ...command.flags }
         await Parser.parse([...words], { flags, args: command.args, strict: true })
       }

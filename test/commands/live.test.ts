@@ -6,7 +6,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CommandEntry } from '../../src/terminal/command-list.js'
-import { World } from '../e2e/harness.js'
+import { eventually, World } from '../e2e/harness.js'
 import { violations } from './json-schema.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
@@ -180,6 +180,34 @@ describe('looking', () => {
     const dataDir = join(world.dir, 'nodes', 'n1', 'data')
     expect(await json('log inspect', '--data-dir', dataDir, '--from', '2', '--to', '6')).toEqual(live)
     expect(live.entries).toHaveLength(5)
+  })
+
+  it('shows entries of one kind, live and stored alike', async () => {
+    const dataDir = join(world.dir, 'nodes', 'n1', 'data')
+    const live = await json('log inspect', '--node', 'n1', '--kind', 'empty', '--limit', '1')
+    expect(live.entries).toMatchObject([{ kind: 'empty' }])
+    expect(await json('log inspect', '--data-dir', dataDir, '--kind', 'empty', '--limit', '1')).toEqual(live)
+    expect((await json('log inspect', '--node', 'n1', '--kind', 'evidence')).entries).toEqual([])
+  })
+
+  it('follows a log as it grows', async () => {
+    const running = world.start(['log', 'inspect', '--node', 'n1', '--follow', '--output', 'ndjson'])
+    let text = ''
+    running.stdout?.on('data', (chunk) => {
+      text += String(chunk)
+    })
+    const places: number[] = []
+    await eventually('entries are shown', async () => {
+      places.push((await json('kv put', 'followed', '1')).index as number)
+      return text.split('\n').length > 3
+    })
+    running.kill('SIGINT')
+    expect((await running).exitCode).toBe(130)
+    const lines = text.split('\n').filter((line) => line.endsWith('}'))
+    const indexes = lines.map((line) => (JSON.parse(line) as { index: number }).index)
+    expect(indexes).toEqual(indexes.map((_, i) => (indexes[0] as number) + i))
+    expect(places.some((place) => indexes.includes(place))).toBe(true)
+    expect(await code('log', 'inspect', '--node', 'n1', '--follow')).toEqual([2, 'Usage'])
   })
 
   it('answers wait at its deadline with 6', async () => {

@@ -1,69 +1,29 @@
 /**
  * Shows the REPL for a person, on a real terminal (a pty): prompt, completion, history, statements over
- * several lines, Ctrl-C that ends the line or the command but not the session, and the notice when the
- * leader changes.
+ * several lines, Ctrl-C that ends the line or the command but not the session, the simulation inside it, the
+ * recording, and notices when the leader changes or the connection is lost.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { stripVTControlCharacters } from 'node:util'
-import { type IPty, spawn } from '@lydell/node-pty'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { BIN, eventually, World } from '../e2e/harness.js'
+import { eventually, World } from '../e2e/harness.js'
+import { CTRL_C, CTRL_D, Terminal, UP } from './terminal-session.js'
 
 let world: World
 
 beforeAll(async () => {
   world = await World.make()
   world.env.KNHK_DIR = world.dir
-  world.env.TERM = 'xterm-256color'
   await world.up()
 })
 afterAll(() => world.remove())
 
-/** A terminal session; what was shown is read without colours and cursor moves. */
-class Terminal {
-  readonly #pty: IPty
-  #shown = ''
-  readonly ended: Promise<number>
-
-  constructor(args: readonly string[]) {
-    this.#pty = spawn(process.execPath, [BIN, ...args], { cols: 200, rows: 50, env: world.env })
-    this.#pty.onData((data) => {
-      this.#shown += data
-    })
-    this.ended = new Promise((resolve) => this.#pty.onExit(({ exitCode }) => resolve(exitCode)))
-  }
-
-  get shown(): string {
-    return stripVTControlCharacters(this.#shown)
-  }
-
-  /** Forgets what was shown so far, types, and waits for `expected`. */
-  async type(keys: string, expected: string | RegExp): Promise<string> {
-    this.#shown = ''
-    this.#pty.write(keys)
-    return this.sees(expected)
-  }
-
-  async sees(expected: string | RegExp): Promise<string> {
-    const fits = () => (typeof expected === 'string' ? this.shown.includes(expected) : expected.test(this.shown))
-    try {
-      await eventually(`the terminal shows ${expected}`, async () => fits())
-    } catch (error) {
-      throw new Error(`${String(error)}; it shows:\n${this.shown}`)
-    }
-    return this.shown
-  }
-}
-
+const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 const PROMPT = /cluster n[123]\* raft e0> $/
-const CTRL_C = '\u0003'
-const CTRL_D = '\u0004'
-const UP = '\u001b[A'
 
 describe('the REPL on a terminal', () => {
   it('serves a person', async () => {
-    const repl = new Terminal(['repl'])
+    const repl = new Terminal(world, ['repl'])
     await repl.sees(PROMPT)
     await repl.type('kv put greeting hello\r', /is stored.*\s+cluster n/)
     await repl.type('kv g\t', 'kv get')
@@ -93,9 +53,64 @@ describe('the REPL on a terminal', () => {
     expect(history).not.toContain('kv put half')
   }, 60_000)
 
+  it('completes case ids, goes through a simulation and back, and writes down what was done', async () => {
+    const script = join(world.base, 'recorded.knhk')
+    const repl = new Terminal(world, ['repl'])
+    await repl.sees(PROMPT)
+    await repl.type(`.record ${script}\r`, PROMPT)
+    const created = await repl.type(
+      `case create --spec-id ${SPEC} --data {"amount":120}\r`,
+      /case [0-9a-f-]{36} is created.*\s+cluster n/,
+    )
+    const id = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(created.slice(created.indexOf('is created') - 40))?.[0] as string
+    // The ids are fetched after the command; Tab offers those that are known by then.
+    await eventually('the id is completed', async () => {
+      const shown = await repl.type(`\u0015case get ${id.slice(0, 4)}\t`, 'case get')
+      return shown.includes(id)
+    })
+    await repl.type('\r', /state +created[\s\S]*cluster n/)
+    // Time travel: the same commands as \`knhk sim step\`, on the session's own lines.
+    await repl.type('sim step --seed 7\r', /every step is the next event\s+sim> $/)
+    await repl.type('step 2\r', /timer of n\d runs out[\s\S]*delivered #1[\s\S]*sim> $/)
+    await repl.type('back 1\r', /1 undone\s+after 1 events\s+sim> $/)
+    // Ctrl-C leaves the simulation, not the session.
+    await repl.type(CTRL_C, /\[Aborted\][\s\S]*cluster n/)
+    await repl.type('kv put recorded yes\r', /is stored.*\s+cluster n/)
+    await repl.type('kv get nope\r', '[KeyNotFound]')
+    await repl.type('.record off\r', PROMPT)
+    await repl.type('.exit\r', '\n')
+    expect(await repl.ended).toBe(0)
+    const lines = await readFile(script, 'utf8')
+    expect(lines).toContain('\nkv put recorded yes\n')
+    expect(lines).toContain('\n# [KeyNotFound] kv get nope\n')
+    expect((await world.run(['repl', '--file', script])).exitCode).toBe(0)
+  }, 60_000)
+
+  it('shows the cluster on the whole screen, and comes back', async () => {
+    const repl = new Terminal(world, ['repl'])
+    await repl.sees(PROMPT)
+    await repl.type('.watch 200ms\r', /recent events[\s\S]*Ctrl-C leaves/)
+    await repl.type(CTRL_C, PROMPT)
+    await repl.type('kv get greeting\r', /hello\s+cluster n/)
+    await repl.type('.exit\r', '\n')
+    expect(await repl.ended).toBe(0)
+  }, 60_000)
+
+  it('tells when the connection is lost, and connects again', async () => {
+    const repl = new Terminal(world, ['repl'])
+    await repl.sees(PROMPT)
+    await world.run(['down'])
+    await repl.sees(/no member answers; trying again[\s\S]*not connected> $/)
+    await world.up()
+    await repl.sees(/connected again[\s\S]*cluster n[123]\* raft e0> $/)
+    await repl.type('kv get greeting\r', /hello\s+cluster n/)
+    await repl.type('.exit\r', '\n')
+    expect(await repl.ended).toBe(0)
+  }, 90_000)
+
   it('tells when the leader changed', async () => {
     const { leader } = await world.json<{ leader: string }>(['status'])
-    const repl = new Terminal(['repl'])
+    const repl = new Terminal(world, ['repl'])
     await repl.sees(`cluster ${leader}* raft`)
     const pid = Number(await readFile(join(world.dir, 'nodes', leader, 'node.pid'), 'utf8'))
     process.kill(pid, 'SIGKILL')
@@ -107,7 +122,7 @@ describe('the REPL on a terminal', () => {
   }, 60_000)
 
   it('opens after `up`, and stops what up started when it ends', async () => {
-    const repl = new Terminal(['up'])
+    const repl = new Terminal(world, ['up'])
     await repl.sees(PROMPT)
     expect(repl.shown).toContain('directory')
     await repl.type('status\r', 'state digest')

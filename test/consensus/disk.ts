@@ -66,7 +66,7 @@ export class Disk {
       if (record.kind === 'hardState') this.hardState = record.hardState
       else if (record.kind === 'truncate') this.entries.length = record.from - 1 - this.base.index
       else if (record.kind === 'base') this.#rebase(record.base)
-      else {
+      else if (record.kind === 'entries') {
         for (const entry of record.entries) {
           if (entry.index !== this.lastIndex + 1) throw new Error(`gap on disk before ${entry.index}`)
           this.entries.push(entry)
@@ -113,6 +113,9 @@ export class Disk {
       tail: this.entries.slice(-Math.max(1, tailMax)),
       commitIndex: logIndex(Math.max(this.base.index, this.executed)),
       mayVote,
+      safety: null,
+      pending: [],
+      aborts: [],
     }
   }
 }

@@ -223,7 +223,13 @@ export const appendReply = maker('appendEntriesReply', {
   readPosition: 0,
   wallMs: 1_000_000,
 })
-export const heartbeat = maker('heartbeat', { commitIndex: ZERO, lastIndex: ZERO, readPosition: 0, commitChain: null })
+export const heartbeat = maker('heartbeat', {
+  commitIndex: ZERO,
+  acknowledgedIndex: ZERO,
+  lastIndex: ZERO,
+  readPosition: 0,
+  commitChain: null,
+})
 export const heartbeatReply = maker('heartbeatReply', {
   readPosition: 0,
   wallMs: 1_000_000,

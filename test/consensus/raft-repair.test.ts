@@ -135,4 +135,22 @@ describe('a node that is told of a commit beyond its log', () => {
     expect(of(engine.stored(), 'repaired')).toHaveLength(1)
     expect(engine.core.status()).toMatchObject({ mayVote: true, commitIndex: 3 })
   })
+
+  it('hears of it too when only uncommitted entries are gone: the leader says what it acknowledged', () => {
+    const engine = new Engine({ log: LOG.slice(0, 2), term: 1, votedFor: N2 })
+    const message = heartbeat({ term: 1, acknowledgedIndex: logIndex(3), lastIndex: logIndex(4) })
+    expect(of(engine.receive(N2, message), 'damaged')).toMatchObject([{ lastIndex: 2 }])
+    expect(votes(engine)).toBe(false)
+  })
+
+  it('is told by a leader whose append it refuses, before it is given the entries again', () => {
+    const engine = new Engine({ log: LOG, term: 1 })
+    engine.elect([N2])
+    const end = engine.core.status().lastIndex
+    engine.ack(N2, end)
+    const refusal = { success: false, prevIndex: end, hintIndex: logIndex(2), hintTerm: term(1) } as const
+    const sent = of(engine.ack(N2, 0, refusal), 'send').map(({ message }) => message)
+    expect(sent[0]).toMatchObject({ type: 'heartbeat', acknowledgedIndex: end })
+    expect(sent[1]).toMatchObject({ type: 'appendEntries' })
+  })
 })

@@ -1,6 +1,6 @@
 /** Shows how a node ends: what fails in a promise ends it like any other failure, and once it is stopped nothing reaches it. */
 import { afterEach, expect, test } from 'vitest'
-import type { Input, Now } from '../../src/consensus/core.js'
+import type { Core, Input, Now } from '../../src/consensus/core.js'
 import { RaftCore } from '../../src/consensus/raft/index.js'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { SimulatedClient } from '../../src/simulator/client.js'
@@ -18,8 +18,8 @@ const LIMITS = { snapshotEntries: 8, trailingEntries: 1 }
 
 /** Three nodes of which one was away for long, with more log than anybody keeps in memory. */
 async function oneBehind(seed: number, limits: { readonly snapshotEntries: number }): Promise<SimulatedCluster> {
-  const raftLimits = { tailEntriesMax: 4 }
-  const cluster = new SimulatedCluster({ seed, nodes: 3, sha256, limits: { ...LIMITS, ...limits }, raftLimits })
+  const coreLimits = { raft: { tailEntriesMax: 4 } }
+  const cluster = new SimulatedCluster({ seed, nodes: 3, sha256, limits: { ...LIMITS, ...limits }, coreLimits })
   await cluster.start()
   expect(await cluster.run(5000, () => cluster.leader() !== null)).toBe(true)
   const client = new SimulatedClient(cluster)
@@ -76,7 +76,7 @@ test('a defect in the step of snapshotTaken ends the node', async () => {
 test('a node that was told to stop steps its core no more, whatever arrives and whatever completes', async () => {
   for (let events = 0; events < 60; events += 3) {
     const cluster = await oneBehind(23, LIMITS)
-    const stopped = new Set<RaftCore>()
+    const stopped = new Set<Core>()
     const late: string[] = []
     RaftCore.prototype.step = function (input: Input, now: Now) {
       if (stopped.has(this)) late.push(input.type)

@@ -200,3 +200,30 @@ test('an installed snapshot replaces machine, sessions and digests: a retried re
   expect(compared).toBeGreaterThan(0)
   expect(cluster.nodes.map((node) => node.fatal)).toEqual([null, null, null])
 })
+
+test('in the middle of an entry the state is at no index: nothing may take it for one', async () => {
+  const cluster = new SimulatedCluster({ seed: 31, nodes: 1, sha256, limits: { applySliceOperations: 1 } })
+  const node = await elected(cluster)
+  const session = await openSession(cluster, node)
+  const { advance } = Execution.prototype
+  let between = 0
+  let inside = 0
+  Execution.prototype.advance = function (upTo, deadlineMs) {
+    const before = this.appliedIndex
+    const more = advance.call(this, upTo, deadlineMs)
+    if (more && this.appliedIndex === before) {
+      inside++
+      if (this.isBetweenEntries) between++
+    }
+    return more
+  }
+  try {
+    // More operations than slices of one turn.
+    const operations = Array.from({ length: 200 }, (_, at) => put(`k${at}`, 'v'))
+    await send(cluster, node, session, 1, operations)
+  } finally {
+    Execution.prototype.advance = advance
+  }
+  expect(inside).toBeGreaterThan(0)
+  expect(between).toBe(0)
+})

@@ -1,21 +1,19 @@
 /** `sim step`: the prompt through a pipe, time travel, and that a repeated past is the same past. */
-import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { runSimStep } from '../../src/terminal/sim-step.js'
 import { freeScenario, STEP_COMMANDS, StepSession } from '../../src/terminal/sim-step-session.js'
 
 async function pipe(lines: string[], file: string | null = null): Promise<{ isClean: boolean; output: string }> {
   let output = ''
+  const left = [...lines]
   const isClean = await runSimStep({
     file,
     seed: 7,
     nodes: 3,
-    input: Readable.from(lines.map((line) => `${line}\n`)),
-    isTerminal: false,
+    readLine: async () => left.shift() ?? null,
     write: async (text) => {
       output += text
     },
-    signal: new AbortController().signal,
   })
   return { isClean, output }
 }

@@ -1,7 +1,7 @@
 /** Entries, identities and logs for the tests of the journal. */
 import { createHash } from 'node:crypto'
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
-import type { StoreRecord } from '../../src/consensus/core.js'
+import type { AbortRecord, PendingRecord, StoreRecord } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
 import { encodeRequest, NO_SESSION } from '../../src/consensus/request.js'
 import { encodeBody } from '../../src/consensus/request-body.js'
@@ -72,6 +72,27 @@ export const storeVote = (inTerm: number, votedFor: string | null): StoreRecord 
   kind: 'hardState',
   hardState: { epoch: epoch(0), term: term(inTerm), votedFor: votedFor === null ? null : nodeId(votedFor) },
 })
+
+/** A proposal or vote for the entry at `index`; `seed` tells it from others. */
+export const storeSlot = (index: number, seed: number, bytes = 40, kind: 'slot' | 'block' = 'slot'): PendingRecord => ({
+  kind,
+  index: logIndex(index),
+  payload: new Uint8Array(bytes).fill(seed),
+})
+export const storeSafety = (seed: number, bytes = 60): StoreRecord => ({
+  kind: 'safety',
+  safety: new Uint8Array(bytes).fill(seed),
+})
+export const storeAbort = (ofEpoch: number, seed: number, bytes = 30): AbortRecord => ({
+  kind: 'abort',
+  epoch: epoch(ofEpoch),
+  payload: new Uint8Array(bytes).fill(seed),
+})
+
+/** The same entries, each with a certificate of its own. */
+export function certified(entries: readonly Entry[], bytes = 50): Entry[] {
+  return entries.map((entry) => ({ ...entry, certificate: new Uint8Array(bytes).fill(entry.index) }))
+}
 
 /** The base after `entry`. */
 export function baseAt(

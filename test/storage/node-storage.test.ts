@@ -33,13 +33,17 @@ function start(files: MemoryFiles, source: VolatileSource): Promise<NodeStorage>
 async function* stateAt(index: number): AsyncGenerator<StatePair> {
   for (let i = 1; i <= index; i++) yield { key: `e${String(i).padStart(3, '0')}`, value: new Uint8Array([i]) }
 }
+/** As a walk gives them. */
+async function* inPieces(pairs: AsyncIterable<StatePair>): AsyncGenerator<readonly StatePair[]> {
+  for await (const pair of pairs) yield [pair]
+}
 async function keys(storage: NodeStorage): Promise<string[]> {
   const found: string[] = []
   for await (const { key } of storage.state.scan()) found.push(key)
   return found
 }
 const snapshot = (storage: NodeStorage, index: number) =>
-  storage.snapshots.create({ base: base(index), clusterId: IDENTITY.clusterId }, stateAt(index), digests)
+  storage.snapshots.create({ base: base(index), clusterId: IDENTITY.clusterId }, inPieces(stateAt(index)), digests)
 
 /** Forty entries, thirty applied, snapshots at 10 and 30, the log begins after 20. */
 async function filled(): Promise<{ files: MemoryFiles; source: VolatileSource; storage: NodeStorage }> {

@@ -27,8 +27,11 @@ function openSnapshots(files: FileSystem, syncStepBytes = 1000, directory = DIRE
   const nextTurn = (callback: () => void): void => void setImmediate(callback)
   return openSnapshotStore({ files, directory, clusterId, nextTurn, syncStepBytes })
 }
-async function* each(pairs: readonly StatePair[]): AsyncGenerator<StatePair> {
-  yield* pairs
+/** As a walk gives them, in pieces of many lengths. */
+async function* inPieces(pairs: readonly StatePair[]): AsyncGenerator<readonly StatePair[]> {
+  for (let at = 0, length = 0; at < pairs.length; at += length, length = (length + 7) % 300) {
+    yield pairs.slice(at, at + length)
+  }
 }
 async function collect(pairs: AsyncIterable<StatePair>): Promise<StatePair[]> {
   const found: StatePair[] = []
@@ -44,7 +47,7 @@ function makePairs(count: number, bytes: number, seed = 0): StatePair[] {
   }))
 }
 const take = (store: FileSnapshotStore, index: number, pairs: readonly StatePair[]): Promise<SnapshotInfo> =>
-  store.create({ base: base(index), clusterId }, each(pairs), digests)
+  store.create({ base: base(index), clusterId }, inPieces(pairs), digests)
 const fileOf = ({ base: { index }, id }: SnapshotInfo): string =>
   `${DIRECTORY}/${index.toString(16).padStart(16, '0')}-${toHex(id).slice(0, 16)}.snap`
 

@@ -160,6 +160,7 @@ describe('completion', () => {
     ] as never[],
     dotCommands: ['.exit', '.use'],
     nodes: ['n1', 'n2'],
+    cases: ['7d0c'],
     contexts: ['prod'],
   }
 

@@ -11,7 +11,7 @@ import { sha256 } from '../../src/crypto/sha256.js'
 import { dialNode, type FrameLink } from '../../src/transport/dial.js'
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../../src/transport/handshake.js'
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
-import { encodeMessage } from '../../src/transport/raft-codec.js'
+import { encodeMessage } from '../../src/transport/message-codec.js'
 import type { Transport } from '../../src/transport/transport.js'
 import { CLUSTER_ID, CONFIG_HASH, helloOf, members, open, RecordingLogger, until } from './harness.js'
 

@@ -11,7 +11,8 @@ import { type Entry, type EntryKind, makeEntry } from '../../src/consensus/entry
 import { type Membership, membershipProblem } from '../../src/consensus/membership.js'
 import { epoch, logIndex, nodeId, readId, term } from '../../src/consensus/types.js'
 import { sha256 } from '../../src/crypto/sha256.js'
-import { decodeMessage, encodeMessage, RAFT_FRAME } from '../../src/transport/raft-codec.js'
+import { decodeMessage, encodeMessage } from '../../src/transport/message-codec.js'
+import { RAFT_FRAME } from '../../src/transport/raft-codec.js'
 
 const u64 = fc.maxSafeNat()
 const u32 = fc.nat({ max: 0xffff_ffff })
@@ -93,6 +94,7 @@ const message: fc.Arbitrary<ProtocolMessage> = fc.oneof(
     type: fc.constant('heartbeat' as const),
     ...common,
     commitIndex: u64.map(logIndex),
+    acknowledgedIndex: u64.map(logIndex),
     lastIndex: u64.map(logIndex),
     readPosition: u64,
     commitChain: fc.option(hash),

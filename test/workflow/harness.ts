@@ -7,6 +7,7 @@ import { encodeRequest, NO_SESSION, type SessionId } from '../../src/consensus/r
 import { encodeBody } from '../../src/consensus/request-body.js'
 import { epoch, logIndex, term } from '../../src/consensus/types.js'
 import { sha256 } from '../../src/crypto/sha256.js'
+import { Verifier } from '../../src/crypto/verifier.js'
 import { DigestTree } from '../../src/workflow/digest.js'
 import { KV_HANDLERS } from '../../src/workflow/kv.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
@@ -31,6 +32,9 @@ export const CLIENTS = (['reader', 'writer', 'operator', 'admin'] as const).map(
   publicKey: keyOf(role),
   role,
 }))
+
+export const CLUSTER_ID: Uint8Array = HASH.subarray(16)
+const GENESIS = { clients: CLIENTS, clusterId: CLUSTER_ID }
 
 export const CASE_ID = '11111111-2222-4333-8444-555555555555'
 export const SPEC_ID = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
@@ -107,7 +111,8 @@ export function entryOf(index: number, timestampMs: number, body: Uint8Array, ki
 
 export function newMachine(state: MapState, appliedIndex = 0): WorkflowMachine {
   const system = appliedIndex === 0 ? [] : state.range(SYSTEM_FROM, SYSTEM_TO)
-  return new WorkflowMachine({ genesis: { clients: CLIENTS }, appliedIndex, system }, { state, handlers: KV_HANDLERS })
+  const modules = { state, handlers: KV_HANDLERS, sha256, signatures: new Verifier() }
+  return new WorkflowMachine({ genesis: GENESIS, appliedIndex, system }, modules)
 }
 
 export interface Answer {

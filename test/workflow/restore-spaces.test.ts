@@ -5,6 +5,8 @@
  */
 import { expect, test } from 'vitest'
 import { encodeBody } from '../../src/consensus/request-body.js'
+import { sha256 } from '../../src/crypto/sha256.js'
+import { Verifier } from '../../src/crypto/verifier.js'
 import { KV_HANDLERS } from '../../src/workflow/kv.js'
 import { WorkflowMachine } from '../../src/workflow/machine.js'
 import { RestoredSpaces } from '../../src/workflow/restore-spaces.js'
@@ -20,6 +22,7 @@ import {
 } from '../../src/workflow/state-keys.js'
 import {
   applyEntry,
+  CLUSTER_ID,
   create,
   digestsOf,
   entryOf,
@@ -59,7 +62,8 @@ function restore(state: MapState): MapState {
 
 function machineOn(state: MapState & StatePort, appliedIndex: number): WorkflowMachine {
   const system = state.range(SYSTEM_FROM, SYSTEM_TO)
-  return new WorkflowMachine({ genesis: { clients: [] }, appliedIndex, system }, { state, handlers: KV_HANDLERS })
+  const modules = { state, handlers: KV_HANDLERS, sha256, signatures: new Verifier() }
+  return new WorkflowMachine({ genesis: { clients: [], clusterId: CLUSTER_ID }, appliedIndex, system }, modules)
 }
 
 test('data stays, sessions go, the clients are the new ones', () => {

@@ -6,6 +6,8 @@ import { KnhkError } from '../../base/error.js'
 import type { ClientConfiguration } from '../../consensus/configuration.js'
 import type { LogBase } from '../../consensus/snapshot.js'
 import { logIndex } from '../../consensus/types.js'
+import { sha256 } from '../../crypto/sha256.js'
+import { Verifier } from '../../crypto/verifier.js'
 import type { StatePair } from '../../node/ports.js'
 import type { NodeStorage } from '../../storage/node-storage.js'
 import { KV_HANDLERS } from '../../workflow/kv.js'
@@ -28,7 +30,7 @@ export interface ReplayedState {
  * needed, `Corrupt` where an entry that the log lists cannot be read.
  */
 export async function replayLog(
-  { log, state }: NodeStorage,
+  { log, state, directory }: NodeStorage,
   clients: readonly ClientConfiguration[] | null,
   onProgress: (appliedIndex: number) => void,
 ): Promise<ReplayedState> {
@@ -39,8 +41,9 @@ export async function replayLog(
     })
   }
   const system = await state.range(SYSTEM_FROM, SYSTEM_TO)
-  const genesis = { clients: clients ?? [] }
-  const machine = new WorkflowMachine({ genesis, appliedIndex, system }, { state, handlers: KV_HANDLERS })
+  const genesis = { clients: clients ?? [], clusterId: directory.identity.clusterId }
+  const modules = { state, handlers: KV_HANDLERS, sha256, signatures: new Verifier() }
+  const machine = new WorkflowMachine({ genesis, appliedIndex, system }, modules)
   while (machine.appliedIndex < lastIndex) {
     const entries = await log.read(logIndex(machine.appliedIndex + 1), READ_BYTES)
     if (entries.length === 0) {
@@ -67,7 +70,7 @@ async function settle(machine: WorkflowMachine, state: NodeStorage['state']): Pr
 }
 
 async function* walked(state: NodeStorage['state'], index: number): AsyncGenerator<StatePair> {
-  yield* await state.walk(logIndex(index))
+  for await (const pairs of await state.walk(logIndex(index))) yield* pairs
 }
 
 async function baseAt(log: NodeStorage['log'], index: number): Promise<LogBase> {

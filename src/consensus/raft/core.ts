@@ -5,6 +5,7 @@
  */
 import { assert, unreachable } from '../../base/assert.js'
 import { bytesEqual } from '../../base/bytes.js'
+import { NO_CHECKS, type SignatureCheck } from '../bft/checks.js'
 import type { Core, CoreStatus, Effect, Input, Now, OrderRefusalCode, PeerStatus, ProtocolMessage } from '../core.js'
 import type { Entry } from '../entry.js'
 import type { MembershipRecord } from '../membership.js'
@@ -81,9 +82,17 @@ export class RaftCore implements Core {
     return this.#raft.memberships.at(index)
   }
 
+  mayPropose(): boolean {
+    return this.#raft.leading !== null
+  }
+
   holdsLease(now: Now): boolean {
     const { leading } = this.#raft
     return leading !== null && leaseHolds(this.#raft, leading, now.monotonicMs)
+  }
+
+  configHash(): Uint8Array {
+    return this.#raft.options.configHash
   }
 
   /** Plain Raft verifies nothing beyond the authenticated link and the body digest. */
@@ -91,11 +100,16 @@ export class RaftCore implements Core {
     return 'keep'
   }
 
+  checks(_from: NodeId, _message: ProtocolMessage): readonly SignatureCheck[] {
+    return NO_CHECKS
+  }
+
   #apply(input: Input): void {
     const raft = this.#raft
     switch (input.type) {
       case 'message':
-        if (this.#isCurrent(input.from, input.configHash)) receive(raft, input.from, input.message)
+        if ('term' in input.message && this.#isCurrent(input.from, input.configHash))
+          receive(raft, input.from, input.message)
         return
       case 'propose':
         return handlePropose(raft, input)
@@ -119,6 +133,10 @@ export class RaftCore implements Core {
         return this.#executed(input.upTo, input.stateDigest)
       case 'paused':
         return handlePause(raft)
+      // Only where somebody may lie: plain Raft trusts donors, and its leaders are not suspected of censorship.
+      case 'snapshotRejected':
+      case 'demand':
+        return
       default:
         unreachable(input, 'input')
     }

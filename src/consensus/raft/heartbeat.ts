@@ -21,7 +21,7 @@ export function broadcastHeartbeat(raft: RaftState, leading: Leadership): void {
   leading.heartbeatDeadlineMs = raft.now.monotonicMs + raft.options.settings.heartbeatIntervalMs
 }
 
-function sendHeartbeat(raft: RaftState, leading: Leadership, peer: Progress): void {
+export function sendHeartbeat(raft: RaftState, leading: Leadership, peer: Progress): void {
   const commitIndex = Math.min(peer.matchIndex, raft.commitIndex) as LogIndex
   if (commitIndex > peer.sentCommit) peer.sentCommit = commitIndex
   raft.send(peer.id, {
@@ -29,6 +29,7 @@ function sendHeartbeat(raft: RaftState, leading: Leadership, peer: Progress): vo
     epoch: raft.epoch,
     term: raft.term,
     commitIndex,
+    acknowledgedIndex: peer.acknowledgedIndex,
     lastIndex: raft.log.lastIndex,
     readPosition: leading.readPosition,
     commitChain: raft.log.chainAt(commitIndex) ?? null,
@@ -45,8 +46,8 @@ export function quorumHeard(raft: RaftState, leading: Leadership): boolean {
  * run. A damaged node may have lost what it acknowledged, or hold entries again whose removal it lost:
  * it believes only what an append of this run has shown.
  */
-function takeCommit(raft: RaftState, { commitIndex, commitChain }: Heartbeat): void {
-  if (commitIndex > raft.log.lastIndex) noteLostTail(raft)
+function takeCommit(raft: RaftState, { commitIndex, acknowledgedIndex, commitChain }: Heartbeat): void {
+  if (Math.max(commitIndex, acknowledgedIndex) > raft.log.lastIndex) noteLostTail(raft)
   if (!raft.mayVote && commitIndex > raft.agreedIndex) {
     raft.commitTo(raft.agreedIndex)
     return

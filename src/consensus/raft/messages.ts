@@ -80,6 +80,8 @@ export interface AppendEntriesReply extends Common {
 export interface Heartbeat extends Common {
   readonly type: 'heartbeat'
   readonly commitIndex: LogIndex
+  /** What the receiver has acknowledged in this term: where its log ends below, it lost something without a trace. */
+  readonly acknowledgedIndex: LogIndex
   /** The last index of the leader's log: a damaged follower is whole again when it holds that. */
   readonly lastIndex: LogIndex
   readonly readPosition: number

@@ -19,6 +19,8 @@ export class Progress {
   readonly #limits: RaftLimits
   /** Everything up to here is durable on the peer, by its own word in this term. */
   matchIndex = 0 as LogIndex
+  /** The highest `matchIndex` that it ever had in this term: where a peer's log ends below, it lost something. */
+  acknowledgedIndex = 0 as LogIndex
   nextIndex: LogIndex
   flow: 'probe' | 'replicate' | 'snapshot' = 'probe'
   /** In Probe: the one message is on its way. A heartbeat reply allows the next. */
@@ -78,7 +80,7 @@ export class Progress {
   acknowledged(index: LogIndex): boolean {
     this.#free(index)
     const news = index > this.matchIndex
-    if (news) this.matchIndex = index
+    if (news) this.#match(index)
     this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1) as LogIndex
     if (this.flow !== 'probe' || index < this.matchIndex) return news
     this.flow = 'replicate'
@@ -123,9 +125,14 @@ export class Progress {
   /** The peer's log begins at, or holds, what was offered. */
   installed(index: LogIndex): void {
     assert(this.flow === 'snapshot', 'only a peer that waits for a snapshot gets one')
-    this.matchIndex = Math.max(this.matchIndex, index) as LogIndex
+    this.#match(Math.max(this.matchIndex, index) as LogIndex)
     this.offered = null
     this.becomeProbe(this.matchIndex)
+  }
+
+  #match(index: LogIndex): void {
+    this.matchIndex = index
+    if (index > this.acknowledgedIndex) this.acknowledgedIndex = index
   }
 
   #free(upTo: LogIndex): void {

@@ -5,6 +5,7 @@
 import { continueChange } from './changes.js'
 import { advanceCommit } from './commit.js'
 import { compareDigests } from './divergence.js'
+import { sendHeartbeat } from './heartbeat.js'
 import type { Leadership } from './leadership.js'
 import type { AppendEntriesReply, HeartbeatReply, InstallSnapshotReply } from './messages.js'
 import type { Progress } from './progress.js'
@@ -30,6 +31,8 @@ export function handleAppendReply(
     const hint = { epoch: message.hintEpoch, term: message.hintTerm }
     const meetIndex = raft.log.skipConflict(message.hintIndex, hint)
     if (!peer.refused(message.prevIndex, meetIndex)) return
+    // It no longer holds what it acknowledged: it hears so before it is given the entries again.
+    if (peer.matchIndex < peer.acknowledgedIndex) sendHeartbeat(raft, leading, peer)
   }
   replicate(raft, leading, peer)
   if (peer.flow === 'probe' && !peer.probeSent) sendEmpty(raft, leading, peer)

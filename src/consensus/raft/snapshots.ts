@@ -54,7 +54,7 @@ export function handleInstallSnapshot(raft: RaftState, from: NodeId, { snapshot 
   const { base } = snapshot
   if (base.index > raft.commitIndex) {
     if (!holds(raft, snapshot)) {
-      raft.emit({ type: 'fetchSnapshot', from, snapshot })
+      raft.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: null })
       return
     }
     raft.commitTo(base.index)

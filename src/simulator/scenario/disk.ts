@@ -61,7 +61,7 @@ export class PlainLog {
       if (record.kind === 'hardState') this.hardState = record.hardState
       else if (record.kind === 'truncate') this.entries.length = Math.max(0, record.from - this.base.index - 1)
       else if (record.kind === 'base') this.#begin(record.base)
-      else for (const entry of record.entries) this.#append(entry)
+      else if (record.kind === 'entries') for (const entry of record.entries) this.#append(entry)
     }
   }
 
@@ -114,6 +114,9 @@ export class MemoryDisk implements ScenarioDisk {
       tail: [...entries],
       commitIndex: logIndex(Math.min(appliedIndex, lastIndex)),
       mayVote: true,
+      safety: null,
+      pending: [],
+      aborts: [],
     }
   }
 

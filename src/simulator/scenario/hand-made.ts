@@ -84,7 +84,8 @@ function make(world: World, kind: (typeof KINDS)[number], given: Given, field: F
     }
     case 'heartbeat': {
       const commitIndex = logIndex(number('commit'))
-      return { ...common, type: kind, commitIndex, lastIndex: last.lastIndex, readPosition, commitChain: null }
+      const indexes = { commitIndex, acknowledgedIndex: commitIndex, lastIndex: last.lastIndex }
+      return { ...common, type: kind, ...indexes, readPosition, commitChain: null }
     }
     case 'heartbeatReply':
       return { ...common, type: kind, readPosition, wallMs, digestIndex: logIndex(0), stateDigest: null }

@@ -58,7 +58,7 @@ function requireJoining(id: string, flag: string, ids: readonly string[]): void 
 }
 
 /** A key that every node takes: canonical, not of small order. */
-async function admissibleKey(text: string | undefined): Promise<Uint8Array | null> {
+export async function admissibleKey(text: string | undefined): Promise<Uint8Array | null> {
   const key = await readKey(text)
   if (key === null) return null
   const { publicKeyProblem } = await import('../../crypto/pure/public-key.js')

@@ -13,11 +13,25 @@ const MEMBER_COMMANDS: readonly string[] = [
   'cluster:transfer-leader',
 ]
 
+/** Commands whose argument is a case. */
+const CASE_COMMANDS: readonly string[] = [
+  'case:cancel',
+  'case:complete',
+  'case:fail',
+  'case:get',
+  'case:history',
+  'case:resume',
+  'case:start',
+  'case:suspend',
+]
+
 export interface Completable {
   readonly commands: readonly Command.Cached[]
   readonly dotCommands: readonly string[]
   readonly nodes: readonly string[]
   readonly contexts: readonly string[]
+  /** Ids of the newest cases. */
+  readonly cases: readonly string[]
 }
 
 /** The candidates and the word that they complete, as readline wants them. */
@@ -35,12 +49,16 @@ function candidates(before: readonly string[], word: string, known: Completable)
   if (first === '.use') return known.contexts
   if (first === '.output') return OUTPUT_FORMATS
   if (first === '.timing') return ['on', 'off']
+  if (first === '.record') return ['off']
   const command = commandOf(before, known.commands)
   if (command === null) return nextVerbs(before, known.commands)
   const flag = command.flags[(before.at(-1) ?? '').replace(/^--/, '')]
   if (flag?.type === 'option') return valuesOf(flag, known)
   if (word.startsWith('-')) return Object.keys(command.flags).map((name) => `--${name}`)
-  return MEMBER_COMMANDS.includes(command.id) ? known.nodes : nextVerbs(before, known.commands)
+  if (MEMBER_COMMANDS.includes(command.id)) return known.nodes
+  if (CASE_COMMANDS.includes(command.id)) return known.cases
+  if (command.id === 'context:use' || command.id === 'context:remove') return known.contexts
+  return nextVerbs(before, known.commands)
 }
 
 function valuesOf(flag: Command.Flag.Cached, known: Completable): readonly string[] {

@@ -6,14 +6,25 @@ import type { ClusterStatus } from '../../client/api.js'
 import { readContexts } from '../../cluster/contexts.js'
 import type { Paint } from '../colours.js'
 import { type ErrorReport, errorText } from '../error-report.js'
+import { changeNotice, connectionNotice } from '../notices.js'
 import { complete } from './completer.js'
-import { DOT_COMMANDS, type DotContext, isDotCommand, runDotCommand } from './dot-commands.js'
+import {
+  DOT_COMMANDS,
+  type DotContext,
+  isDotCommand,
+  nestedLine,
+  recordStatement,
+  runDotCommand,
+} from './dot-commands.js'
 import { HISTORY_LINES_MAX, type History } from './history.js'
-import { changeNotice, promptText } from './prompt.js'
-import { StatementReader } from './statements.js'
+import { LineFeed } from './line-feed.js'
+import { promptText } from './prompt.js'
+import { type Statement, StatementReader } from './statements.js'
 
 const STATUS_POLL_MS = 2_000
 const CONTINUATION = '... '
+/** Newest cases whose ids Tab offers. */
+const CASES_COMPLETED = 50
 
 export interface InteractiveOptions {
   readonly context: DotContext
@@ -37,6 +48,8 @@ class InteractiveRepl {
   readonly #reader = new StatementReader()
   readonly #lines: Interface
   #status: ClusterStatus | null
+  /** Newest first; for completion. */
+  #cases: readonly string[] = []
   /** Told when the command that runs is done. */
   #notice: string | null = null
 
@@ -51,7 +64,7 @@ class InteractiveRepl {
       history: options.history.newestFirst,
       historySize: HISTORY_LINES_MAX,
       removeHistoryDuplicates: true,
-      completer: (line: string) => complete(line, { ...known, nodes: this.#nodes() }),
+      completer: (line: string) => complete(line, { ...known, nodes: this.#nodes(), cases: this.#cases }),
     })
   }
 
@@ -61,11 +74,19 @@ class InteractiveRepl {
     this.#options.signal.addEventListener('abort', stop, { once: true })
     lines.on('SIGINT', () => this.#interrupt())
     const poll = setInterval(() => void this.#poll(), STATUS_POLL_MS)
+    // Nothing is awaited between making the interface and reading from it: lines would be lost.
+    const feed = new LineFeed(lines)
+    const { context } = this.#options
+    context.session.lineReader = async (prompt, running) => {
+      lines.setPrompt(prompt)
+      lines.prompt()
+      return nestedLine(await feed.next(running), context)
+    }
+    void this.#refreshCases()
     this.#prompt()
-    // Nothing is awaited between making the interface and this loop: lines would be lost.
-    for await (const line of lines) {
+    for (let line = await feed.next(); line !== null; line = await feed.next()) {
       await this.#line(line)
-      if (this.#options.context.isOver) break
+      if (context.isOver) break
       this.#tellNotice()
       this.#prompt()
     }
@@ -87,11 +108,24 @@ class InteractiveRepl {
     const { words } = result.statement
     const startedMs = performance.now()
     if (words[0] === 'exit' || words[0] === 'quit') context.isOver = true
-    else if (isDotCommand(words)) this.#tell(await runDotCommand(words, context))
-    else this.#tell((await context.session.run(words)).unreported)
+    else await this.#run(result.statement)
     if (words[0] === '.use') this.#status = await currentStatus(context)
+    if (words[0] === '.use' || words[0] === 'case') void this.#refreshCases()
     if (context.timing)
       process.stderr.write(this.#options.paint('dim', `${Math.round(performance.now() - startedMs)} ms\n`))
+  }
+
+  async #run(statement: Statement): Promise<void> {
+    const { context } = this.#options
+    if (isDotCommand(statement.words)) {
+      const report = await runDotCommand(statement.words, context)
+      this.#tell(report)
+      await recordStatement(statement, report?.error.code ?? null, context)
+      return
+    }
+    const { exitCode, report, unreported } = await context.session.run(statement.words)
+    this.#tell(unreported)
+    await recordStatement(statement, exitCode === 0 ? null : (report?.error.code ?? `exit ${exitCode}`), context)
   }
 
   #tell(report: ErrorReport | null): void {
@@ -120,8 +154,7 @@ class InteractiveRepl {
     const after = await currentStatus(context)
     if (context.isOver) return
     this.#status = after
-    if (after === null) return
-    const notice = changeNotice(before, after)
+    const notice = connectionNotice(before, after) ?? (after === null ? null : changeNotice(before, after))
     if (notice === null) return
     this.#notice = notice
     if (context.session.isRunning) return
@@ -142,6 +175,14 @@ class InteractiveRepl {
     const { name } = context.session.connection.target
     this.#lines.setPrompt(this.#reader.isOpen ? CONTINUATION : promptText(name, this.#status, paint))
     this.#lines.prompt(keepCursor)
+  }
+
+  async #refreshCases(): Promise<void> {
+    const { client } = this.#options.context.session.connection
+    const query = { limit: CASES_COMPLETED, reverse: true, state: null, specId: null, cursor: null }
+    const answer = await client.query('case.list', query, { read: 'local' }).catch(() => null)
+    if (answer === null) return
+    this.#cases = (answer.value as { cases: { caseId: string }[] }).cases.map(({ caseId }) => caseId)
   }
 
   /** The status follows the replicated members; before the first one there is the cluster file. */

@@ -1,5 +1,5 @@
 /**
- * The prompt: context, leader, protocol and epoch; and the notice when one of them changed.
+ * The prompt: context, leader, protocol, epoch and threat level.
  */
 import type { ClusterStatus } from '../../client/api.js'
 import type { Paint } from '../colours.js'
@@ -9,16 +9,6 @@ export function promptText(name: string, status: ClusterStatus | null, paint: Pa
     return `${paint('bold', name)} ${paint('red', 'not connected')}> `
   }
   const leader = status.leader === null ? paint('yellow', 'no leader') : paint('green', `${status.leader}*`)
-  return `${paint('bold', name)} ${leader} ${status.mode} e${status.epoch}> `
-}
-
-/** What a person should know of the change; null when there is nothing. */
-export function changeNotice(before: ClusterStatus | null, after: ClusterStatus): string | null {
-  if (before === null) return null
-  if (before.mode !== after.mode) return `the cluster now decides by ${after.mode} (epoch ${after.epoch})`
-  if (before.leader === after.leader) return null
-  if (after.leader === null) return `${before.leader} no longer leads; there is no leader`
-  return before.leader === null
-    ? `${after.leader} leads now (term ${after.term})`
-    : `${after.leader} leads now, was ${before.leader} (term ${after.term})`
+  const threat = status.threat === null ? '' : ` ${status.threat}`
+  return `${paint('bold', name)} ${leader} ${status.mode} e${status.epoch}${threat}> `
 }

@@ -34,10 +34,17 @@ export interface ReplSessionOptions {
   readonly signal: AbortSignal
 }
 
+/** Gives the next line of the session's input to a command that reads lines. */
+export type LineReader = (prompt: string, signal: AbortSignal) => Promise<string | null>
+
+const NO_LINES: LineReader = async () => null
+
 export class ReplSession implements CommandSession {
   readonly config: Config
   format: OutputFormat
   connection: Connection
+  /** Set by who owns the input. */
+  lineReader: LineReader = NO_LINES
   readonly #keepErrors: boolean
   readonly #outer: AbortSignal
   #controller = cancellation()
@@ -58,6 +65,10 @@ export class ReplSession implements CommandSession {
 
   get isRunning(): boolean {
     return this.#isRunning
+  }
+
+  readLine(prompt: string): Promise<string | null> {
+    return this.lineReader(prompt, this.signal)
   }
 
   failed(report: ErrorReport): boolean {

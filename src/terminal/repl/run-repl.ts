@@ -39,7 +39,7 @@ export async function runRepl(options: ReplOptions): Promise<number> {
   const connection = await openConnection(options.choice, process.env)
   const session = new ReplSession({ config, connection, format, keepErrors: input !== null, signal })
   const history = isPerson ? await History.load(process.env) : null
-  const context: DotContext = { session, history, write, timing: false, isOver: false }
+  const context: DotContext = { session, history, write, timing: false, recorder: null, nested: [], isOver: false }
   const paint = painter(
     wantsColour({ isTTY: process.stderr.isTTY === true, environment: process.env, forbidden: options.noColour }),
   )
@@ -62,6 +62,7 @@ export async function runRepl(options: ReplOptions): Promise<number> {
     }
     return 0
   } finally {
+    await context.recorder?.stop()
     await session.connection.close()
   }
 }

@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { KnhkError } from '../../base/error.js'
 import { type ErrorReport, reportError } from '../error-report.js'
-import { type DotContext, isDotCommand, runDotCommand } from './dot-commands.js'
+import { type DotContext, isDotCommand, nestedLine, recordStatement, runDotCommand } from './dot-commands.js'
+import { LineFeed } from './line-feed.js'
 import { StatementReader, type StatementResult } from './statements.js'
 
 export interface ScriptOptions {
@@ -34,13 +35,20 @@ export async function runScript(options: ScriptOptions): Promise<void> {
     if (keepGoing) await options.printError(failure.report)
     return keepGoing
   }
-  for await (const line of lines) {
-    signal.throwIfAborted()
-    if (context.isOver || !(await settle(reader.add(line)))) break
+  const feed = new LineFeed(lines)
+  context.session.lineReader = async (_prompt, running) => {
+    reader.skip()
+    return nestedLine(await feed.next(running), context)
   }
-  const rest = context.isOver || (stopped !== null && !keepGoing) ? null : reader.end()
-  if (rest !== null) await settle(rest)
-  lines.close()
+  try {
+    for (let line = await feed.next(signal); line !== null; line = await feed.next(signal)) {
+      if (context.isOver || !(await settle(reader.add(line)))) break
+    }
+    const rest = context.isOver || (stopped !== null && !keepGoing) ? null : reader.end()
+    if (rest !== null) await settle(rest)
+  } finally {
+    lines.close()
+  }
   if (stopped !== null) throw stopped
 }
 
@@ -52,9 +60,16 @@ export async function runTexts(
   texts: readonly string[],
   context: DotContext,
 ): Promise<{ exitCode: number; unreported: ErrorReport | null }> {
-  for (const text of texts) {
-    const reader = new StatementReader()
-    for (const result of [...text.split('\n').map((line) => reader.add(line)), reader.end()]) {
+  const queue = texts.flatMap((text) => {
+    const lines = text.split('\n')
+    return lines.map((line, i) => ({ line, isLast: i === lines.length - 1 }))
+  })
+  context.session.lineReader = async () => nestedLine(queue.shift()?.line ?? null, context)
+  let reader = new StatementReader()
+  for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+    const results = [reader.add(item.line), ...(item.isLast ? [reader.end()] : [])]
+    if (item.isLast) reader = new StatementReader()
+    for (const result of results) {
       const failure = result === null ? null : await runResult(result, context)
       if (failure !== null) return { exitCode: failure.report.exitCode, unreported: failure.unreported }
       if (context.isOver) return { exitCode: 0, unreported: null }
@@ -79,9 +94,11 @@ async function runResult(result: StatementResult, context: DotContext): Promise<
   const { line, words } = result.statement
   if (isDotCommand(words)) {
     const report = await runDotCommand(words, context)
+    await recordStatement(result.statement, report?.error.code ?? null, context)
     return report === null ? null : { line, report, unreported: report }
   }
   const { exitCode, report, unreported } = await context.session.run(words)
+  await recordStatement(result.statement, exitCode === 0 ? null : (report?.error.code ?? `exit ${exitCode}`), context)
   if (exitCode === 0) return null
   if (report !== null) return { line, report, unreported }
   const ended = new KnhkError('Refused', `${words.join(' ')} ended with exit code ${exitCode}`)

@@ -53,6 +53,11 @@ export class StatementReader {
     return { kind: 'broken', line: first, problem: `the input ends inside a ${open}` }
   }
 
+  /** Counts a line that somebody else has read. */
+  skip(): void {
+    this.#number++
+  }
+
   /** Forgets the open statement. */
   clear(): void {
     this.#lines = []

@@ -1,0 +1,137 @@
+/**
+ * The blocks that may still be committed, as a tree above the last committed one, and a few committed
+ * blocks below it for peers that fetch them. Bounded: at most two proposals per round and proposer (two
+ * are already evidence), and a limit on all; beyond it what nobody certified goes first.
+ */
+import { assert } from '../../../base/assert.js'
+import { toHex } from '../../../base/bytes.js'
+import { type HashedHeader, hasPayload } from './block.js'
+import type { BlockParts } from './messages.js'
+
+export interface BlockNode extends HashedHeader {
+  /** Null for the genesis block and for a root that is known by its header only. */
+  readonly parts: BlockParts | null
+}
+
+const PROPOSALS_PER_ROUND_MAX = 2
+
+export class BlockTree {
+  readonly #blocksMax: number
+  readonly #keptMax: number
+  readonly #nodes = new Map<string, BlockNode>()
+  /** Committed blocks below the root, oldest first. */
+  #kept: BlockNode[] = []
+  #root: BlockNode
+
+  constructor(root: BlockNode, limits: { readonly treeBlocksMax: number; readonly keptBlocksMax: number }) {
+    this.#root = root
+    this.#blocksMax = limits.treeBlocksMax
+    this.#keptMax = limits.keptBlocksMax
+    this.#nodes.set(root.key, root)
+  }
+
+  /** The last committed block. */
+  get root(): BlockNode {
+    return this.#root
+  }
+
+  get size(): number {
+    return this.#nodes.size
+  }
+
+  /** A block at or above the root. */
+  get(hash: Uint8Array): BlockNode | undefined {
+    return this.#nodes.get(toHex(hash))
+  }
+
+  has(key: string): boolean {
+    return this.#nodes.has(key)
+  }
+
+  /** The parent, as long as the block is above the root. */
+  parentOf = (block: HashedHeader): BlockNode | undefined =>
+    block.key === this.#root.key ? undefined : this.get(block.header.parentHash)
+
+  /** Committed blocks below the root too. */
+  find(hash: Uint8Array): BlockNode | undefined {
+    const key = toHex(hash)
+    return this.#nodes.get(key) ?? this.#kept.find((node) => node.key === key)
+  }
+
+  /** All blocks above the root, in the order in which they came. */
+  above(): BlockNode[] {
+    return [...this.#nodes.values()].filter((node) => node.key !== this.#root.key)
+  }
+
+  /**
+   * Takes a block whose parent is held. False where it is known already, or one too many of its round
+   * and proposer, or where there is no room. A `certified` block is always taken.
+   */
+  insert(node: BlockNode, certified: boolean, keep: HashedHeader): boolean {
+    if (this.#nodes.has(node.key)) return false
+    assert(this.get(node.header.parentHash) !== undefined, 'a block is inserted after its parent')
+    if (!certified) {
+      const { round, proposer } = node.header
+      let same = 0
+      for (const { header } of this.#nodes.values()) {
+        if (header.round === round && header.proposer === proposer) same++
+      }
+      if (same >= PROPOSALS_PER_ROUND_MAX) return false
+      if (this.#nodes.size >= this.#blocksMax) this.#dropUncertified(keep)
+      if (this.#nodes.size >= this.#blocksMax) return false
+    }
+    this.#nodes.set(node.key, node)
+    return true
+  }
+
+  /** The blocks from above `from` up to `to`, oldest first; null where `to` does not descend from it. */
+  path(from: HashedHeader, to: HashedHeader): BlockNode[] | null {
+    const path: BlockNode[] = []
+    let at = this.#nodes.get(to.key)
+    while (at !== undefined && at.key !== from.key) {
+      if (at.header.height <= from.header.height) return null
+      path.push(at)
+      at = this.parentOf(at)
+    }
+    return at === undefined ? null : path.reverse()
+  }
+
+  extends(block: HashedHeader, ancestor: HashedHeader): boolean {
+    return this.path(ancestor, block) !== null
+  }
+
+  /** Blocks with a payload between the root and `tip`, oldest first. */
+  undecided(tip: HashedHeader): BlockNode[] {
+    return (this.path(this.#root, tip) ?? []).filter((node) => hasPayload(node.header))
+  }
+
+  /** Moves the root up to a descendant; what does not descend from it goes. */
+  commit(node: BlockNode): void {
+    const path = this.path(this.#root, node)
+    assert(path !== null, 'what is committed descends from what was committed')
+    const committed = [this.#root, ...path.slice(0, -1)].filter((block) => block.parts !== null)
+    this.#kept = [...this.#kept, ...committed].slice(-this.#keptMax)
+    this.#root = node
+    const stays = new Set([node.key])
+    const byHeight = [...this.#nodes.values()].sort((a, b) => a.header.height - b.header.height)
+    for (const block of byHeight) {
+      if (stays.has(toHex(block.header.parentHash))) stays.add(block.key)
+    }
+    for (const key of [...this.#nodes.keys()]) if (!stays.has(key)) this.#nodes.delete(key)
+  }
+
+  /** The log was carried beyond the root by other means: the tree begins anew at this committed block. */
+  reset(root: BlockNode): void {
+    this.#nodes.clear()
+    this.#kept = []
+    this.#root = root
+    this.#nodes.set(root.key, root)
+  }
+
+  #dropUncertified(keep: HashedHeader): void {
+    const kept = new Set((this.path(this.#root, keep) ?? []).map((node) => node.key))
+    for (const node of this.above()) {
+      if (!kept.has(node.key) && node.header.round <= keep.header.round) this.#nodes.delete(node.key)
+    }
+  }
+}

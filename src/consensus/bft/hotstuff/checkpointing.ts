@@ -1,0 +1,65 @@
+/**
+ * Checkpoints: when execution tells the digest of the state at a compared index, the replica signs it
+ * with the chain up to there. A quorum of equal ones makes it stable: state transfer and snapshots may
+ * rest on it, and at the last entry of an epoch the next one begins. A replica whose own state differs
+ * from a stable checkpoint says so.
+ */
+import { bytesEqual } from '../../../base/bytes.js'
+import type { LogIndex } from '../../types.js'
+import { type Certificate, encodeCertificate } from '../certificate.js'
+import { checkpointStatement, isCheckpointIndex } from '../checkpoints.js'
+import type { SignedStatement } from '../statement.js'
+import { enterNext } from './epoch-change.js'
+import type { HotStuffState } from './state.js'
+import { ask } from './sync.js'
+
+/** The state after the entry at `index` has this digest. */
+export function handleDigest(hs: HotStuffState, index: LogIndex, stateDigest: Uint8Array): void {
+  const isEnd = hs.ending?.index === index
+  const chain = isEnd ? hs.ending?.chain : hs.log.entry(index)?.chain
+  if (chain === undefined || index <= hs.origin.index || (!isEnd && !isCheckpointIndex(index))) return
+  const statement = checkpointStatement({ mode: 'hotstuff', epoch: hs.epoch, index }, stateDigest, chain)
+  const signed = hs.safety.checkpoint(statement)
+  if (signed === null) return
+  hs.journal.safety()
+  hs.broadcastSigned({ type: 'hsCheckpoint', checkpoint: signed })
+  hs.journal.whenDurable(() => onCheckpoint(hs, signed))
+}
+
+/** Takes a verified checkpoint of a replica. */
+export function onCheckpoint(hs: HotStuffState, checkpoint: SignedStatement): void {
+  if (checkpoint.epoch !== hs.epoch) return
+  const certificate = hs.checkpoints.note(checkpoint)
+  if (certificate !== null) onStable(hs, certificate)
+}
+
+/** A certificate that a peer gathered: the epoch may be over. */
+export function onEpochEnd(hs: HotStuffState, certificate: Certificate): void {
+  if (certificate.statement.epoch !== hs.epoch) return
+  if (certificate.statement.sequence > hs.log.last.index) {
+    // The epoch is over, and this node has not seen its end: it is fetched first, then the certificate again.
+    hs.sync.wantEntries()
+    ask(hs)
+  } else if (hs.checkpoints.adopt(certificate) !== null) onStable(hs, certificate)
+  else enterNext(hs, certificate)
+}
+
+function onStable(hs: HotStuffState, certificate: Certificate): void {
+  const { sequence, digest } = certificate.statement
+  const index = sequence as LogIndex
+  const own = hs.safety.data.lastCheckpoint
+  if (own !== null && own.sequence === index && own.epoch === hs.epoch && !bytesEqual(own.digest, digest))
+    hs.emit({ type: 'diverged', index, agreedIndex: (hs.anchors.at(-1)?.checkpoint.statement.sequence ?? 0) as LogIndex })
+  const proof = hs.log.entry(index)?.certificate
+  if (proof !== undefined && proof !== null) hs.keepAnchor({ checkpoint: certificate, proof })
+  hs.emit({ type: 'checkpointStable', index, stateDigest: digest, certificate: encodeCertificate(certificate) })
+  enterNext(hs, certificate)
+}
+
+/** The own last checkpoint again, after a restart and while the epoch cannot end without it. */
+export function resendCheckpoint(hs: HotStuffState): void {
+  const { lastCheckpoint } = hs.safety.data
+  if (lastCheckpoint === null || lastCheckpoint.sequence <= hs.checkpoints.stableIndex) return
+  hs.broadcastSigned({ type: 'hsCheckpoint', checkpoint: lastCheckpoint })
+  onCheckpoint(hs, lastCheckpoint)
+}

@@ -1,0 +1,293 @@
+/**
+ * What ingress asks before a message reaches the core: whether a verification is worth it, and which
+ * signatures the message claims. Votes are verified up to the quorum only, but one that contradicts a
+ * remembered statement always is. What is unsound by rules that need no signature has no checks at all.
+ */
+import { bytesEqual } from '../../../base/bytes.js'
+import { KnhkError } from '../../../base/error.js'
+import type { NodeId } from '../../types.js'
+import { certificateChecks, certificateProblem } from '../certificate.js'
+import type { SignatureCheck } from '../checks.js'
+import { NO_CHECKS } from '../checks.js'
+import { bodyChecks } from '../client-request.js'
+import { decodeEvidence, evidenceChecks, evidenceProblem } from '../evidence.js'
+import { decodeInit } from '../pbft/init.js'
+import type { SignedStatement } from '../statement.js'
+import { signedProposal } from './accusations.js'
+import { bodyMatches, hashHeader, hasPayload } from './block.js'
+import {
+  extraRound,
+  isCanonical,
+  justifies,
+  type Qc,
+  qcChecks,
+  qcProblem,
+  qcRound,
+  sameQc,
+  sameTc,
+  signedCheck,
+  type Tc,
+  tcChecks,
+  tcProblem,
+} from './certificates.js'
+import type { BlockParts, HotStuffMessage, HsBlocks, HsEntries, HsEvidence, HsSnapshot, HsTimeout, SignedHeader } from './messages.js'
+import { decodeProof, rowProblem, verifyHotStuffEntryCertificate } from './proof.js'
+import { requestBodies } from './requests.js'
+import type { HotStuffState } from './state.js'
+import { provenRound } from './timeouts.js'
+import { isCheckpointOf } from './transfer.js'
+
+type Checks = readonly SignatureCheck[] | null
+
+export function interestIn(hs: HotStuffState, from: NodeId, message: HotStuffMessage): 'verify' | 'keep' | 'drop' {
+  switch (message.type) {
+    case 'hsStatus':
+    case 'hsFetchEntries':
+      // A node that joins, or is an epoch behind, may ask too.
+      return 'keep'
+    case 'hsFetchBlocks':
+      return message.epoch === hs.epoch ? 'keep' : 'drop'
+    case 'hsEntries':
+      return message.epoch === hs.epoch && message.entries.some(({ index }) => index === hs.log.last.index + 1)
+        ? 'verify'
+        : 'drop'
+    case 'hsSnapshot':
+      return message.epoch === hs.epoch && hs.sync.isOpen && hs.sync.snapshot === null ? 'verify' : 'drop'
+    case 'hsEpochEnd':
+      return message.checkpoint.statement.epoch === hs.epoch && hs.replicas.has(from) ? 'verify' : 'drop'
+    case 'hsBlocks': {
+      const { wanted } = hs.sync
+      return message.epoch === hs.epoch && wanted !== null && bytesEqual(message.hash, wanted.next) ? 'verify' : 'drop'
+    }
+    default:
+      return hs.replicas.has(from) && isWanted(hs, message) ? 'verify' : 'drop'
+  }
+}
+
+type Signed = Exclude<
+  HotStuffMessage,
+  { type: 'hsStatus' | 'hsFetchEntries' | 'hsFetchBlocks' | 'hsEntries' | 'hsSnapshot' | 'hsEpochEnd' | 'hsBlocks' }
+>
+
+function isWanted(hs: HotStuffState, message: Signed): boolean {
+  const { root } = hs.tree
+  switch (message.type) {
+    case 'hsProposal':
+      return message.header.epoch === hs.epoch && message.header.round > root.header.round
+    case 'hsVote': {
+      const { vote } = message
+      const needed = vote.view > qcRound(hs.highQc) && (hs.votes.get(vote.signer)?.view ?? 0) < vote.view
+      return vote.epoch === hs.epoch && (needed || contradicts(hs, vote))
+    }
+    case 'hsTimeout':
+      return message.timeout.epoch === hs.epoch
+    case 'hsAdvance': {
+      const { qc, tc } = message
+      return qc.statement.epoch === hs.epoch && (qcRound(qc) > qcRound(hs.highQc) || (tc?.round ?? 0) >= hs.round)
+    }
+    case 'hsCheckpoint':
+      return message.checkpoint.epoch === hs.epoch && message.checkpoint.sequence > hs.checkpoints.stableIndex
+    case 'hsEvidence':
+      return message.epoch === hs.epoch
+  }
+}
+
+function contradicts(hs: HotStuffState, statement: SignedStatement): boolean {
+  const before = hs.book.before(statement.signer, statement)
+  return before !== undefined && !bytesEqual(before.digest, statement.digest)
+}
+
+/** The signatures that a message claims; null where it is unsound whatever they are. */
+export function checksOf(hs: HotStuffState, from: NodeId, message: HotStuffMessage): Checks {
+  try {
+    return claimed(hs, from, message)
+  } catch (error) {
+    if (error instanceof KnhkError && error.code === 'ProtocolViolation') return null
+    throw error
+  }
+}
+
+function claimed(hs: HotStuffState, from: NodeId, message: HotStuffMessage): Checks {
+  switch (message.type) {
+    case 'hsProposal':
+      return message.header.proposer === from ? proposalChecks(hs, message) : null
+    case 'hsVote':
+      return message.vote.signer === from && message.vote.type === 'vote' ? own(hs, message.vote) : null
+    case 'hsTimeout':
+      return timeoutChecks(hs, from, message)
+    case 'hsAdvance':
+      return all([qc(hs, message.qc), tc(hs, message.tc)])
+    case 'hsBlocks':
+      return blocksChecks(hs, message)
+    case 'hsEntries':
+      return entriesChecks(hs, message)
+    case 'hsSnapshot':
+      return snapshotChecks(hs, message)
+    case 'hsCheckpoint': {
+      const { checkpoint } = message
+      const isSound = checkpoint.signer === from && checkpoint.type === 'checkpoint' && checkpoint.view === 0
+      return isSound && checkpoint.mode === 'hotstuff' ? list(signedCheck(hs.context, hs.replicas, checkpoint)) : null
+    }
+    case 'hsEpochEnd': {
+      const { statement } = message.checkpoint
+      const isSound = statement.type === 'checkpoint' && statement.mode === 'hotstuff' && statement.view === 0
+      if (!isSound || certificateProblem(hs.replicas, message.checkpoint) !== null) return null
+      return certificateChecks(hs.context, hs.replicas, message.checkpoint)
+    }
+    case 'hsEvidence':
+      return evidenceMessageChecks(hs, message)
+    default:
+      return NO_CHECKS
+  }
+}
+
+function all(parts: readonly Checks[]): Checks {
+  const checks: SignatureCheck[] = []
+  for (const part of parts) {
+    if (part === null) return null
+    checks.push(...part)
+  }
+  return checks
+}
+
+function list(check: SignatureCheck | null): Checks {
+  return check === null ? null : [check]
+}
+
+function own(hs: HotStuffState, signed: SignedStatement): Checks {
+  return isCanonical(signed) ? list(signedCheck(hs.context, hs.replicas, signed)) : null
+}
+
+/** A certificate that is held here, byte for byte, was verified when it came. */
+function qc(hs: HotStuffState, certificate: Qc): Checks {
+  if (qcProblem(hs.replicas, hs.genesisQc, certificate) !== null) return null
+  return sameQc(certificate, hs.highQc) ? NO_CHECKS : qcChecks(hs.context, hs.replicas, certificate)
+}
+
+function tc(hs: HotStuffState, certificate: Tc | null): Checks {
+  if (certificate === null) return NO_CHECKS
+  if (tcProblem(hs.replicas, hs.epoch, certificate) !== null) return null
+  return sameTc(hs.tc, certificate) ? NO_CHECKS : tcChecks(hs.context, hs.replicas, certificate)
+}
+
+/** What every block has to satisfy, whoever sends it. */
+function isSoundBlock(hs: HotStuffState, { header, body, justify, tc: led }: BlockParts): boolean {
+  const { limits } = hs.options
+  if (header.epoch !== hs.epoch || header.round <= header.parentRound || body.length > limits.bodyBytesMax) return false
+  if (!justifies(justify, header) || !hs.replicas.has(header.proposer)) return false
+  if (header.parentRound !== header.round - 1 && led?.round !== header.round - 1) return false
+  return bodyMatches(hs.modules.sha256, header, body)
+}
+
+function proposalChecks(hs: HotStuffState, message: Extract<HotStuffMessage, { type: 'hsProposal' }>): Checks {
+  if (!isSoundBlock(hs, message)) return null
+  const { header } = message
+  const isDirect = header.parentRound === header.round - 1
+  if (isDirect && message.tc !== null) return null
+  const statement = signedProposal(hs, message)
+  return all([own(hs, statement), qc(hs, message.justify), tc(hs, message.tc), payloadChecks(hs, message)])
+}
+
+/** The signatures inside a payload: of clients, in evidence, in what an INIT rests on. */
+function payloadChecks(hs: HotStuffState, { header, body }: BlockParts): Checks {
+  const { sha256 } = hs.modules
+  switch (header.kind) {
+    case 'data':
+      return bodyChecks(sha256, hs.context.clusterId, body)
+    case 'evidence':
+      return all(
+        requestBodies(body).map((request) =>
+          evidenceMessageChecks(hs, { type: 'hsEvidence', epoch: hs.epoch, evidence: request }),
+        ),
+      )
+    case 'mode':
+      return initChecks(hs, body)
+    default:
+      return hasPayload(header) || body.length === 0 ? NO_CHECKS : null
+  }
+}
+
+/** The checkpoint of the epoch before was verified when it was taken; a hand-over by who knows it. */
+function initChecks(hs: HotStuffState, body: Uint8Array): Checks {
+  const init = decodeInit(body)
+  const { validateInit } = hs.options
+  if (init.basis.kind !== 'handOver') return NO_CHECKS
+  return validateInit === undefined ? null : validateInit(init, init.basis.proof)
+}
+
+function timeoutChecks(hs: HotStuffState, from: NodeId, message: HsTimeout): Checks {
+  const { timeout, highQc, tc: led, lastVote, lastBlock } = message
+  if (timeout.signer !== from || timeout.type !== 'timeout' || !provenRound(message)) return null
+  if (qcRound(highQc) !== extraRound(timeout) || qcRound(highQc) >= timeout.view) return null
+  if (lastVote !== null && (lastVote.signer !== from || lastVote.type !== 'vote')) return null
+  const vote = lastVote === null ? NO_CHECKS : own(hs, lastVote)
+  return all([own(hs, timeout), qc(hs, highQc), tc(hs, led), vote, votedBlock(hs, lastVote, lastBlock)])
+}
+
+/** The block of a last vote is exactly the one that was voted for. */
+function votedBlock(hs: HotStuffState, vote: SignedStatement | null, block: SignedHeader | null): Checks {
+  if (block === null) return NO_CHECKS
+  const proposal = signedProposal(hs, block)
+  const isVoted = vote !== null && bytesEqual(vote.digest, proposal.digest) && proposal.epoch === hs.epoch
+  return isVoted ? own(hs, proposal) : null
+}
+
+function blocksChecks(hs: HotStuffState, { blocks }: HsBlocks): Checks {
+  return all(
+    blocks.map((block) => {
+      const sound = isSoundBlock(hs, { ...block, tc: block.tc ?? skipped(block) })
+      return sound ? qc(hs, block.justify) : null
+    }),
+  )
+}
+
+/** A certified ancestor needs no TC any more: that a quorum voted for it says enough. */
+function skipped({ header }: BlockParts): Tc {
+  return { epoch: header.epoch, round: header.round - 1, entries: [] }
+}
+
+function entriesChecks(hs: HotStuffState, { entries, epoch }: HsEntries): Checks {
+  const { context, replicas, rule, modules } = hs
+  const proofContext = { sha256: modules.sha256, context, replicas, commitRule: rule.length }
+  return all(
+    entries.map((entry) => {
+      const isOurs = entry.epoch === epoch && bytesEqual(entry.configHash, context.configHash)
+      if (!isOurs || !bytesEqual(entry.clusterId, context.clusterId)) return null
+      if (!bodyMatches(modules.sha256, { ...headerOf(entry.certificate), batchDigest: entry.batchDigest }, entry.body))
+        return null
+      return verifyHotStuffEntryCertificate(proofContext, entry)
+    }),
+  )
+}
+
+function headerOf(certificate: Uint8Array | null): BlockParts['header'] {
+  if (certificate === null) throw new KnhkError('ProtocolViolation', 'an entry without a commit proof')
+  return decodeProof(certificate).headers[0] as BlockParts['header']
+}
+
+function snapshotChecks(hs: HotStuffState, message: HsSnapshot): Checks {
+  const { checkpoint, snapshot, proof } = message
+  const { statement } = checkpoint
+  if (statement.type !== 'checkpoint' || statement.mode !== 'hotstuff' || statement.epoch !== hs.epoch) return null
+  if (!isCheckpointOf(snapshot, message) || certificateProblem(hs.replicas, checkpoint) !== null) return null
+  const decoded = decodeProof(proof)
+  const header = decoded.headers[0] as BlockParts['header']
+  if (header.index !== snapshot.base.index || hashHeader(hs.modules.sha256, header).header.epoch !== hs.epoch)
+    return null
+  if (proofRowProblem(hs, decoded) !== null) return null
+  return all([
+    certificateChecks(hs.context, hs.replicas, checkpoint),
+    qcChecks(hs.context, hs.replicas, decoded.qc),
+  ])
+}
+
+function proofRowProblem(hs: HotStuffState, proof: ReturnType<typeof decodeProof>): string | null {
+  const { context, replicas, rule, modules } = hs
+  return rowProblem({ sha256: modules.sha256, context, replicas, commitRule: rule.length }, proof)
+}
+
+function evidenceMessageChecks(hs: HotStuffState, { evidence: bytes, epoch }: HsEvidence): Checks {
+  const evidence = decodeEvidence(bytes)
+  if (epoch !== hs.epoch || evidence.epoch !== epoch || evidenceProblem(hs.replicas, evidence) !== null) return null
+  return evidenceChecks(hs.context.clusterId, hs.replicas, evidence)
+}

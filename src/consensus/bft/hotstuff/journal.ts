@@ -1,0 +1,110 @@
+/**
+ * The writes of a core: at most one per step, in the order in which things were decided. Whatever is
+ * signed in a step leaves only after its write, which holds the safety record and the block; entries
+ * count as committed when their write is durable. What must wait without being a message waits here too.
+ */
+import type { Effect, HardState, Input, StoreRecord } from '../../core.js'
+import type { Entry } from '../../entry.js'
+import type { LogBase } from '../../snapshot.js'
+import type { Epoch, LogIndex, Term, WriteId } from '../../types.js'
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+type StoreEffect = Extract<Effect, { type: 'store' }>
+type Stored = Extract<Input, { type: 'stored' }>
+
+interface Waiting {
+  readonly writeId: number
+  readonly run: () => void
+}
+
+export class Journal {
+  readonly #emit: (effect: Effect) => void
+  #current: { readonly effect: Mutable<StoreEffect>; readonly records: StoreRecord[] } | null = null
+  #nextId = 1
+  /** The newest write; 0 when all are durable. */
+  #newest = 0
+  /** The newest write with a safety record that is not durable yet; 0 for none. */
+  #safety = 0
+  #safetyDue = false
+  #waiting: Waiting[] = []
+
+  constructor(emit: (effect: Effect) => void) {
+    this.#emit = emit
+  }
+
+  /** What a message that carries an own signature has to wait for; undefined when that is durable. */
+  get afterSafety(): WriteId | undefined {
+    return this.#safety === 0 ? undefined : (this.#safety as WriteId)
+  }
+
+  /** The step's write ends with a new safety record. */
+  safety(): void {
+    this.#safetyDue = true
+    this.#safety = this.#begin().effect.writeId
+  }
+
+  block(index: LogIndex, payload: Uint8Array): void {
+    this.#begin().records.push({ kind: 'block', index, payload })
+  }
+
+  entries(entries: readonly Entry[]): void {
+    const { effect, records } = this.#begin()
+    records.push({ kind: 'entries', entries })
+    effect.index = (entries.at(-1) as Entry).index
+  }
+
+  hardState(hardState: HardState): void {
+    this.#begin().records.push({ kind: 'hardState', hardState })
+  }
+
+  /** The log begins after `base`: what has to stay is written again before. */
+  base(base: LogBase, live: readonly { readonly index: LogIndex; readonly payload: Uint8Array }[], safety: Uint8Array) {
+    const { effect, records } = this.#begin()
+    for (const { index, payload } of live) records.push({ kind: 'block', index, payload })
+    records.push({ kind: 'safety', safety }, { kind: 'base', base })
+    return effect.writeId
+  }
+
+  /** Runs when everything that was written so far is durable: at once where it is. */
+  whenDurable(run: () => void): void {
+    const writeId = this.#current?.effect.writeId ?? this.#newest
+    if (writeId === 0) run()
+    else this.#waiting.push({ writeId, run })
+  }
+
+  /** Ends the step's write, if it has one. */
+  finish(epoch: Epoch, safety: () => Uint8Array): void {
+    if (this.#current === null) return
+    const { effect, records } = this.#current
+    if (this.#safetyDue) records.push({ kind: 'safety', safety: safety() })
+    effect.epoch = epoch
+    this.#newest = effect.writeId
+    this.#safetyDue = false
+    this.#current = null
+  }
+
+  /** What had waited for this write and those before it, in order. */
+  complete({ writeId }: Stored): void {
+    if (writeId >= this.#newest) this.#newest = 0
+    if (writeId >= this.#safety) this.#safety = 0
+    const due = this.#waiting.filter((waiting) => waiting.writeId <= writeId)
+    this.#waiting = this.#waiting.filter((waiting) => waiting.writeId > writeId)
+    for (const { run } of due) run()
+  }
+
+  #begin(): { readonly effect: Mutable<StoreEffect>; readonly records: StoreRecord[] } {
+    if (this.#current !== null) return this.#current
+    const records: StoreRecord[] = []
+    const effect: Mutable<StoreEffect> = {
+      type: 'store',
+      writeId: this.#nextId++ as WriteId,
+      epoch: 0 as Epoch,
+      term: 0 as Term,
+      index: 0 as LogIndex,
+      records,
+    }
+    this.#emit(effect)
+    this.#current = { effect, records }
+    return this.#current
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What a block may carry on top of its parent. Height 0 is the epoch's INIT and nothing else. While an
+ * INIT or a change of members is undecided below, only empty blocks may stand above it; evidence stands
+ * alone, and once. Leaders and voters ask the same rules. Signatures inside were verified at ingress.
+ */
+import { KnhkError } from '../../../base/error.js'
+import { bytesEqual } from '../../../base/bytes.js'
+import { decodeMembership, encodeMembership, type Membership } from '../../membership.js'
+import { decodeEvidence, evidenceId, evidenceProblem } from '../evidence.js'
+import { decodeInit, encodeInit } from '../pbft/init.js'
+import { REPLICAS_MIN, Replicas } from '../replicas.js'
+import { type BlockHeader, EMPTY_BODY, type HashedHeader, hasPayload } from './block.js'
+import { requestBodies } from './requests.js'
+import type { HotStuffState } from './state.js'
+
+/** The body of this epoch's INIT, as this node would propose it. */
+export function initBody(hs: HotStuffState): Uint8Array {
+  const { epoch, members, basis } = hs
+  return encodeInit({ epoch, protocol: 'hotstuff', membership: members.membership, basis })
+}
+
+/** True while only empty blocks may follow `parent`. */
+export function isSealed(hs: HotStuffState, parent: HashedHeader): boolean {
+  if (hs.ending !== null) return true
+  return hs.tree.undecided(parent).some(({ header }) => header.kind === 'mode' || header.kind === 'membership')
+}
+
+/** Why a payload may not follow `parent`; null when it may. */
+export function payloadProblem(
+  hs: HotStuffState,
+  parent: HashedHeader,
+  { kind, height }: Pick<BlockHeader, 'kind' | 'height'>,
+  body: Uint8Array,
+): string | null {
+  if (height === 0) return kind === 'mode' ? initProblem(hs, body) : 'an epoch begins with INIT'
+  if (kind === 'empty') return body === EMPTY_BODY || body.length === 0 ? null : 'an empty block has no body'
+  if (isSealed(hs, parent)) return 'an operation that ends or begins an epoch is undecided'
+  switch (kind) {
+    case 'data':
+      return null
+    case 'membership':
+      return changeProblem(hs, body)
+    case 'evidence':
+      return evidenceBodyProblem(hs, parent, body)
+    default:
+      return 'INIT stands at height 0 only'
+  }
+}
+
+/** What is wrong with the next configuration; null when nothing is. */
+export function nextMembersProblem(hs: HotStuffState, next: Membership): string | null {
+  if (next.joint) return 'Byzantine protocols change members by a new epoch, never jointly'
+  if (new Replicas(next).count < REPLICAS_MIN) return `fewer than ${REPLICAS_MIN} voters cannot tolerate a liar`
+  if (bytesEqual(encodeMembership(next), encodeMembership(hs.members.membership))) return 'nothing changes'
+  return null
+}
+
+function initProblem(hs: HotStuffState, body: Uint8Array): string | null {
+  return decoded(() => {
+    const init = decodeInit(body)
+    const sameMembers = bytesEqual(encodeMembership(init.membership), encodeMembership(hs.members.membership))
+    if (init.epoch !== hs.epoch || init.protocol !== 'hotstuff' || !sameMembers) return 'INIT of another epoch'
+    if (init.basis.kind !== hs.basis.kind) return 'INIT rests on something else'
+    if (init.basis.kind !== 'checkpoint' || hs.basis.kind !== 'checkpoint') return null
+    const [own, theirs] = [hs.basis.certificate.statement, init.basis.certificate.statement]
+    const same = bytesEqual(own.digest, theirs.digest) && bytesEqual(own.extra, theirs.extra)
+    return same && own.sequence === theirs.sequence ? null : 'INIT rests on another checkpoint'
+  })
+}
+
+function changeProblem(hs: HotStuffState, body: Uint8Array): string | null {
+  return decoded(() => nextMembersProblem(hs, decodeMembership(body)))
+}
+
+function evidenceBodyProblem(hs: HotStuffState, parent: HashedHeader, body: Uint8Array): string | null {
+  return decoded(() => {
+    const requests = requestBodies(body)
+    if (requests.length !== 1) return 'evidence stands alone'
+    const evidence = decodeEvidence(requests[0] as Uint8Array)
+    if (evidence.epoch !== hs.epoch || !bytesEqual(evidence.configHash, hs.context.configHash)) return 'another epoch'
+    const problem = evidenceProblem(hs.replicas, evidence)
+    if (problem !== null) return problem
+    const id = evidenceId(hs.modules.sha256, evidence)
+    const isAbove = hs.tree
+      .undecided(parent)
+      .some((node) => node.header.kind === 'evidence' && node.parts !== null && isSame(hs, node.parts.body, id))
+    return isAbove || hs.evidence.isOrdered(id) ? 'evidence is ordered once' : null
+  })
+}
+
+/** True when this framed body holds the evidence with this id. */
+export function isSame(hs: HotStuffState, body: Uint8Array, id: Uint8Array): boolean {
+  return requestBodies(body).some((request) => bytesEqual(evidenceId(hs.modules.sha256, decodeEvidence(request)), id))
+}
+
+/** True when the path up to `tip` decides nothing any more. */
+export function isFlushed(hs: HotStuffState, tip: HashedHeader): boolean {
+  return !hasPayload(tip.header) && hs.tree.undecided(tip).length === 0
+}
+
+function decoded(judge: () => string | null): string | null {
+  try {
+    return judge()
+  } catch (error) {
+    if (error instanceof KnhkError && error.code === 'ProtocolViolation') return error.message
+    throw error
+  }
+}

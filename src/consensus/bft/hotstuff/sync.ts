@@ -1,0 +1,128 @@
+/**
+ * Catching up. A certificate for a block that is not here makes this node fetch it with its ancestors, by
+ * hash, from whoever has them. Where they reach too far back, decided entries are fetched instead, each
+ * with its proof, and where those are gone a snapshot at a certified checkpoint. One question is open at
+ * a time; unanswered it goes to the next peer.
+ */
+import { bytesEqual } from '../../../base/bytes.js'
+import type { NodeId } from '../../types.js'
+import { hashHeader, linkProblem } from './block.js'
+import type { BlockNode } from './block-tree.js'
+import { takeWaiting } from './blocks.js'
+import { type Qc, qcRound } from './certificates.js'
+import { onQc } from './certified.js'
+import { insertBlock } from './insert.js'
+import type { BlockParts, HsBlocks, HsFetchBlocks } from './messages.js'
+import type { HotStuffState } from './state.js'
+
+/** The block that `qc` certifies is missing: it is fetched, unless a newer one is wanted already. */
+export function wantBlock(hs: HotStuffState, qc: Qc): void {
+  const { sync } = hs
+  const { digest } = qc.statement
+  if (hs.tree.get(digest) !== undefined || qcRound(qc) <= hs.tree.root.header.round) return
+  if (sync.wanted !== null && (sync.wanted.round >= qcRound(qc) || sync.wanted.blocks.length > 0)) return
+  sync.wanted = { hash: digest, round: qcRound(qc), blocks: [], next: digest }
+  ask(hs)
+}
+
+/** The open question was not answered in time: it goes to the next peer, and is brought up to date. */
+export function askAgain(hs: HotStuffState): void {
+  const { sync, highQc, options } = hs
+  sync.unanswered++
+  if (sync.wanted !== null && sync.wanted.round < qcRound(highQc)) {
+    sync.wanted = null
+    wantBlock(hs, highQc)
+    return
+  }
+  const sinceMs = sync.snapshot?.sinceMs ?? hs.now.monotonicMs
+  if (hs.now.monotonicMs - sinceMs > options.limits.transferTimeoutMs) {
+    sync.snapshot = null
+    sync.wantEntries()
+  }
+  ask(hs)
+}
+
+/** Puts the open question to the next peer. */
+export function ask(hs: HotStuffState): void {
+  const { sync, peers, epoch, options } = hs
+  if (!sync.isOpen || peers.length === 0) {
+    sync.retryAtMs = null
+    return
+  }
+  const { retryMs, timeoutMaxMs } = options.limits
+  sync.retryAtMs = hs.now.monotonicMs + Math.min(timeoutMaxMs, retryMs * 2 ** Math.min(10, sync.unanswered / peers.length))
+  const peer = peers[sync.turn++ % peers.length] as NodeId
+  if (sync.snapshot !== null) {
+    const { from, snapshot, checkpoint } = sync.snapshot
+    hs.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: checkpoint.statement.digest })
+  } else if (sync.needsEntries) {
+    hs.send(peer, { type: 'hsFetchEntries', epoch, from: (hs.log.last.index + 1) as typeof hs.log.last.index })
+  } else if (sync.wanted !== null) {
+    const height = Math.max(0, hs.tree.root.header.height)
+    hs.send(peer, { type: 'hsFetchBlocks', epoch, hash: sync.wanted.next, height })
+  }
+}
+
+/** Answers with the block and its ancestors above the asked height, as far as they are here. */
+export function handleFetchBlocks(hs: HotStuffState, from: NodeId, { epoch, hash, height }: HsFetchBlocks): void {
+  if (epoch !== hs.epoch) return
+  const { answerBlocksMax, answerBytesMax } = hs.options.limits
+  const blocks: BlockParts[] = []
+  let bytes = 0
+  let node = hs.tree.find(hash)
+  while (node !== undefined && node.parts !== null && node.header.height >= height && blocks.length < answerBlocksMax) {
+    bytes += node.parts.body.length
+    if (blocks.length > 0 && bytes > answerBytesMax) break
+    blocks.push(node.parts)
+    node = hs.tree.find(node.header.parentHash)
+  }
+  hs.send(from, { type: 'hsBlocks', epoch, hash, blocks, committedIndex: hs.log.last.index })
+}
+
+export function handleBlocks(hs: HotStuffState, _from: NodeId, { epoch, hash, blocks, committedIndex }: HsBlocks): void {
+  const { sync } = hs
+  const { wanted } = sync
+  if (epoch !== hs.epoch || wanted === null || !bytesEqual(hash, wanted.next)) return
+  sync.unanswered = 0
+  for (const parts of blocks) {
+    const block = hashHeader(hs.modules.sha256, parts.header)
+    if (!bytesEqual(block.hash, wanted.next)) return
+    wanted.blocks.push(parts)
+    wanted.next = parts.header.parentHash
+    if (link(hs)) return
+  }
+  const isOver = wanted.blocks.length > hs.options.limits.treeBlocksMax
+  const isBelow = wanted.blocks.some(({ header }) => header.height <= hs.tree.root.header.height)
+  if (isOver || isBelow || (committedIndex > hs.log.last.index && blocks.length < hs.options.limits.answerBlocksMax)) {
+    sync.wanted = null
+    sync.wantEntries()
+  }
+  // An empty answer waits for its turn, so that nobody is asked in circles.
+  if (blocks.length > 0 || sync.needsEntries) ask(hs)
+}
+
+/** Where what came reaches a block of the tree: takes all of it, oldest first. True when it did. */
+function link(hs: HotStuffState): boolean {
+  const { sync, tree } = hs
+  if (sync.wanted === null || tree.get(sync.wanted.next) === undefined) return false
+  const { blocks } = sync.wanted
+  sync.wanted = null
+  sync.retryAtMs = null
+  for (const parts of blocks.reverse()) {
+    const parent = hs.tree.get(parts.header.parentHash)
+    if (parent === undefined || linkProblem(parts.header, parent) !== null) break
+    const node: BlockNode = { ...hashHeader(hs.modules.sha256, parts.header), parts: { ...parts, tc: null } }
+    insertBlock(hs, node, true)
+    // What it justifies is verified with it, and may commit.
+    onQc(hs, parts.justify)
+  }
+  afterCatchUp(hs)
+  return true
+}
+
+/** Looks again at what had to wait for a block. */
+export function afterCatchUp(hs: HotStuffState): void {
+  onQc(hs, hs.highQc)
+  takeWaiting(hs)
+  if (hs.tip === undefined) wantBlock(hs, hs.highQc)
+}

@@ -1,0 +1,189 @@
+/**
+ * State transfer for who is far behind: decided entries with their proofs, a few at a time, or a
+ * snapshot at a checkpoint that a quorum signed. Both are verified before they come here, against the
+ * epoch that this node is in; entries of a later epoch follow after the certificate of its beginning.
+ */
+import { bytesEqual } from '../../../base/bytes.js'
+import type { Input } from '../../core.js'
+import type { Entry } from '../../entry.js'
+import type { LogBase, SnapshotOffer } from '../../snapshot.js'
+import type { LogIndex, NodeId } from '../../types.js'
+import { checkpointStatement } from '../checkpoints.js'
+import { type BlockHeader, hashHeader } from './block.js'
+import { onQc } from './certified.js'
+import { commitUpTo, record } from './commit.js'
+import type { HsEntries, HsFetchEntries, HsSnapshot, HsStatus } from './messages.js'
+import { decodeProof } from './proof.js'
+import type { HotStuffState } from './state.js'
+import { afterCatchUp, ask } from './sync.js'
+
+type Taken = Extract<Input, { type: 'snapshotTaken' }>
+type Loaded = Extract<Input, { type: 'loaded' }>
+
+/** A peer says where it stands: who is behind gets what it lacks, who is ahead is asked. */
+export function handleStatus(hs: HotStuffState, from: NodeId, { epoch, round, committedIndex, asks }: HsStatus): void {
+  const { log } = hs
+  if (asks && committedIndex < log.last.index) serveEntries(hs, from, (committedIndex + 1) as LogIndex)
+  else if (asks && epoch < hs.epoch && hs.basis.kind === 'checkpoint')
+    hs.send(from, { type: 'hsEpochEnd', checkpoint: hs.basis.certificate })
+  else if (asks && epoch === hs.epoch && round < hs.round) {
+    hs.send(from, { type: 'hsAdvance', qc: hs.highQc, tc: hs.tc })
+  }
+  if (committedIndex > log.last.index && epoch >= hs.epoch && !hs.sync.isOpen) {
+    hs.sync.wantEntries()
+    ask(hs)
+  }
+}
+
+export function handleFetchEntries(hs: HotStuffState, from: NodeId, { from: index }: HsFetchEntries): void {
+  hs.standings.set(from, index - 1)
+  serveEntries(hs, from, index)
+}
+
+function serveEntries(hs: HotStuffState, to: NodeId, from: LogIndex): void {
+  const { log, options } = hs
+  if (from > log.last.index) {
+    hs.send(to, { type: 'hsStatus', epoch: hs.epoch, round: hs.round, committedIndex: log.last.index, asks: false })
+    if (hs.basis.kind === 'checkpoint') hs.send(to, { type: 'hsEpochEnd', checkpoint: hs.basis.certificate })
+    return
+  }
+  if (from <= log.base.index) {
+    offerSnapshot(hs, to)
+    return
+  }
+  if (hs.loads.has(to)) return
+  hs.loads.add(to)
+  hs.emit({ type: 'load', peer: to, from, maxBytes: options.limits.answerBytesMax })
+}
+
+/** Entries of one epoch only: the receiver verifies them under the members that it knows. */
+export function handleLoaded(hs: HotStuffState, { peer, from, entries }: Loaded): void {
+  hs.loads.delete(peer)
+  const first = entries[0]
+  if (first === undefined || first.index !== from) return
+  const sameEpoch = entries.filter((entry) => entry.epoch === first.epoch)
+  hs.send(peer, { type: 'hsEntries', epoch: first.epoch, entries: sameEpoch.slice(0, LOADED_MAX) })
+}
+
+const LOADED_MAX = 256
+
+export function handleEntries(hs: HotStuffState, _from: NodeId, { entries }: HsEntries): void {
+  const { log, sync } = hs
+  const fresh = entries.filter((entry) => entry.index > log.last.index)
+  if (fresh.length === 0 || fresh[0]?.index !== log.last.index + 1 || !follows(hs, fresh)) return
+  for (const entry of fresh) log.append(entry)
+  const last = fresh.at(-1) as Entry
+  const { headers, qc } = decodeProof(last.certificate as Uint8Array)
+  moveRoot(hs, headers[0] as BlockHeader)
+  record(hs, fresh)
+  sync.wanted = null
+  onQc(hs, qc)
+  // There may be more: until enough peers say that there is not.
+  sync.unanswered = 0
+  sync.wantEntries()
+  ask(hs)
+}
+
+/** A peer has no more entries. Where f + 1 say so, blocks may be linked up from here. */
+export function entriesEnd(hs: HotStuffState, from: NodeId, { committedIndex, asks }: HsStatus): void {
+  const { sync, replicas } = hs
+  if (!sync.needsEntries || asks || committedIndex > hs.log.last.index || !replicas.has(from)) return
+  sync.ended.add(from)
+  sync.unanswered = 0
+  if (sync.ended.size <= replicas.f) {
+    ask(hs)
+    return
+  }
+  sync.ended.clear()
+  // Who is no replica is told nothing by itself: it goes on asking, with pauses.
+  sync.needsEntries = !replicas.has(hs.self)
+  sync.retryAtMs = sync.needsEntries ? hs.now.monotonicMs + hs.options.limits.timeoutMs : null
+  afterCatchUp(hs)
+}
+
+function follows(hs: HotStuffState, entries: readonly Entry[]): boolean {
+  let chain = hs.log.last.chain
+  return entries.every((entry) => {
+    const isNext = bytesEqual(entry.previousChain, chain)
+    chain = entry.chain
+    return isNext
+  })
+}
+
+/** The block of the last decided entry is the root now, known by its header at least. */
+function moveRoot(hs: HotStuffState, header: BlockHeader): void {
+  const block = hashHeader(hs.modules.sha256, header)
+  const node = hs.tree.get(block.hash)
+  if (node !== undefined) hs.tree.commit(node)
+  else hs.tree.reset({ ...block, parts: null })
+}
+
+/** The own state was snapshotted; the log may begin later. */
+export function handleSnapshotTaken(hs: HotStuffState, { snapshot, compactTo }: Taken): void {
+  if (hs.snapshot === null || snapshot.base.index > hs.snapshot.base.index) hs.snapshot = snapshot
+  if (compactTo === null || compactTo.index <= hs.log.base.index) return
+  const record = hs.memberships.at(compactTo.index)
+  const base: LogBase = { ...compactTo, membership: record.index === 0 ? null : record }
+  hs.log.compact(base)
+  hs.memberships.compact(base.index)
+  hs.journal.base(base, hs.liveBlocks(), hs.stored())
+}
+
+function offerSnapshot(hs: HotStuffState, to: NodeId): void {
+  const { snapshot, anchors, epoch } = hs
+  const anchor = anchors.find(({ checkpoint }) => checkpoint.statement.sequence === snapshot?.base.index)
+  if (snapshot === null || anchor === undefined) return
+  hs.send(to, { type: 'hsSnapshot', epoch, snapshot, ...anchor })
+}
+
+export function handleSnapshot(hs: HotStuffState, from: NodeId, message: HsSnapshot): void {
+  const { snapshot, checkpoint, proof } = message
+  if (snapshot.base.index <= hs.log.last.index || hs.sync.snapshot !== null) return
+  if (!namesCheckpoint(hs, snapshot, checkpoint.statement.extra)) return
+  hs.sync.snapshot = { from, snapshot, checkpoint, proof, sinceMs: hs.now.monotonicMs }
+  ask(hs)
+}
+
+function namesCheckpoint(hs: HotStuffState, { base }: SnapshotOffer, chain: Uint8Array): boolean {
+  return bytesEqual(base.chain, chain) && base.epoch === hs.epoch
+}
+
+/** The donor's file is not what was certified, or is gone: another one is asked. */
+export function handleSnapshotRejected(hs: HotStuffState, from: NodeId): void {
+  if (hs.sync.snapshot?.from !== from) return
+  hs.sync.snapshot = null
+  hs.sync.wantEntries()
+  ask(hs)
+}
+
+/** The certified state is durable here: log and tree begin at it. */
+export function handleSnapshotFetched(hs: HotStuffState, snapshot: SnapshotOffer): void {
+  const { sync, log } = hs
+  const wanted = sync.snapshot
+  if (wanted === null || !bytesEqual(wanted.snapshot.id, snapshot.id)) return
+  sync.snapshot = null
+  const { base } = wanted.snapshot
+  if (base.index > log.last.index) {
+    const { headers, qc } = decodeProof(wanted.proof)
+    log.reset(base)
+    hs.memberships.reset(base.membership ?? hs.members)
+    moveRoot(hs, headers[0] as BlockHeader)
+    hs.checkpoints.adopt(wanted.checkpoint)
+    hs.snapshot = snapshot
+    hs.keepAnchor({ checkpoint: wanted.checkpoint, proof: wanted.proof })
+    const after = hs.journal.base(base, hs.liveBlocks(), hs.stored())
+    hs.executedIndex = base.index
+    hs.emit({ type: 'restoreState', snapshot, after })
+    hs.journal.whenDurable(() => commitUpTo(hs, base.index))
+    onQc(hs, qc)
+  }
+  sync.wantEntries()
+  ask(hs)
+}
+
+/** The checkpoint that a snapshot offer must rest on. */
+export function isCheckpointOf({ base }: SnapshotOffer, { checkpoint }: HsSnapshot): boolean {
+  const { statement } = checkpoint
+  const expected = checkpointStatement({ mode: 'hotstuff', ...base }, statement.digest, base.chain)
+  return statement.sequence === expected.sequence && bytesEqual(statement.extra, expected.extra)
+}

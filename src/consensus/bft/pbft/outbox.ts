@@ -1,0 +1,115 @@
+/**
+ * What a step leaves behind: at most one write, and messages that wait for everything written so far.
+ * Nothing signed leaves before it is durable; writes become durable in order, so waiting for the newest
+ * is waiting for all.
+ */
+import { assert } from '../../../base/assert.js'
+import type { Effect, Input, ProtocolMessage, StoreRecord } from '../../core.js'
+import type { Entry } from '../../entry.js'
+import type { LogBase } from '../../snapshot.js'
+import type { Epoch, LogIndex, NodeId, Term, WriteId } from '../../types.js'
+
+interface OpenWrite {
+  readonly writeId: WriteId
+  readonly epoch: Epoch
+  readonly index: LogIndex
+  /** Where the decided log ended after it. */
+  readonly logEnd: LogIndex
+}
+
+type Stored = Extract<Input, { type: 'stored' }>
+type Send = Extract<Effect, { type: 'send' }>
+
+export class Outbox {
+  #records: StoreRecord[] = []
+  #entries: Entry[] | null = null
+  #lastEntry = 0 as LogIndex
+  #base: LogBase | null = null
+  #sends: Send[] = []
+  #effects: Effect[] = []
+  #nextId = 1
+  #durableId = 0
+  #durableIndex: LogIndex
+  readonly #open: OpenWrite[] = []
+
+  constructor(lastIndex: LogIndex) {
+    this.#durableIndex = lastIndex
+  }
+
+  /** Every decided entry up to here is on this node's disk. */
+  get durableIndex(): LogIndex {
+    return this.#durableIndex
+  }
+
+  /** Names the write that this step makes. */
+  get writeId(): WriteId {
+    return this.#nextId as WriteId
+  }
+
+  record(record: Exclude<StoreRecord, { kind: 'entries' | 'base' }>): void {
+    this.#entries = null
+    this.#records.push(record)
+  }
+
+  /** Comes last in the step's write: what must outlive the segments before it stands before it. */
+  base(base: LogBase): void {
+    this.#base = base
+  }
+
+  entry(entry: Entry): void {
+    if (this.#entries === null) {
+      this.#entries = []
+      this.#records.push({ kind: 'entries', entries: this.#entries })
+    }
+    this.#entries.push(entry)
+    this.#lastEntry = entry.index
+  }
+
+  /** The log begins anew behind a snapshot: what it held counts for nothing. */
+  resetLog(index: LogIndex): void {
+    this.#durableIndex = Math.min(this.#durableIndex, index) as LogIndex
+  }
+
+  send(to: NodeId, message: ProtocolMessage): void {
+    this.#sends.push({ type: 'send', to, message })
+  }
+
+  emit(effect: Exclude<Effect, { type: 'send' | 'store' }>): void {
+    this.#effects.push(effect)
+  }
+
+  /** The write first, then the messages that wait for it, then the rest. */
+  finish(epoch: Epoch, logEnd: LogIndex): Effect[] {
+    const effects: Effect[] = []
+    if (this.#base !== null) this.#records.push({ kind: 'base', base: this.#base })
+    this.#base = null
+    if (this.#records.length > 0) {
+      const writeId = this.#nextId++ as WriteId
+      const index = this.#lastEntry
+      effects.push({ type: 'store', writeId, epoch, term: 0 as Term, index, records: this.#records })
+      this.#open.push({ writeId, epoch, index, logEnd })
+    }
+    const newest = this.#nextId - 1
+    const after = newest > this.#durableId ? { after: newest as WriteId } : {}
+    for (const send of this.#sends) effects.push({ ...send, ...after })
+    effects.push(...this.#effects)
+    this.#records = []
+    this.#entries = null
+    this.#lastEntry = 0 as LogIndex
+    this.#sends = []
+    this.#effects = []
+    return effects
+  }
+
+  /** Takes a completion. False when it tells nothing new. */
+  complete(stored: Stored): boolean {
+    const at = this.#open.findIndex((write) => write.writeId === stored.writeId)
+    const write = this.#open[at]
+    if (write === undefined) return false
+    assert(write.epoch === stored.epoch && write.index === stored.index, 'a completion names the write as it was made')
+    this.#open.splice(0, at + 1)
+    this.#durableId = stored.writeId
+    this.#durableIndex = Math.max(this.#durableIndex, write.logEnd) as LogIndex
+    return true
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * What a backup checks of a fresh proposal before it votes, beyond signatures. Never again afterwards:
+ * what a new view orders, or a certificate decides, was checked by the quorum that voted for it.
+ */
+import { KnhkError } from '../../../base/error.js'
+import type { MembershipRecord } from '../../membership.js'
+import { decodeMembership } from '../../membership.js'
+import { REPLICAS_MIN } from '../replicas.js'
+import { decodeInit, initProblem } from './init.js'
+import type { Value } from './messages.js'
+import type { PbftState } from './state.js'
+
+/** Why this replica does not vote for the proposal; null when it does. */
+export function proposalProblem(state: PbftState, index: number, value: Value): string | null {
+  const { context, now, options } = state
+  if (Math.abs(value.timestampMs - now.wallMs) > options.settings.timestampBoundMs) return 'its time is far off'
+  if (index === context.initIndex) return value.kind === 'mode' ? soundInit(state, value) : 'INIT comes first'
+  if (!state.initDone) return 'INIT is not decided yet'
+  if (hasOpenChange(state, index)) return 'a change of members is alone in its slot'
+  switch (value.kind) {
+    case 'data':
+    case 'evidence':
+      return null
+    case 'membership':
+      return changeProblem(state, index, value.body)
+    case 'mode':
+      return 'INIT is the first of its epoch'
+    case 'empty':
+      return 'only a new view orders null requests'
+  }
+}
+
+/** What the members may become by one change; null when it is fine. */
+export function membershipChangeProblem(current: MembershipRecord, body: Uint8Array): string | null {
+  try {
+    const next = decodeMembership(body)
+    if (next.joint) return 'Byzantine protocols change members by a new epoch'
+    const voters = next.members.filter((member) => member.role === 'voter').length
+    if (voters < REPLICAS_MIN) return `${voters} replicas tolerate no liar: at least ${REPLICAS_MIN}`
+    for (const member of next.members) {
+      const known = current.membership.members.find(({ id }) => id === member.id)
+      if (known !== undefined && known.publicKey.some((byte, i) => byte !== member.publicKey[i]))
+        return 'a member keeps its key'
+    }
+    return null
+  } catch (error) {
+    if (error instanceof KnhkError) return error.message
+    throw error
+  }
+}
+
+function soundInit(state: PbftState, value: Value): string | null {
+  try {
+    const record = decodeInit(value.body)
+    const problem = initProblem(state.context, record)
+    if (problem !== null) return problem
+    const { basis } = record
+    const { previous, options } = state
+    const isHandOver = previous === null && options.handOver !== null
+    // What a hand-over proves was judged at ingress.
+    if (basis.kind === 'handOver') return isHandOver ? null : 'no hand-over is expected'
+    if (basis.kind === 'genesis')
+      return previous === null && !isHandOver ? null : 'this epoch does not begin at genesis'
+    // The certificate's signatures were checked at ingress against the epoch before.
+    if (previous === null) return 'no epoch came before'
+    const { digest, sequence, extra } = previous.checkpoint.statement
+    const claimed = basis.certificate.statement
+    const same =
+      claimed.sequence === sequence &&
+      claimed.digest.every((byte, i) => byte === digest[i]) &&
+      claimed.extra.every((byte, i) => byte === extra[i])
+    return same ? null : 'INIT rests on another checkpoint'
+  } catch (error) {
+    if (error instanceof KnhkError) return error.message
+    throw error
+  }
+}
+
+/**
+ * A backup votes for a change of members only once everything before it is decided here, and only if it
+ * voted for nothing above it in this view.
+ */
+function changeProblem(state: PbftState, index: number, body: Uint8Array): string | null {
+  if (state.log.lastIndex !== index - 1) return 'what comes before a change of members is not decided yet'
+  if (state.slots.all().some((slot) => slot.index > index && slot.accepted !== null))
+    return 'there are votes above the change of members'
+  return membershipChangeProblem(state.context.record, body)
+}
+
+/** A change of members below `index` that this replica voted for, and that is not decided yet. */
+export function hasOpenChange(state: PbftState, index: number): boolean {
+  return state.slots.all().some((slot) => {
+    if (slot.index >= index || slot.index <= state.log.lastIndex || slot.accepted === null) return false
+    return slot.value(slot.accepted)?.kind === 'membership'
+  })
+}

@@ -1,0 +1,69 @@
+/** A verified message to the rule that is made for it. */
+import { unreachable } from '../../../base/assert.js'
+import type { NodeId } from '../../types.js'
+import { noteStatement, noteVotesOf, takeEvidence } from './accusations.js'
+import { adoptCheckpoint, receiveCheckpoint } from './checkpoint-rules.js'
+import { noteDecision, receiveDecided } from './decisions.js'
+import { receiveFetch, receiveStatus, receiveValue, sendStatus } from './help.js'
+import { decodeInit } from './init.js'
+import type { CertificateMessage, Decided, PbftMessage, Vote } from './messages.js'
+import { receivePrePrepare, receiveVote } from './normal-case.js'
+import type { PbftState } from './state.js'
+import { receiveOffer } from './transfer.js'
+import { receiveNewView, receiveViewChange } from './view-change.js'
+
+export function receive(state: PbftState, from: NodeId, message: PbftMessage): void {
+  switch (message.type) {
+    case 'pbftPrePrepare':
+      return receivePrePrepare(state, message)
+    case 'pbftVote':
+      return takeVote(state, message)
+    case 'pbftCertificate':
+      return takeCertificate(state, message)
+    case 'pbftViewChange':
+      return receiveViewChange(state, message)
+    case 'pbftNewView':
+      return receiveNewView(state, message)
+    case 'pbftStatus':
+      return receiveStatus(state, from, message)
+    case 'pbftFetch':
+      return receiveFetch(state, from, message)
+    case 'pbftValue':
+      return receiveValue(state, message)
+    case 'pbftDecided':
+      return takeDecided(state, from, message)
+    case 'pbftOffer':
+      return receiveOffer(state, from, message)
+    case 'pbftEvidence':
+      takeEvidence(state, message.evidence)
+      return
+    default:
+      unreachable(message, 'message')
+  }
+}
+
+function takeVote(state: PbftState, message: Vote): void {
+  const { vote } = message
+  noteStatement(state, vote, message)
+  if (vote.type === 'checkpoint') receiveCheckpoint(state, vote)
+  else receiveVote(state, vote, vote.type === 'commit' ? 'commit' : 'prepare')
+}
+
+function takeCertificate(state: PbftState, { certificate }: CertificateMessage): void {
+  state.verified.add(certificate)
+  noteVotesOf(state, certificate)
+  if (certificate.statement.type === 'commit') noteDecision(state, certificate)
+  else adoptCheckpoint(state, certificate)
+}
+
+/** Entries that were missing; where the donor has more, it is asked at once. */
+function takeDecided(state: PbftState, from: NodeId, message: Decided): void {
+  const before = state.log.lastIndex
+  receiveDecided(state, message)
+  const first = message.entries.find((entry) => entry.epoch !== state.context.epoch)
+  if (state.ending !== null && first !== undefined && first.kind === 'mode') {
+    const { basis } = decodeInit(first.body)
+    if (basis.kind === 'checkpoint') adoptCheckpoint(state, basis.certificate)
+  }
+  if (state.log.lastIndex > before && message.lastIndex > state.log.lastIndex) sendStatus(state, from, true)
+}

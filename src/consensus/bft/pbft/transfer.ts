@@ -1,0 +1,120 @@
+/**
+ * State transfer and compaction: a replica that is further behind than anybody's log reaches, or whose
+ * own state is wrong, takes a snapshot whose digest a quorum signed. The donor is believed in nothing: the
+ * driver compares what it fetched with the certified digest, and a donor that was wrong is not asked again
+ * for that snapshot.
+ */
+import { assert } from '../../../base/assert.js'
+import { bytesEqual, toHex } from '../../../base/bytes.js'
+import type { Input } from '../../core.js'
+import type { SnapshotOffer } from '../../snapshot.js'
+import type { NodeId } from '../../types.js'
+import { adoptCheckpoint } from './checkpoint-rules.js'
+import type { Offer } from './messages.js'
+import { enterBySteps } from './reconfigure.js'
+import type { PbftState } from './state.js'
+
+type Taken = Extract<Input, { type: 'snapshotTaken' }>
+
+const BAD_DONORS_MAX = 256
+
+/** A certified snapshot is on offer; ingress has checked the certificate. */
+export function receiveOffer(state: PbftState, from: NodeId, { snapshot, certificate, steps }: Offer): void {
+  if (certificate.statement.epoch > state.context.epoch && state.log.lastIndex < snapshot.base.index)
+    enterBySteps(state, steps)
+  if (certificate.statement.epoch === state.context.epoch) adoptCheckpoint(state, certificate)
+  const { log, now, transfer, diverged } = state
+  if (snapshot.base.index <= log.lastIndex && !diverged) return
+  if (state.badDonors.has(`${from}/${toHex(snapshot.id)}`)) return
+  const isStale = transfer !== null && now.monotonicMs - transfer.sinceMs >= state.options.limits.transferTimeoutMs
+  if (transfer !== null && transfer.from !== from && !isStale) return
+  const sinceMs = transfer?.from === from ? transfer.sinceMs : now.monotonicMs
+  state.transfer = { from, snapshot, certificate, sinceMs }
+  state.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: certificate.statement.digest })
+}
+
+/** The donor lied, or its disk did: the next status asks another. */
+export function handleRejected(state: PbftState, from: NodeId, id: Uint8Array): void {
+  state.badDonors.add(`${from}/${toHex(id)}`)
+  if (state.badDonors.size > BAD_DONORS_MAX) state.badDonors.delete(state.badDonors.values().next().value as string)
+  if (state.transfer?.from === from) state.transfer = null
+  state.nextStatusMs = state.now.monotonicMs
+}
+
+/** What was fetched is here, verified and durable. */
+export function handleFetched(state: PbftState, snapshot: SnapshotOffer): void {
+  const { transfer, log } = state
+  if (transfer === null || !bytesEqual(transfer.snapshot.id, snapshot.id)) return
+  state.transfer = null
+  const { base } = snapshot
+  if (base.index <= log.lastIndex && !state.diverged) return
+  state.snapshot = snapshot
+  state.snapshotCertificate = transfer.certificate
+  state.certified.set(base.index, transfer.certificate)
+  if (base.index > log.lastIndex) beginAfter(state, snapshot)
+  state.diverged = false
+  state.digests.clear()
+  state.agreedIndex = base.index
+  state.storeSafety()
+  state.restoredTo(base.index)
+  // Without a record of its own the write still marks the order: what follows waits for it.
+  state.emit({ type: 'restoreState', snapshot, after: state.outbox.writeId })
+}
+
+function beginAfter(state: PbftState, { base }: SnapshotOffer): void {
+  state.log.reset(base)
+  state.slots.dropUpTo(base.index)
+  state.outbox.resetLog(base.index)
+  state.outbox.base(base)
+  state.rules.decided(state.sequenceOf(base.index))
+  state.executedIndex = base.index
+  if (base.membership !== null && base.membership.index > state.memberships.current.index)
+    state.memberships.reset(base.membership)
+  restoreSlots(state)
+}
+
+/** The own state was snapshotted: peers can be offered it, and the log may begin later. */
+export function handleSnapshotTaken(state: PbftState, { snapshot, compactTo }: Taken): void {
+  if (state.snapshot === null || snapshot.base.index > state.snapshot.base.index) {
+    state.snapshot = snapshot
+    state.snapshotCertificate = state.certified.get(snapshot.base.index) ?? null
+    state.storeSafety()
+  }
+  if (compactTo === null || compactTo.index <= state.log.base.index) return
+  assert(compactTo.index <= state.snapshot.base.index, 'only what a snapshot covers leaves the log')
+  assert(compactTo.index <= state.outbox.durableIndex, 'only what is durable leaves the log')
+  const target = state.log.base.index < compactTo.index && compactTo.index <= state.stableIndex
+  if (!target) return
+  const record = state.memberships.at(compactTo.index)
+  const base = { ...compactTo, membership: record.index === 0 ? null : record }
+  state.log.compact(base)
+  state.memberships.compact(base.index)
+  restoreSlots(state)
+  state.storeSafety()
+  state.outbox.base(base)
+}
+
+/** Segments before the base go: what undecided slots need is written again before it. */
+function restoreSlots(state: PbftState): void {
+  const { epoch } = state.context
+  for (const slot of state.slots.all()) {
+    if (slot.index <= state.log.lastIndex) continue
+    const sequence = state.sequenceOf(slot.index)
+    for (const value of slot.values.values()) state.storeSlot(slot.index, { type: 'pbftValue', epoch, sequence, value })
+    for (const certificate of [slot.prepared, slot.decided]) {
+      if (certificate !== null) state.storeSlot(slot.index, { type: 'pbftCertificate', certificate })
+    }
+    for (const votes of [slot.votes.prepare, slot.votes.commit]) {
+      const own = votes.get(state.self)
+      if (own !== undefined) state.storeSlot(slot.index, { type: 'pbftVote', vote: own })
+    }
+  }
+}
+
+/** True while others are known to be ahead: a replica that lags accuses nobody. */
+export function isBehind(state: PbftState): boolean {
+  const { log, checkpoints, context, transfer, diverged, peers } = state
+  if (transfer !== null || diverged || checkpoints.claimedIndex > log.lastIndex) return true
+  const ahead = [...peers].filter(([id, { lastIndex }]) => context.replicas.has(id) && lastIndex > log.lastIndex)
+  return ahead.length > context.replicas.f
+}

@@ -1,0 +1,67 @@
+/**
+ * The core of the protocol that the cluster's configuration names. Everything behind this file is the
+ * same for all of them.
+ */
+import { DEFAULT_HOTSTUFF_LIMITS, HotStuffCore, type HotStuffLimits } from '../consensus/bft/hotstuff/index.js'
+import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS, PbftCore, type PbftLimits } from '../consensus/bft/pbft/index.js'
+import type { ClusterConfiguration } from '../consensus/configuration.js'
+import type { Core, Now, RestoredLog } from '../consensus/core.js'
+import { GENESIS_CHAIN, type Sha256 } from '../consensus/entry.js'
+import type { Membership } from '../consensus/membership.js'
+import { DEFAULT_RAFT_LIMITS, type RaftLimits } from '../consensus/raft/config.js'
+import { RaftCore } from '../consensus/raft/core.js'
+import { epoch, logIndex, type NodeId } from '../consensus/types.js'
+
+export interface CoreLimits {
+  readonly raft?: Partial<RaftLimits>
+  readonly pbft?: Partial<PbftLimits>
+  readonly hotstuff?: Partial<HotStuffLimits>
+}
+
+export interface CoreOptions {
+  readonly configuration: ClusterConfiguration
+  readonly self: NodeId
+  /** Of the cluster's configuration, 32 bytes. */
+  readonly configHash: Uint8Array
+  readonly checkpointInterval: number
+  readonly limits: CoreLimits
+}
+
+export interface CoreModules {
+  readonly sha256: Sha256
+  /** Ed25519 with this node's key, 64 bytes. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array
+  readonly random: () => number
+  readonly restored: RestoredLog
+  readonly now: Now
+}
+
+export function makeCore(
+  { configuration, self, configHash, checkpointInterval, limits }: CoreOptions,
+  modules: CoreModules,
+): Core {
+  const { clusterId, protocol, settings } = configuration
+  const membership = genesisOf(configuration)
+  if (protocol === 'raft') {
+    const raftLimits = { ...DEFAULT_RAFT_LIMITS, ...limits.raft }
+    return new RaftCore({ self, genesis: membership, clusterId, configHash, settings, limits: raftLimits }, modules)
+  }
+  const origin = { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
+  const shared = { self, clusterId, clusterConfigHash: configHash, epoch: epoch(0), origin, membership }
+  if (protocol === 'hotstuff')
+    return new HotStuffCore({ ...shared, limits: { ...DEFAULT_HOTSTUFF_LIMITS, ...limits.hotstuff } }, modules)
+  const pbftSettings = { ...DEFAULT_PBFT_SETTINGS, checkpointInterval, windowSlots: 2 * checkpointInterval }
+  return new PbftCore(
+    { ...shared, handOver: null, settings: pbftSettings, limits: { ...DEFAULT_PBFT_LIMITS, ...limits.pbft } },
+    modules,
+  )
+}
+
+/** The configuration before the first entry: every genesis member votes. */
+export function genesisOf({ genesis }: ClusterConfiguration): Membership {
+  const settled = { role: 'voter', wasVoter: false, promote: false } as const
+  return {
+    joint: false,
+    members: genesis.map(({ id, publicKey, address, zone }) => ({ id, publicKey, address, zone, ...settled })),
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Client requests that a replica of a Byzantine protocol knows and that are not executed yet. Every
+ * replica keeps them, whoever proposes: that is how it notices a primary that leaves one out, and how it
+ * answers the client itself, so that a client can wait for f + 1 equal answers.
+ *
+ * A request is named by session, first sequence number and client key; the state machine applies a name
+ * at most once, so proposing one twice is waste, never harm. Requests that were seen in a proposal count
+ * as in flight until the primary changes.
+ */
+import { readU64 } from '../base/bytes.js'
+import type { ErrorCode } from '../base/error-codes.js'
+import { encodeBody, forEachRequest } from '../consensus/request-body.js'
+import type { Millis } from '../consensus/types.js'
+import type { Batch, Waiters } from './collector.js'
+import type { NodeLimits } from './limits.js'
+import type { ClientConnection } from './ports.js'
+
+interface Pending {
+  readonly request: Uint8Array
+  readonly sinceMs: Millis
+  connection: ClientConnection | null
+  requestNumber: number
+  inFlight: boolean
+  /** Passed on to the primary already, by this replica. */
+  forwarded: boolean
+}
+
+export class RequestPool {
+  readonly #limits: NodeLimits
+  /** In order of arrival. */
+  readonly #pending = new Map<string, Pending>()
+  #bytes = 0
+  #inFlight = 0
+
+  constructor(limits: NodeLimits) {
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#pending.size
+  }
+
+  /** Nothing waits to be proposed. */
+  get isEmpty(): boolean {
+    return this.#pending.size === this.#inFlight
+  }
+
+  /** Since when the oldest one waits for its execution; null for none. */
+  get waitingSinceMs(): Millis | null {
+    for (const { sinceMs } of this.#pending.values()) return sinceMs
+    return null
+  }
+
+  /**
+   * Takes a verified request; from a client with the connection that wants the answer, from another
+   * replica without. Null when it was taken.
+   */
+  add(
+    request: Uint8Array,
+    nowMs: Millis,
+    waiter: { readonly connection: ClientConnection; readonly requestNumber: number } | null,
+  ): ErrorCode | null {
+    const name = requestName(request, 0)
+    const known = this.#pending.get(name)
+    if (known !== undefined) {
+      // Sent again, perhaps over another connection: the newest one is answered.
+      if (waiter !== null) {
+        known.connection = waiter.connection
+        known.requestNumber = waiter.requestNumber
+      }
+      return null
+    }
+    if (this.#bytes + request.length > this.#limits.pendingBytesMax) return 'ResourceExhausted'
+    this.#bytes += request.length
+    this.#pending.set(name, {
+      request,
+      sinceMs: nowMs,
+      connection: waiter?.connection ?? null,
+      requestNumber: waiter?.requestNumber ?? 0,
+      inFlight: false,
+      forwarded: false,
+    })
+    return null
+  }
+
+  /** Cuts the next batch of those that are not in flight; they are from now on. */
+  take(): Batch['body'] {
+    const { batchRequestsMax, batchBytesMax } = this.#limits
+    const requests: Uint8Array[] = []
+    let bytes = 0
+    for (const pending of this.#pending.values()) {
+      if (pending.inFlight) continue
+      const { length } = pending.request
+      if (requests.length >= batchRequestsMax || (requests.length > 0 && bytes + length > batchBytesMax)) break
+      this.#mark(pending)
+      bytes += length
+      requests.push(pending.request)
+    }
+    return encodeBody(requests)
+  }
+
+  /** The requests of a proposal that was seen are in flight, whoever made it. */
+  noteProposed(body: Uint8Array): void {
+    if (this.#pending.size === 0) return
+    forEachRequest(body, (start) => {
+      const pending = this.#pending.get(requestName(body, start))
+      if (pending !== undefined) this.#mark(pending)
+    })
+  }
+
+  /** Another replica proposes now: what was in flight may have been lost with the one before. */
+  forgetProposals(): void {
+    for (const pending of this.#pending.values()) {
+      pending.inFlight = false
+      pending.forwarded = false
+    }
+    this.#inFlight = 0
+  }
+
+  /** Requests that wait since before `beforeMs` and that this replica has not passed on yet; each is given once. */
+  toForward(beforeMs: Millis): readonly Uint8Array[] {
+    const requests: Uint8Array[] = []
+    for (const pending of this.#pending.values()) {
+      if (pending.sinceMs > beforeMs || requests.length >= this.#limits.batchRequestsMax) break
+      if (pending.forwarded || pending.inFlight) continue
+      pending.forwarded = true
+      requests.push(pending.request)
+    }
+    return requests
+  }
+
+  /** The request is executed: takes it out, and says who waits for it here; null for nobody. */
+  executed(name: string): { readonly connection: ClientConnection; readonly requestNumber: number } | null {
+    const pending = this.#pending.get(name)
+    if (pending === undefined) return null
+    this.#pending.delete(name)
+    this.#bytes -= pending.request.length
+    if (pending.inFlight) this.#inFlight--
+    const { connection, requestNumber } = pending
+    return connection === null ? null : { connection, requestNumber }
+  }
+
+  /** Gives up everything, with whoever waits for it. */
+  drain(): Waiters {
+    const connections: ClientConnection[] = []
+    const requestNumbers: number[] = []
+    for (const { connection, requestNumber } of this.#pending.values()) {
+      if (connection === null) continue
+      connections.push(connection)
+      requestNumbers.push(requestNumber)
+    }
+    this.#pending.clear()
+    this.#bytes = 0
+    this.#inFlight = 0
+    return { connections, requestNumbers }
+  }
+
+  #mark(pending: Pending): void {
+    if (pending.inFlight) return
+    pending.inFlight = true
+    this.#inFlight++
+  }
+}
+
+/** Session offset, session index, first sequence, client key: everything of the header that names a request. */
+export function requestName(bytes: Uint8Array, start: number): string {
+  let key = `${readU64(bytes, start + 8)}/${readU64(bytes, start + 16)}/`
+  for (let at = start + 4; at < start + 8; at++) key += String.fromCharCode(bytes[at] as number)
+  for (let at = start + 32; at < start + 64; at++) key += String.fromCharCode(bytes[at] as number)
+  return key
+}
+
+/** The names of all requests of a body, in order. */
+export function namesOf(body: Uint8Array): string[] {
+  const names: string[] = []
+  forEachRequest(body, (start) => names.push(requestName(body, start)))
+  return names
+}

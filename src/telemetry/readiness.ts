@@ -1,0 +1,67 @@
+/**
+ * Whether a node is ready, and every reason why not, with its numbers: what `/readyz`, `knhk doctor` and
+ * the metrics go by. A process that is alive and wedged is told apart from a healthy one here.
+ */
+import type { Millis } from '../consensus/types.js'
+import type { NodeFacts } from './facts.js'
+import type { Attributes } from './names.js'
+
+export interface NotReady {
+  readonly reason: Attributes['consensus.not_ready_reason']
+  readonly message: string
+  readonly numbers: Readonly<Record<string, number>>
+}
+
+/** What only the observer knows. */
+export interface Vitals {
+  readonly loopDelayMs: Millis
+  readonly pendingWriteMs: Millis
+  readonly isDiverged: boolean
+  readonly isEpochChanging: boolean
+}
+
+export interface ReadinessLimits {
+  /** A leader that was not heard for so long counts as none. */
+  readonly leaderSilenceMs: Millis
+  readonly applyLagEntries: number
+  readonly loopDelayMs: Millis
+  readonly pendingWriteMs: Millis
+}
+
+export const READINESS_LIMITS = { applyLagEntries: 1000, pendingWriteMs: 1000 } as const
+
+export function notReadyReasons(facts: NodeFacts, vitals: Vitals, limits: ReadinessLimits): NotReady[] {
+  const { status, appliedIndex, restoring } = facts
+  const reasons: NotReady[] = []
+  const add = (reason: NotReady['reason'], message: string, numbers: NotReady['numbers']): void => {
+    reasons.push({ reason, message, numbers })
+  }
+  const silenceMs = Math.round(facts.leaderSilenceMs)
+  if (status.leader === null) add('no_leader', 'no leader is known', { silenceMs })
+  else if (silenceMs > limits.leaderSilenceMs) {
+    add('no_leader', `the leader was not heard for ${silenceMs} ms`, { silenceMs, limitMs: limits.leaderSilenceMs })
+  }
+  const lagEntries = status.commitIndex - appliedIndex
+  if (lagEntries > limits.applyLagEntries) {
+    add('apply_lag', `${lagEntries} committed entries wait to be applied`, {
+      lagEntries,
+      limit: limits.applyLagEntries,
+    })
+  }
+  const delayMs = Math.round(vitals.loopDelayMs)
+  if (delayMs > limits.loopDelayMs) {
+    add('loop_delay', `the process was held up for ${delayMs} ms`, { delayMs, limitMs: limits.loopDelayMs })
+  }
+  const pendingMs = Math.round(vitals.pendingWriteMs)
+  if (pendingMs > limits.pendingWriteMs) {
+    add('stalled_disk', `a write is under way for ${pendingMs} ms`, { pendingMs, limitMs: limits.pendingWriteMs })
+  }
+  if (vitals.isDiverged) add('diverged', 'the state differs from that of the majority', { appliedIndex })
+  if (!status.mayVote) {
+    const { lastIndex } = status
+    add('damaged', 'the log lost what it had acknowledged: the node neither votes nor leads', { lastIndex })
+  }
+  if (restoring) add('restoring', 'the state is being replaced by a snapshot', { appliedIndex })
+  if (vitals.isEpochChanging) add('epoch_change', 'a change of the mode is under way', { epoch: status.epoch })
+  return reasons
+}

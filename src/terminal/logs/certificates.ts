@@ -1,0 +1,98 @@
+/**
+ * The certificates of a log, checked with what the cluster file says: who the members are and which
+ * protocol they run. An epoch's members are those of the configuration with which it began, in the log
+ * or, at the beginning, in the cluster file; its place in the log is behind the last entry of the epoch
+ * before, or, where that was compacted away, where its first certificate says.
+ */
+import { KnhkError } from '../../base/error.js'
+import { decodeCertificate } from '../../consensus/bft/certificate.js'
+import type { SignatureCheck } from '../../consensus/bft/checks.js'
+import { verifyHotStuffEntryCertificate } from '../../consensus/bft/hotstuff/index.js'
+import { EpochContext, type Origin, verifyPbftEntryCertificate } from '../../consensus/bft/pbft/index.js'
+import type { ClusterConfiguration } from '../../consensus/configuration.js'
+import { type Entry, GENESIS_CHAIN } from '../../consensus/entry.js'
+import type { Membership } from '../../consensus/membership.js'
+import { logIndex } from '../../consensus/types.js'
+import { sha256 } from '../../crypto/sha256.js'
+import { Verifier } from '../../crypto/verifier.js'
+import { configurationHash } from '../../node/compose.js'
+import { genesisOf } from '../../node/make-core.js'
+import type { CertificateVerifier } from '../../storage/log-certificates.js'
+
+/**
+ * Null where entries of this cluster need no certificate. The function takes the entries of one log in
+ * index order. Clusters with operations of their own have another configuration hash than this assumes.
+ */
+export function certificateVerifier(configuration: ClusterConfiguration): CertificateVerifier | null {
+  const { protocol } = configuration
+  if (protocol !== 'pbft' && protocol !== 'hotstuff') return null
+  const walk = new EntryCertificates(configuration, protocol)
+  return (entry, membership) => walk.problem(entry, membership)
+}
+
+class EntryCertificates {
+  readonly #configuration: ClusterConfiguration
+  readonly #protocol: 'pbft' | 'hotstuff'
+  readonly #clusterConfigHash: Uint8Array
+  readonly #verifier = new Verifier()
+  #context: EpochContext | null = null
+  #before: Entry | null = null
+
+  constructor(configuration: ClusterConfiguration, protocol: 'pbft' | 'hotstuff') {
+    this.#configuration = configuration
+    this.#protocol = protocol
+    this.#clusterConfigHash = configurationHash(sha256, configuration)
+  }
+
+  /** What is wrong; null when the entry is proven. */
+  problem(entry: Entry, membership: Membership | null): string | null {
+    const problem = this.#problem(entry, membership)
+    this.#before = entry
+    return problem
+  }
+
+  #problem(entry: Entry, membership: Membership | null): string | null {
+    if (entry.certificate === null) return 'the entry has no certificate'
+    try {
+      const context = this.#contextOf(entry, entry.certificate, membership)
+      const checks = this.#checks(context, entry, entry.certificate)
+      if (typeof checks === 'string') return checks
+      const holds = ({ publicKey, bytes, signature }: SignatureCheck): boolean =>
+        this.#verifier.verify(publicKey, bytes, signature)
+      return checks.every(holds) ? null : 'a signature does not hold'
+    } catch (error) {
+      if (error instanceof KnhkError) return error.message
+      throw error
+    }
+  }
+
+  /** The signatures that decide, or why there is no need to look at them. */
+  #checks(context: EpochContext, entry: Entry, certificate: Uint8Array): readonly SignatureCheck[] | string {
+    if (this.#protocol === 'pbft') {
+      const verdict = verifyPbftEntryCertificate(sha256, context, entry, certificate)
+      return verdict.problem ?? verdict.checks
+    }
+    const { sign, replicas } = context
+    return verifyHotStuffEntryCertificate({ sha256, context: sign, replicas, commitRule: 3 }, entry)
+  }
+
+  #contextOf(entry: Entry, certificate: Uint8Array, membership: Membership | null): EpochContext {
+    if (this.#context?.epoch === entry.epoch) return this.#context
+    const { clusterId } = this.#configuration
+    const ports = { sha256, clusterId, clusterConfigHash: this.#clusterConfigHash }
+    const origin = this.#originOf(entry, certificate)
+    const record = { index: origin.index, membership: membership ?? genesisOf(this.#configuration) }
+    this.#context = new EpochContext(ports, entry.epoch, origin, record)
+    return this.#context
+  }
+
+  #originOf(entry: Entry, certificate: Uint8Array): Origin {
+    const before = this.#before
+    if (entry.index === 1) return { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
+    if (before !== null && before.index === entry.index - 1) return before
+    // Only PBFT counts its slots from there. The signed sequence says where; all later ones must agree.
+    const sequence = this.#protocol === 'pbft' ? decodeCertificate(certificate).statement.sequence : 0
+    if (sequence >= entry.index) throw new KnhkError('ProtocolViolation', 'the certificate is for another slot')
+    return { index: logIndex(entry.index - 1 - sequence), chain: entry.previousChain, timestampMs: entry.timestampMs }
+  }
+}

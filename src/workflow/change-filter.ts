@@ -1,0 +1,21 @@
+/** Which of the committed operations a stream of changes is about: by type, case, or prefix of a key. */
+import type { CommittedOperation } from './committed-operations.js'
+
+export interface ChangeFilter {
+  /** Operation types, as in their JSON; null for all but the opening and closing of sessions. */
+  readonly type: string | null
+  /** Lower-case UUID. */
+  readonly caseId: string | null
+  readonly keyPrefix: string | null
+}
+
+const SESSION_TYPES: readonly (string | null)[] = ['OpenSession', 'CloseSession']
+
+export function matchesFilter({ type, operation }: CommittedOperation, filter: ChangeFilter): boolean {
+  if (filter.type === null ? SESSION_TYPES.includes(type) : type !== filter.type) return false
+  if (filter.caseId !== null && operation?.caseId !== filter.caseId) return false
+  if (filter.keyPrefix === null) return true
+  const data = operation?.data
+  const key = typeof data === 'object' && data !== null && 'key' in data ? data.key : null
+  return type === 'Custom' && typeof key === 'string' && key.startsWith(filter.keyPrefix)
+}

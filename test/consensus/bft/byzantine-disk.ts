@@ -1,0 +1,34 @@
+/**
+ * The disk of a replica in tests: the log of `Disk`, the newest safety record, and the slot or block
+ * records. A `base` record drops every older segment, as the real log does: what was not written again
+ * in the same write is gone.
+ */
+import type { PendingRecord, RestoredLog, StoreRecord } from '../../../src/consensus/core.js'
+import { Disk } from '../disk.js'
+
+export class ByzantineDisk extends Disk {
+  safety: Uint8Array | null = null
+  pending: PendingRecord[] = []
+  /** Digest of the applied state by index: the last known states, which a restart continues from. */
+  readonly states = new Map<number, Uint8Array>()
+
+  override write(records: readonly StoreRecord[]): void {
+    const fresh: PendingRecord[] = []
+    let safety: Uint8Array | null = null
+    for (const record of records) {
+      if (record.kind === 'slot' || record.kind === 'block') fresh.push(record)
+      else if (record.kind === 'safety') safety = record.safety
+      else if (record.kind === 'base') {
+        this.pending = []
+        this.safety = null
+        super.write([record])
+      } else super.write([record])
+    }
+    this.pending = [...this.pending, ...fresh].filter(({ index }) => index > this.lastIndex)
+    this.safety = safety ?? this.safety
+  }
+
+  override restored(tailMax: number, mayVote = true): RestoredLog {
+    return { ...super.restored(tailMax, mayVote), safety: this.safety, pending: [...this.pending] }
+  }
+}

@@ -1,0 +1,63 @@
+/** Changes of members: alone in their slot, the end of an epoch, and the same core goes on in the next. */
+import { describe, expect, it } from 'vitest'
+import { decodeInit } from '../../../src/consensus/bft/pbft/index.js'
+import { nodeId } from '../../../src/consensus/types.js'
+import type { ByzantineCluster } from './cluster.js'
+import { replica } from './keys.js'
+import { pbftCluster } from './pbft-harness.js'
+
+const N5 = nodeId('n5')
+
+function target(...ids: string[]) {
+  return ids.map((id) => {
+    const { wasVoter: _, ...member } = replica(nodeId(id))
+    return { ...member, role: 'voter' as const }
+  })
+}
+
+function work(cluster: ByzantineCluster, count: number): void {
+  const names = Array.from({ length: count }, () => cluster.submit())
+  const members = (): typeof cluster.honest => cluster.honest.filter((node) => node.up && node.core.status().mayVote)
+  expect(cluster.runFor(20_000, () => names.every((name) => cluster.executedBy(name, members())))).toBe(true)
+}
+
+describe('epochs', () => {
+  it('one member leaves, the others go on in the next epoch with INIT resting on the certified checkpoint', () => {
+    const cluster = pbftCluster({ count: 5 })
+    work(cluster, 10)
+    const leader = cluster.leader() as NonNullable<ReturnType<typeof cluster.leader>>
+    cluster.order(leader, target('n1', 'n2', 'n3', 'n4'))
+    const moved = (): boolean => ['n1', 'n2', 'n3', 'n4'].every((id) => cluster.node(id).core.status().epoch === 1)
+    expect(cluster.runFor(5000, moved)).toBe(true)
+    work(cluster, 10)
+    expect(cluster.node('n5').core.status().mayVote).toBe(false)
+    const init = cluster.watch.log.find((entry) => entry.epoch === 1)
+    expect(init?.kind).toBe('mode')
+    expect(decodeInit(init?.body ?? new Uint8Array()).basis.kind).toBe('checkpoint')
+  })
+
+  it('a member that slept through the change follows by entries and certificates', () => {
+    const cluster = pbftCluster({ count: 5 })
+    work(cluster, 5)
+    cluster.crash(cluster.node('n4'))
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4'))
+    // Four of five are a quorum; the one that leaves still helps to end the epoch.
+    const moved = (): boolean => ['n1', 'n2', 'n3'].every((id) => cluster.node(id).core.status().epoch === 1)
+    expect(cluster.runFor(5000, moved)).toBe(true)
+    work(cluster, 5)
+    cluster.restart(cluster.node('n4'))
+    expect(cluster.runFor(5000, () => cluster.node('n4').core.status().epoch === 1)).toBe(true)
+    cluster.crash(cluster.node('n3'))
+    work(cluster, 5)
+  })
+
+  it('refuses fewer than four members, a stale plan, and a joiner that lags', () => {
+    const cluster = pbftCluster({ spares: [N5] })
+    work(cluster, 3)
+    const leader = cluster.leader() as NonNullable<ReturnType<typeof cluster.leader>>
+    cluster.order(leader, target('n1', 'n2', 'n3'))
+    cluster.order(leader, target('n1', 'n2', 'n3', 'n4', 'n5'))
+    const refused = cluster.seen.flatMap(({ effect }) => (effect.type === 'orderRefused' ? [effect] : []))
+    expect(refused.map(({ code }) => code)).toEqual(['InvalidArgument'])
+  })
+})
