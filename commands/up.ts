@@ -2,11 +2,10 @@
 import { join } from 'node:path'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../src/terminal/base-command.js'
-import { countFlagWithDefault, outputFlags, timeoutFlag } from '../src/terminal/flags.js'
+import { countFlag, outputFlags, timeoutFlag } from '../src/terminal/flags.js'
 import * as schema from '../src/terminal/schema.js'
 
 const UP_TIMEOUT_MS = 60_000
-const DEFAULT_NODES = 3
 
 export default class Up extends BaseCommand {
   static override summary = 'Start a local cluster of real processes, and the REPL on it.'
@@ -47,9 +46,9 @@ without anybody who starts them again.`
       env: 'KNHK_DIR',
       helpValue: 'DIR',
     }),
-    nodes: countFlagWithDefault('Members of a new cluster.', 1, 31, DEFAULT_NODES),
+    nodes: countFlag('Members of a new cluster; 3, or 4 where one may lie.', 1, 31),
     protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({
-      summary: 'What decides in a new cluster; this version has raft.',
+      summary: 'What decides in a new cluster: raft bears nodes that fail, pbft and hotstuff nodes that lie.',
       default: 'raft',
     }),
     detach: Flags.boolean({ summary: 'Return once the cluster is healthy and leave the nodes running.' }),
@@ -63,7 +62,7 @@ without anybody who starts them again.`
     const progress = await this.progress('starting the cluster')
     const up = await bringUp({
       dir: flags.dir ?? null,
-      nodes: flags.nodes,
+      nodes: flags.nodes ?? null,
       protocol: flags.protocol,
       given: this.given,
       launcher: [process.execPath, join(this.config.root, 'bin', 'run.js')],

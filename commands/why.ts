@@ -25,10 +25,11 @@ the exit code is 0 whatever is found, and 5 where nobody can be reached.`
   async run(): Promise<void> {
     const { flags } = await this.parse(Why)
     const { client, target } = await this.connect(flags)
-    const [{ gatherEvidence }, { leaderFindings }, { progressFindings }] = await Promise.all([
+    const [{ gatherEvidence }, { leaderFindings }, { progressFindings }, { readinessFindings }] = await Promise.all([
       import('../src/terminal/why/evidence.js'),
       import('../src/terminal/why/leader-findings.js'),
       import('../src/terminal/why/progress-findings.js'),
+      import('../src/terminal/why/readiness-findings.js'),
     ])
     const evidence = await gatherEvidence(client, target.dir, { timeoutMs: flags.timeout, signal: this.signal })
     requireReachable(evidence.status)
@@ -39,9 +40,8 @@ the exit code is 0 whatever is found, and 5 where nobody can be reached.`
         details: { node: flags.node },
       })
     }
-    const findings = [...leaderFindings(evidence), ...progressFindings(evidence)].filter(
-      ({ node }) => flags.node === undefined || node === null || node === flags.node,
-    )
+    const found = [...leaderFindings(evidence), ...progressFindings(evidence), ...readinessFindings(evidence)]
+    const findings = found.filter(({ node }) => flags.node === undefined || node === null || node === flags.node)
     await this.print({
       value: { healthy: findings.length === 0, findings },
       items: findings,

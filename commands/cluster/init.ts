@@ -48,13 +48,18 @@ with --member-key; their data directory is made there, by \`knhk node start --in
     }),
     zone: Flags.string({ summary: 'Zone of a member.', helpValue: 'ID=ZONE', multiple: true, multipleNonGreedy: true }),
     protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({
-      summary: 'What decides; this version has raft.',
+      summary: 'What decides: raft bears nodes that fail, pbft and hotstuff nodes that lie.',
       default: 'raft',
     }),
     'election-timeout': Flags.string({
       summary: 'Shortest election time-out; the longest is twice that, the heartbeat a third.',
       helpValue: 'DURATION',
     }),
+    'request-timeout': Flags.string({
+      summary: 'pbft, hotstuff: how long a request may wait before the node that proposes is given up; 2s.',
+      helpValue: 'DURATION',
+    }),
+    'commit-rule': countFlag('hotstuff: certified blocks in a row that commit the first of them; 3.', 2, 3),
     'lease-drift': Flags.string({
       summary: 'Turns lease reads on: how far clocks may drift apart within one election time-out.',
       helpValue: 'DURATION',

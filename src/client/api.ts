@@ -50,7 +50,8 @@ export interface Position {
 /** The result of one operation: applied, or deterministically rejected; both stand in the log. */
 export type SettledOperation = Position & { readonly outcome: OperationResult }
 
-export type ReadLevel = 'linearizable' | 'lease' | 'local'
+/** `lease` in plain Raft only, `leader` (the word of the one that proposes) in all other protocols only. */
+export type ReadLevel = 'linearizable' | 'lease' | 'leader' | 'local'
 
 export interface QueryOptions extends CallOptions {
   readonly read?: ReadLevel

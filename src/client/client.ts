@@ -4,11 +4,8 @@
 import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
-import { NO_SESSION } from '../consensus/request.js'
 import type { Mode } from '../consensus/types.js'
-import { encodeOperation } from '../workflow/operation-codec.js'
 import type { Operation } from '../workflow/operations.js'
-import { decodeResults } from '../workflow/result-codec.js'
 import type {
   CallOptions,
   Client,
@@ -21,9 +18,9 @@ import type {
   Session,
   SettledOperation,
 } from './api.js'
-import type { Channel } from './channel.js'
 import { MemberFollower } from './member-follower.js'
-import { proposePayload } from './propose-payload.js'
+import { barePayload } from './propose-payload.js'
+import type { RequestChannel } from './request-channel.js'
 import { ClientSession, settle } from './session.js'
 import { assembleStatus, type MemberReport } from './status.js'
 
@@ -40,11 +37,11 @@ const STATUS_TIMEOUT_MS = 2000
 const STATUS_ROUNDS = 3
 
 export class ClusterClient implements Client {
-  readonly #channel: Channel
+  readonly #channel: RequestChannel
   readonly #options: ClientCoreOptions
   readonly #follower: MemberFollower
 
-  constructor(channel: Channel, options: ClientCoreOptions) {
+  constructor(channel: RequestChannel, options: ClientCoreOptions) {
     this.#channel = channel
     this.#options = options
     this.#follower = new MemberFollower(channel)
@@ -141,15 +138,12 @@ export class ClusterClient implements Client {
 
   /** An operation outside any session: only opening one is. */
   #submitBare(operation: Operation, options: CallOptions): Promise<SettledOperation> {
-    const payload = proposePayload(
-      { session: NO_SESSION, firstSequence: 0, ackedBelow: 0, clientKey: this.#options.clientKey },
-      [encodeOperation(operation)],
-    )
+    const payload = barePayload(operation, this.#channel.bareSequence(), this.#options.clientKey)
     return this.#call(options, (timeoutMs, resolve, reject) =>
-      this.#channel.propose(payload, timeoutMs, (frame, error) => {
-        const result = frame === null ? undefined : decodeResults(frame.results, frame.index, frame.firstPosition)[0]
-        if (frame === null || result === undefined) reject(error)
-        else resolve(settle(frame, result))
+      this.#channel.propose(payload, timeoutMs, (context, results, error) => {
+        const result = results?.[0]
+        if (context === null || result === undefined) reject(error)
+        else resolve(settle(context, result))
       }),
     )
   }

@@ -1,9 +1,11 @@
 /** The client library: `connectClient` and the types of `api.ts`. */
+import { importPrivateKey } from '../crypto/keys.js'
 import { dialNode } from '../transport/dial.js'
-import type { ClientOptions } from './api.js'
-import { Channel } from './channel.js'
+import type { ClientKey, ClientOptions } from './api.js'
+import { Channel, type LinkHandlers, type MakeLinks } from './channel.js'
 import { ClusterClient } from './client.js'
 import { Links } from './links.js'
+import { QuorumChannel } from './quorum-channel.js'
 import { traceBytes } from './trace-bytes.js'
 
 export type * from './api.js'
@@ -18,26 +20,33 @@ const DEFAULT_TIMEOUT_MS = 10_000
  */
 export async function connectClient(options: ClientOptions): Promise<ClusterClient> {
   const { configuration, key } = options
-  const channel = new Channel(
-    (handlers) =>
-      new Links({
-        configuration,
-        ...(options.endpoints === undefined ? {} : { endpoints: options.endpoints }),
-        ...handlers,
-        dial: (member, timeoutMs) =>
-          dialNode({
-            address: member.address,
-            alpn: 'knhk-client/1',
-            key,
-            expected: { publicKey: member.publicKey, clusterId: configuration.clusterId, nodeId: member.id },
-            timeoutMs,
-          }),
-      }),
-  )
-  return new ClusterClient(channel, {
+  const { clusterId } = configuration
+  const isByzantine = configuration.protocol !== 'raft'
+  const makeLinks = (handlers: LinkHandlers) =>
+    new Links({
+      configuration,
+      ...(options.endpoints === undefined ? {} : { endpoints: options.endpoints }),
+      byzantine: isByzantine,
+      ...handlers,
+      dial: (member, timeoutMs, signal) =>
+        dialNode({
+          address: member.address,
+          alpn: 'knhk-client/1',
+          key,
+          expected: { publicKey: member.publicKey, clusterId, nodeId: member.id },
+          timeoutMs,
+          signal,
+        }),
+    })
+  return new ClusterClient(isByzantine ? quorumChannel(makeLinks, clusterId, key) : new Channel(makeLinks), {
     clientKey: key.publicKey,
     protocol: configuration.protocol,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     trace: traceBytes(options.traceparent),
   })
+}
+
+function quorumChannel(makeLinks: MakeLinks, clusterId: Uint8Array, key: ClientKey): QuorumChannel {
+  const { privateKey } = importPrivateKey(key.privateKeyPem)
+  return new QuorumChannel(makeLinks, { clusterId, clientKey: key.publicKey, privateKey })
 }

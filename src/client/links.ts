@@ -7,16 +7,21 @@
 import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration, MemberConfiguration } from '../consensus/configuration.js'
+import { byzantineFaults } from '../consensus/quorum.js'
 import { CLIENT_FRAME, decodeLeaderNotice } from '../transport/client-protocol.js'
 import type { FrameLink } from '../transport/dial.js'
+import { type LeaderNotice, LeaderNotices } from './leader-notices.js'
 
-export type DialMember = (member: MemberConfiguration, timeoutMs: number) => Promise<FrameLink>
+/** The signal ends the attempt. */
+export type DialMember = (member: MemberConfiguration, timeoutMs: number, signal: AbortSignal) => Promise<FrameLink>
 
 export interface LinksOptions {
   readonly configuration: ClusterConfiguration
   /** Restricts which members are used; all when absent. */
   readonly endpoints?: readonly string[]
   readonly dial: DialMember
+  /** A member may lie: what f of them say counts for nothing. */
+  readonly byzantine?: boolean
   /** A frame other than a leader notice. */
   readonly onFrame: (member: string, type: number, payload: Uint8Array) => void
   /** No member admits this client: those that answer do not know its key. */
@@ -45,6 +50,10 @@ export class Links {
   readonly #listed: readonly MemberConfiguration[]
   #members: readonly MemberConfiguration[]
   #candidates: readonly Candidate[]
+  /** Members of the cluster, those that may not be used included. */
+  #size: number
+  readonly #notices: LeaderNotices
+  readonly #stop = new AbortController()
   readonly #up = new Map<string, FrameLink>()
   readonly #dialing = new Map<string, Promise<FrameLink>>()
   /** Members that let us in and closed without an answer, how often in a row, and until when they are left alone. */
@@ -68,12 +77,28 @@ export class Links {
     if (this.#listed.length === 0)
       throw new KnhkError('InvalidArgument', 'no member of the cluster file matches the endpoints')
     this.#members = this.#listed
+    this.#size = members.length
+    this.#notices = new LeaderNotices(() => this.needed)
     this.#candidates = this.#listed.map((member) => ({ member, addresses: [member.address] }))
   }
 
   /** The members as far as this client knows. */
   get members(): readonly MemberConfiguration[] {
     return this.#members
+  }
+
+  /** Members of the cluster, whether this client may use them or not. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many members have to say the same before it is believed: f + 1 where f may lie, else one. */
+  get needed(): number {
+    return this.#options.byzantine === true ? byzantineFaults(this.#size) + 1 : 1
+  }
+
+  isMember(id: string): boolean {
+    return this.#members.some((member) => member.id === id)
   }
 
   /** Whoever may know a leader: the members, then others that the cluster file lists. */
@@ -101,6 +126,8 @@ export class Links {
     const others = this.#listed.filter(({ id }) => !members.some((member) => member.id === id))
     this.#candidates = [...known, ...others.map((member) => ({ member, addresses: [member.address] }))]
     this.#members = members
+    this.#size = replicated.length
+    this.#notices.keepOnly((id) => this.isMember(id))
     for (const { member } of before) this.#forgetUnless(member)
     const named = this.#named
     if (this.#leader === null && named !== null && members.some(({ id }) => id === named)) this.#setLeader(named)
@@ -124,7 +151,7 @@ export class Links {
     const leading = this.#leader === null ? undefined : this.#up.get(this.#leader)
     if (this.#leader !== null && leading !== undefined) return { member: this.#leader, link: leading }
     const up = [...this.#up].map(([member, link]) => ({ member, link }))
-    return up.find(({ member }) => this.#members.some(({ id }) => id === member)) ?? up[0]
+    return up.find(({ member }) => this.isMember(member)) ?? up[0]
   }
 
   /** False while a member that closed without an answer is left alone. */
@@ -158,6 +185,7 @@ export class Links {
 
   close(): void {
     this.#closed = true
+    this.#stop.abort()
     for (const link of this.#up.values()) link.close()
     this.#up.clear()
   }
@@ -195,7 +223,7 @@ export class Links {
     let failure: KnhkError | null = null
     for (const address of addresses) {
       try {
-        return await this.#options.dial({ ...member, address }, DIAL_TIMEOUT_MS)
+        return await this.#options.dial({ ...member, address }, DIAL_TIMEOUT_MS, this.#stop.signal)
       } catch (error) {
         failure ??=
           error instanceof KnhkError
@@ -231,14 +259,27 @@ export class Links {
     this.#fruitless.set(id, { times, untilMs: performance.now() + pauseMs })
   }
 
+  /** Why nobody is linked, as far as dialling told: what says most. */
+  failure(): KnhkError {
+    const failures = [...this.failures.values()]
+    return (
+      failures.find((error) => error.code !== 'Unreachable') ??
+      failures[0] ??
+      new KnhkError('Unreachable', 'no member answered before the deadline')
+    )
+  }
+
   /** Told once every member has been asked; trying them again would only repeat the refusal. */
   #noteShutOut(): void {
     if (this.anyUp || this.failures.size < this.#candidates.length) return
-    const refusal = [...this.failures.values()].find((failure) => failure.code === 'UnknownKey')
+    const refusals = [...this.failures.values()].filter((failure) => failure.code === 'UnknownKey')
+    const refusal = refusals[this.needed - 1]
     if (refusal !== undefined) this.#options.onShutOut(refusal)
   }
 
-  #noticed(member: string, notice: { readonly term: number; readonly leader: string | null }): void {
+  #noticed(member: string, told: LeaderNotice): void {
+    const notice = this.#options.byzantine === true ? this.#notices.note(member, told) : told
+    if (notice === null) return
     if (notice.term < this.#leaderTerm || (notice.term === this.#leaderTerm && notice.leader === null)) return
     this.#leaderTerm = notice.term
     this.#named = notice.leader

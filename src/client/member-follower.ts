@@ -2,14 +2,16 @@
  * Keeps a client up to date about who the members are: asks every node it reaches for the replicated
  * configuration, again from time to time and when a leader is named that it does not know, and goes by
  * the newest answer. A committed configuration counts before one that is
- * not; what a node does not answer, or answers wrongly, changes nothing.
+ * not; what a node does not answer, or answers wrongly, changes nothing. Under a Byzantine protocol an
+ * answer counts when more members gave it than may lie.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { fromHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
 import { MEMBERS_MAX } from '../consensus/membership.js'
 import { nodeId } from '../consensus/types.js'
-import type { Channel } from './channel.js'
+import type { RequestChannel } from './request-channel.js'
 
 const ASK_TIMEOUT_MS = 2_000
 const REFRESH_MS = 1_000
@@ -22,20 +24,18 @@ interface Known {
 }
 
 export class MemberFollower {
-  readonly #channel: Channel
+  readonly #channel: RequestChannel
   readonly #refresh: NodeJS.Timeout
   readonly #asking = new Map<string, Promise<void>>()
+  /** What each member told last. */
+  readonly #newest = new Map<string, Known>()
   #known: Known | null = null
 
-  constructor(channel: Channel) {
+  constructor(channel: RequestChannel) {
     this.#channel = channel
-    channel.onUp = (member) => void this.ask(member)
-    channel.onStranger = (member) => void this.ask(member)
+    channel.listen({ up: (member) => void this.ask(member), stranger: (member) => void this.ask(member) })
     // Who only waits hears of no leader: in time its members could all be others.
-    this.#refresh = setInterval(() => {
-      const linked = channel.links.any()
-      if (linked !== undefined) void this.ask(linked.member)
-    }, REFRESH_MS)
+    this.#refresh = setInterval(() => this.#askAgain(), REFRESH_MS)
     this.#refresh.unref()
   }
 
@@ -52,7 +52,7 @@ export class MemberFollower {
     const answered = new Promise<void>((resolve) => {
       this.#channel.query(query, ASK_TIMEOUT_MS, (answer) => {
         this.#asking.delete(member)
-        if (answer !== null) this.#learn(parseMembers(answer.value))
+        if (answer !== null) this.#told(member, parseMembers(answer.value))
         resolve()
       })
     })
@@ -60,8 +60,25 @@ export class MemberFollower {
     return answered
   }
 
-  #learn(told: Known | null): void {
-    if (told === null || (this.#known !== null && !isNewer(told, this.#known))) return
+  /** One member, or as many as have to agree where one may lie. */
+  #askAgain(): void {
+    const { links } = this.#channel
+    const linked = links.any()
+    if (links.needed === 1 && linked !== undefined) void this.ask(linked.member)
+    if (links.needed > 1) for (const { id } of links.members) void this.ask(id)
+  }
+
+  #told(member: string, told: Known | null): void {
+    if (told === null) return
+    const { links } = this.#channel
+    this.#newest.set(member, told)
+    for (const id of [...this.#newest.keys()]) if (!links.isMember(id)) this.#newest.delete(id)
+    const equal = [...this.#newest.values()].filter((other) => isDeepStrictEqual(other, told))
+    if (links.needed === 1 || equal.length >= links.needed) this.#learn(told)
+  }
+
+  #learn(told: Known): void {
+    if (this.#known !== null && !isNewer(told, this.#known)) return
     this.#known = told
     this.#channel.links.setMembers(told.members, told.index > 0)
   }

@@ -4,14 +4,14 @@
  */
 import { KnhkError } from '../base/error.js'
 import type { SessionId } from '../consensus/request.js'
-import type { AppliedFrame } from '../transport/client-protocol.js'
+import type { AnswerContext } from '../transport/client-protocol.js'
 import { SESSION_WINDOW } from '../workflow/limits.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 import type { Operation } from '../workflow/operations.js'
-import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
+import type { PlacedResult } from '../workflow/result-codec.js'
 import type { CallOptions, Session, SettledOperation } from './api.js'
-import type { Channel } from './channel.js'
 import { proposePayload } from './propose-payload.js'
+import type { RequestCallback, RequestChannel } from './request-channel.js'
 import { SequenceWindow } from './sequence-window.js'
 import { traceBytes } from './trace-bytes.js'
 
@@ -29,19 +29,12 @@ export interface SessionOptions {
   readonly trace: Uint8Array
 }
 
-/** Told once: the frame and its results, or an error. */
-export type RawCallback = (
-  frame: AppliedFrame | null,
-  results: readonly PlacedResult[] | null,
-  error: KnhkError | null,
-) => void
-
 /** One request on its way, over all of its sendings. */
 interface Attempt {
   readonly operations: readonly Uint8Array[]
   readonly first: number
   readonly expiresAtMs: number
-  readonly callback: RawCallback
+  readonly callback: RequestCallback
   readonly trace: Uint8Array
   /** Of the sending under way. */
   number: number
@@ -52,14 +45,14 @@ interface Attempt {
 export class ClientSession implements Session {
   readonly id: SessionId
   readonly ordered: boolean
-  readonly #channel: Channel
+  readonly #channel: RequestChannel
   readonly #clientKey: Uint8Array
   readonly #timeoutMs: number
   readonly #trace: Uint8Array
   readonly #window = new SequenceWindow()
   readonly #lost = new LostRequests()
 
-  constructor(channel: Channel, options: SessionOptions) {
+  constructor(channel: RequestChannel, options: SessionOptions) {
     this.#channel = channel
     this.id = options.id
     this.ordered = options.ordered
@@ -73,10 +66,10 @@ export class ClientSession implements Session {
     options.signal?.throwIfAborted()
     const trace = options.traceparent === undefined ? this.#trace : traceBytes(options.traceparent)
     return new Promise((resolve, reject) => {
-      const answered: RawCallback = (frame, results, error) => {
+      const answered: RequestCallback = (context, results, error) => {
         options.signal?.removeEventListener('abort', cancel)
-        if (frame === null || results === null) reject(error)
-        else resolve(results.map((result) => settle(frame, result)))
+        if (context === null || results === null) reject(error)
+        else resolve(results.map((result) => settle(context, result)))
       }
       const cancel = this.submitEncoded(encoded, options.timeoutMs ?? this.#timeoutMs, answered, trace)
       options.signal?.addEventListener('abort', cancel, { once: true })
@@ -90,7 +83,7 @@ export class ClientSession implements Session {
   submitEncoded(
     operations: readonly Uint8Array[],
     timeoutMs: number,
-    callback: RawCallback,
+    callback: RequestCallback,
     trace = this.#trace,
   ): () => void {
     const { next, ackedBelow } = this.#window
@@ -121,12 +114,11 @@ export class ClientSession implements Session {
 
   #send(attempt: Attempt, payload: Uint8Array): void {
     const timeoutMs = attempt.expiresAtMs - performance.now()
-    attempt.number = this.#channel.propose(payload, timeoutMs, (frame, error) => {
-      if (frame === null) {
+    attempt.number = this.#channel.propose(payload, timeoutMs, (context, results, error) => {
+      if (results === null) {
         this.#unanswered(attempt, error)
         return
       }
-      const results = decodeResults(frame.results, frame.index, frame.firstPosition)
       if (isGap(results) && performance.now() + GAP_RETRY_MS < attempt.expiresAtMs) {
         this.#resendLost(attempt.expiresAtMs)
         // An earlier request of this session is being sent again; this one follows it.
@@ -137,7 +129,7 @@ export class ClientSession implements Session {
         return
       }
       this.#window.close(attempt.first)
-      attempt.callback(frame, results, null)
+      attempt.callback(context, results, null)
     })
   }
 
@@ -169,8 +161,8 @@ export class ClientSession implements Session {
   #resendLost(expiresAtMs: number): void {
     for (const { first, operations } of this.#lost.take()) {
       const timeoutMs = expiresAtMs - performance.now()
-      this.#channel.propose(this.#payload(operations, first), timeoutMs, (frame) => {
-        const isSettled = frame !== null && !isGap(decodeResults(frame.results, frame.index, frame.firstPosition))
+      this.#channel.propose(this.#payload(operations, first), timeoutMs, (_, results) => {
+        const isSettled = results !== null && !isGap(results)
         this.#lost.returned(first, isSettled)
         if (isSettled) this.#window.close(first)
       })
@@ -223,6 +215,6 @@ function bytesOf(operations: readonly Uint8Array[]): number {
 }
 
 /** One result with what the whole answer rests on. */
-export function settle(frame: AppliedFrame, result: PlacedResult): SettledOperation {
-  return { ...result, epoch: frame.epoch, mode: frame.mode, assurance: frame.assurance }
+export function settle({ epoch, mode, assurance }: AnswerContext, result: PlacedResult): SettledOperation {
+  return { ...result, epoch, mode, assurance }
 }

@@ -14,6 +14,7 @@ import {
   type ClusterSettings,
   DEFAULT_SETTINGS,
   type MemberConfiguration,
+  requestTimeouts,
 } from '../consensus/configuration.js'
 import { nodeId, type ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
@@ -249,13 +250,16 @@ function parseKey(field: YamlField, seen: Seen): Uint8Array {
 
 function parseSettings(record: YamlRecord | undefined): ClusterSettings {
   if (record === undefined) return DEFAULT_SETTINGS
-  const read = (name: Exclude<keyof ClusterSettings, 'leaseDriftMs'>): number =>
-    record.optional(name)?.integer(1, TIMEOUT_MS_MAX) ?? DEFAULT_SETTINGS[name]
+  const given = (name: keyof ClusterSettings): number | null =>
+    record.optional(name)?.integer(1, TIMEOUT_MS_MAX) ?? null
   const settings: ClusterSettings = {
-    electionTimeoutMinMs: read('electionTimeoutMinMs'),
-    electionTimeoutMaxMs: read('electionTimeoutMaxMs'),
-    heartbeatIntervalMs: read('heartbeatIntervalMs'),
-    leaseDriftMs: record.optional('leaseDriftMs')?.integer(1, TIMEOUT_MS_MAX) ?? DEFAULT_SETTINGS.leaseDriftMs,
+    electionTimeoutMinMs: given('electionTimeoutMinMs') ?? DEFAULT_SETTINGS.electionTimeoutMinMs,
+    electionTimeoutMaxMs: given('electionTimeoutMaxMs') ?? DEFAULT_SETTINGS.electionTimeoutMaxMs,
+    heartbeatIntervalMs: given('heartbeatIntervalMs') ?? DEFAULT_SETTINGS.heartbeatIntervalMs,
+    leaseDriftMs: given('leaseDriftMs'),
+    requestTimeoutMs: given('requestTimeoutMs'),
+    requestTimeoutMaxMs: given('requestTimeoutMaxMs'),
+    commitRule: (record.optional('commitRule')?.integer(2, 3) ?? null) as 2 | 3 | null,
   }
   if (settings.electionTimeoutMinMs >= settings.electionTimeoutMaxMs) {
     record.fail('need electionTimeoutMinMs below electionTimeoutMaxMs')
@@ -265,6 +269,10 @@ function parseSettings(record: YamlRecord | undefined): ClusterSettings {
   }
   if (settings.leaseDriftMs !== null && settings.leaseDriftMs >= settings.electionTimeoutMinMs) {
     record.fail('need leaseDriftMs below electionTimeoutMinMs: a lease lasts for what is left of it')
+  }
+  const { shortestMs, longestMs } = requestTimeouts(settings)
+  if (shortestMs > longestMs) {
+    record.fail(`need requestTimeoutMs (${shortestMs}) to be at most requestTimeoutMaxMs (${longestMs})`)
   }
   return settings
 }

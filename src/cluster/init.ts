@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
+import { REPLICAS_MIN } from '../consensus/bft/replicas.js'
 import {
   type ClientConfiguration,
   type ClusterConfiguration,
@@ -23,7 +24,7 @@ import { chooseFreePorts } from './free-ports.js'
 import { ADMIN_CLIENT, clusterPaths, nodePaths } from './layout.js'
 
 /** Protocols that this version can run. */
-export const AVAILABLE_PROTOCOLS: readonly ProtocolName[] = ['raft']
+export const AVAILABLE_PROTOCOLS: readonly ProtocolName[] = ['raft', 'pbft', 'hotstuff']
 export const DEFAULT_NODES = 3
 export const LOCAL_ZONE = 'local'
 
@@ -88,6 +89,7 @@ async function makePlan(dir: string, options: InitOptions): Promise<string> {
   const protocol = options.protocol ?? 'raft'
   assertAvailable(protocol)
   checkPlan(options)
+  checkMembers(protocol, options.members.length)
   const members = await makeMembers(dir, options.members)
   const admin = await keyAt(clusterPaths(dir).adminKey)
   const text = formatClusterFile({
@@ -109,6 +111,18 @@ export function assertAvailable(protocol: ProtocolName): void {
     hint: `Available: ${AVAILABLE_PROTOCOLS.join(', ')}.`,
     details: { protocol },
   })
+}
+
+/** Members of a new cluster of which nobody says how many. */
+export function defaultNodes(protocol: ProtocolName): number {
+  return protocol === 'raft' ? DEFAULT_NODES : REPLICAS_MIN
+}
+
+/** Throws `InvalidArgument` for fewer members than the protocol can bear one lying member with. */
+function checkMembers(protocol: ProtocolName, count: number): void {
+  if (protocol === 'raft' || count >= REPLICAS_MIN) return
+  const message = `${protocol} needs at least ${REPLICAS_MIN} nodes to bear one that lies, not ${count}`
+  throw new KnhkError('InvalidArgument', message, { details: { protocol, nodes: count, needed: REPLICAS_MIN } })
 }
 
 /** Every key of the configuration is a sound Ed25519 key: canonical, not of small order, torsion-free. */

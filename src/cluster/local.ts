@@ -11,7 +11,7 @@ import type { ProtocolName } from '../consensus/types.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
 import { fileError } from './files.js'
 import { healthProblem } from './health.js'
-import { initCluster, localMembers } from './init.js'
+import { defaultNodes, initCluster, localMembers } from './init.js'
 import { clusterPaths, nodePaths } from './layout.js'
 import { withLock } from './lock.js'
 import { type ProcessEnd, runningPid, type StartedProcess, spawnNode } from './processes.js'
@@ -23,8 +23,8 @@ const LOG_TAIL_BYTES = 2_000
 
 export interface UpOptions {
   readonly dir: string
-  /** For a new cluster; an existing one keeps its own. */
-  readonly nodes: number
+  /** For a new cluster; an existing one keeps its own. Null for as many as its protocol needs. */
+  readonly nodes: number | null
   readonly protocol: ProtocolName
   /** Command and first arguments that run knhk, normally [node, bin/run.js]. */
   readonly launcher: readonly string[]
@@ -65,7 +65,8 @@ export async function startLocalCluster(options: UpOptions): Promise<LocalCluste
   })
   const { timeoutMs, signal } = options
   return withLock(clusterPaths(dir).lock, { timeoutMs, ...(signal === undefined ? {} : { signal }) }, async () => {
-    const made = await initCluster({ dir, members: localMembers(options.nodes), protocol: options.protocol })
+    const members = localMembers(options.nodes ?? defaultNodes(options.protocol))
+    const made = await initCluster({ dir, members, protocol: options.protocol })
     const started = await startMissing(made.configuration, { ...options, dir })
     let status: ClusterStatus
     try {

@@ -17,6 +17,13 @@ export interface PeerReport {
   readonly snapshotIndex: number | null
 }
 
+/** A reason why a node is not ready, as `/readyz` tells it. */
+export interface NotReadyReport {
+  readonly reason: string
+  readonly message: string
+  readonly numbers: Readonly<Record<string, number>>
+}
+
 export interface SelfReport {
   readonly id: string
   readonly role: string
@@ -27,6 +34,8 @@ export interface SelfReport {
   readonly appliedIndex: number
   readonly mayVote: boolean
   readonly restoring: boolean
+  /** Empty for a node that is ready. */
+  readonly notReady: readonly NotReadyReport[]
   /** Empty but on a leader. */
   readonly peers: readonly PeerReport[]
 }
@@ -45,8 +54,14 @@ export async function selfReport(client: Client, node: string, timeoutMs: number
     appliedIndex: integer(fields, 'appliedIndex'),
     mayVote: fields.mayVote !== false,
     restoring: fields.restoring === true,
+    notReady: notReadyOf(fields),
     peers: Array.isArray(fields.peers) ? fields.peers.map(peerReport) : [],
   }
+}
+
+/** The reasons in the answer to `node.status`. */
+export function notReadyOf({ notReady }: Readonly<Record<string, unknown>>): readonly NotReadyReport[] {
+  return Array.isArray(notReady) ? (notReady as NotReadyReport[]) : []
 }
 
 /** What the leader says; null while nobody that is reachable leads. */

@@ -36,6 +36,15 @@ export interface ClusterSettings {
    * on; null without leases.
    */
   readonly leaseDriftMs: Millis | null
+  /**
+   * Byzantine protocols: how long a request that is known may wait before whoever proposes is given up; grows
+   * with each that fails. Null for the protocol's own.
+   */
+  readonly requestTimeoutMs: Millis | null
+  /** … up to this. */
+  readonly requestTimeoutMaxMs: Millis | null
+  /** HotStuff: certified blocks in a row that commit the first of them; null for its own rule. */
+  readonly commitRule: 2 | 3 | null
 }
 
 export interface ClusterConfiguration {
@@ -50,11 +59,28 @@ export interface ClusterConfiguration {
   readonly settings: ClusterSettings
 }
 
+const REQUEST_TIMEOUT_MS: Millis = 2_000
+export const REQUEST_TIMEOUT_MAX_MS: Millis = 10_000
+
+/** The time-outs of requests under a Byzantine protocol, as set or as they are by default. */
+export function requestTimeouts({ requestTimeoutMs, requestTimeoutMaxMs }: ClusterSettings): {
+  readonly shortestMs: Millis
+  readonly longestMs: Millis
+} {
+  return {
+    shortestMs: requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    longestMs: requestTimeoutMaxMs ?? REQUEST_TIMEOUT_MAX_MS,
+  }
+}
+
 export const DEFAULT_SETTINGS: ClusterSettings = {
   electionTimeoutMinMs: 150,
   electionTimeoutMaxMs: 300,
   heartbeatIntervalMs: 50,
   leaseDriftMs: null,
+  requestTimeoutMs: null,
+  requestTimeoutMaxMs: null,
+  commitRule: null,
 }
 
 /**
@@ -77,7 +103,10 @@ export function hashConfiguration(
   const { settings } = configuration
   out.u64(settings.electionTimeoutMinMs).u64(settings.electionTimeoutMaxMs).u64(settings.heartbeatIntervalMs)
   out.raw(handlersHash)
-  // At the end and only where there is one: clusters without leases keep the hash they were made with.
-  if (settings.leaseDriftMs !== null) out.text('leaseDriftMs').u64(settings.leaseDriftMs)
+  // At the end and only where they are set: clusters without them keep the hash they were made with.
+  for (const name of ['leaseDriftMs', 'requestTimeoutMs', 'requestTimeoutMaxMs', 'commitRule'] as const) {
+    const value = settings[name]
+    if (value !== null) out.text(name).u64(value)
+  }
   return sha256(out.finish())
 }

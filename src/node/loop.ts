@@ -237,6 +237,11 @@ export class NodeLoop {
         this.#wake()
         return added
       },
+      applied: (index, callback) => {
+        const added = this.#reads.addAfter(index, ports.clock.monotonicMs(), callback)
+        this.#wake()
+        return added
+      },
     })
   }
 

@@ -35,6 +35,8 @@ export interface QueryServiceOptions {
   readonly holdsLease: () => boolean
   /** Calls back when the read is confirmed, by a lease where that is asked for. False when too many reads wait. */
   readonly confirmed: (lease: boolean, callback: ReadCallback) => boolean
+  /** Calls back when this index is applied here, or will not be in time. False when too many reads wait. */
+  readonly applied: (index: LogIndex, callback: ReadCallback) => boolean
 }
 
 const INSPECT_LIMIT_MAX = 1000
@@ -75,18 +77,20 @@ export class QueryService {
   }
 
   #confirm(connection: ClientConnection, query: QueryFrame, lease: boolean, end: () => void): boolean {
-    return this.#options.confirmed(lease, (refusal) => {
+    const callback: ReadCallback = (refusal) => {
       if (refusal !== null) {
         refuseOne(connection, query.requestNumber, { ...refusal, outcomeUnknown: false })
         end()
       } else if (lease) void this.#serveLeased(connection, query, end)
       else void this.#serve(connection, query).finally(end)
-    })
+    }
+    if (query.read === 'after') return this.#options.applied(query.minIndex as LogIndex, callback)
+    return this.#options.confirmed(lease, callback)
   }
 
   /** The lease may have run out while the value was read: then the read starts over, confirmed by a quorum. */
   async #serveLeased(connection: ClientConnection, query: QueryFrame, end: () => void): Promise<void> {
-    const answer = await this.#answer(query)
+    const answer = await this.#answer(connection, query)
     if (this.#options.holdsLease()) {
       answer(connection)
       end()
@@ -97,16 +101,20 @@ export class QueryService {
   }
 
   async #serve(connection: ClientConnection, query: QueryFrame): Promise<void> {
-    const answer = await this.#answer(query)
+    const answer = await this.#answer(connection, query)
     answer(connection)
   }
 
   /** Never rejects: what goes wrong with one query is told to the one who asked. */
-  async #answer(query: QueryFrame): Promise<(connection: ClientConnection) => void> {
+  async #answer({ clientKey }: ClientConnection, query: QueryFrame): Promise<(connection: ClientConnection) => void> {
     // The index of the answer is that of the state it was read from, taken before anything is awaited.
     const index = this.#options.execution.appliedIndex
     const { requestNumber, read } = query
     try {
+      // The client may have been removed since it connected.
+      if (this.#options.execution.machine.roleOf(clientKey) === null) {
+        throw new KnhkError('UnknownKey', 'the cluster does not know this client key any more')
+      }
       const value = await this.#run(query)
       const staleMs = read === 'local' ? this.#options.staleMs() : null
       const answer = encodeQueryAnswer({ requestNumber, ...this.#options.context(), index, staleMs, value })

@@ -23,7 +23,12 @@ export class ReadQueue {
   readonly #limits: NodeLimits
   readonly #begin: (id: ReadId, lease: boolean) => void
   readonly #open = new Map<ReadId, Round>()
-  readonly #confirmed: { index: LogIndex; callbacks: readonly ReadCallback[] }[] = []
+  readonly #confirmed: {
+    readonly index: LogIndex
+    readonly callbacks: readonly ReadCallback[]
+    /** Given up then; infinite where the index is known to be committed. */
+    readonly untilMs: Millis
+  }[] = []
   #collecting: ReadCallback[] = []
   #collectingLease: ReadCallback[] = []
   #nextId: number
@@ -58,6 +63,14 @@ export class ReadQueue {
     return true
   }
 
+  /** For a read that a client placed itself: calls back once `index` is applied. False when too many reads wait. */
+  addAfter(index: LogIndex, nowMs: Millis, callback: ReadCallback): boolean {
+    if (this.#waiting >= this.#limits.queriesWaitingMax) return false
+    this.#waiting++
+    this.#confirmed.push({ index, callbacks: [callback], untilMs: nowMs + this.#limits.readTimeoutMs })
+    return true
+  }
+
   /** Once per turn: one round for everything that arrived, and one for what a lease is enough for. */
   beginRound(nowMs: Millis): void {
     const { length } = this.#collecting
@@ -72,7 +85,7 @@ export class ReadQueue {
     const round = this.#open.get(id)
     if (round === undefined) return
     this.#open.delete(id)
-    this.#confirmed.push({ index, callbacks: round.callbacks })
+    this.#confirmed.push({ index, callbacks: round.callbacks, untilMs: Number.POSITIVE_INFINITY })
   }
 
   refused(id: ReadId, code: RefusalCode, leader: NodeId | null): void {
@@ -96,6 +109,11 @@ export class ReadQueue {
 
   /** Asks again for rounds that got no answer, and gives up on old ones. */
   retry(nowMs: Millis): void {
+    const late = this.#confirmed.filter(({ untilMs }) => untilMs <= nowMs)
+    for (const read of late) {
+      this.#confirmed.splice(this.#confirmed.indexOf(read), 1)
+      this.#finish(read.callbacks, { code: 'DeadlineExceeded', leader: null })
+    }
     for (const [id, round] of [...this.#open]) {
       // The same sum as in `deadline`: a difference can round below it, and the loop would turn in vain.
       if (nowMs < round.askedMs + this.#limits.readRetryMs) continue
@@ -115,6 +133,9 @@ export class ReadQueue {
     for (const round of this.#open.values()) {
       const due = round.askedMs + this.#limits.readRetryMs
       if (earliest === undefined || due < earliest) earliest = due
+    }
+    for (const { untilMs } of this.#confirmed) {
+      if (untilMs < (earliest ?? Number.POSITIVE_INFINITY)) earliest = untilMs
     }
     return earliest
   }

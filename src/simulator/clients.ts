@@ -28,7 +28,8 @@ export class SimulatedConnection implements ClientConnection {
 
   /** From the node to the client. */
   send(type: number, payload: Uint8Array): void {
-    const copy = payload.slice()
+    const copy = this.#listener.answerOf(type, payload.slice())
+    if (copy === null) return
     this.#queue.after(0.1, () => {
       if (this.open) this.#onAnswer(type, copy)
     })
@@ -57,12 +58,19 @@ export class SimulatedListener implements ClientListener {
   onClose: ClientListener['onClose'] = () => {}
   /** Runs what reaches the node when it can take it; not at all once it is gone. */
   readonly guard: (callback: () => void) => void
+  /** What leaves in place of an answer; null for nothing. */
+  readonly answerOf: (type: number, payload: Uint8Array) => Uint8Array | null
   readonly #queue: EventQueue
   readonly #connections = new Set<SimulatedConnection>()
 
-  constructor(queue: EventQueue, guard: (callback: () => void) => void) {
+  constructor(
+    queue: EventQueue,
+    guard: (callback: () => void) => void,
+    answerOf: (type: number, payload: Uint8Array) => Uint8Array | null,
+  ) {
     this.#queue = queue
     this.guard = guard
+    this.answerOf = answerOf
   }
 
   connect(

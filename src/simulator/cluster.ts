@@ -10,7 +10,7 @@ import type { Logger } from '../node/ports.js'
 import { SEGMENT_BYTES_MAX } from '../storage/segment-header.js'
 import { EventQueue } from './event-queue.js'
 import { SimulatedNetwork } from './network.js'
-import { SimulatedNode } from './node.js'
+import { type NodeWatch, SimulatedNode } from './node.js'
 import { SeededRandom } from './random.js'
 import { Trace, type TraceEvent } from './trace.js'
 
@@ -31,6 +31,10 @@ export interface SimulatedClusterOptions {
   readonly logger?: Logger
   /** Bytes of a log segment; 64 MiB if absent. */
   readonly segmentBytesMax?: number
+  /** How long the check of a signature takes at most; 0 if absent. */
+  readonly verifyMaxMs?: number
+  /** How many members may be hurt at a time; a minority of the first members if absent. */
+  readonly bearable?: number
   /** Gets every event. */
   readonly onTrace?: (event: TraceEvent) => void
 }
@@ -45,8 +49,13 @@ export class SimulatedCluster {
   readonly network: SimulatedNetwork
   readonly nodes: readonly SimulatedNode[]
   readonly configuration: ClusterConfiguration
+  readonly sha256: Sha256
   /** Null where nobody looks. */
   readonly trace: Trace | null
+  /** Looks into nodes that are started from now on. */
+  watch: NodeWatch | null = null
+  /** How many members may be hurt at a time, whatever the configuration: none has fewer voters than the first. */
+  readonly bearable: number
 
   constructor(options: SimulatedClusterOptions) {
     this.trace = options.onTrace === undefined ? null : new Trace(this.queue, options.onTrace)
@@ -54,7 +63,10 @@ export class SimulatedCluster {
     this.network.trace = this.trace
     const settings = { ...DEFAULT_SETTINGS, ...options.settings }
     this.configuration = makeConfiguration(options, settings)
-    const world = { queue: this.queue, network: this.network, sha256: options.sha256, trace: this.trace }
+    this.sha256 = options.sha256
+    this.bearable = options.bearable ?? Math.floor((options.nodes - 1) / 2)
+    const { queue, network, trace } = this
+    const world = { queue, network, sha256: options.sha256, trace, watch: () => this.watch }
     this.nodes = this.configuration.members.map(
       ({ id }, at) =>
         new SimulatedNode(
@@ -67,6 +79,7 @@ export class SimulatedCluster {
             coreLimits: options.coreLimits ?? {},
             logger: options.logger ?? SILENT,
             segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
+            verifyMaxMs: options.verifyMaxMs ?? 0,
           },
           world,
         ),
@@ -96,24 +109,21 @@ export class SimulatedCluster {
     return this.queue.run(this.queue.nowMs + durationMs, done)
   }
 
-  /** How many members may be hurt at a time, whatever the configuration: none has fewer voters than the first. */
-  get bearable(): number {
-    return Math.floor((this.configuration.genesis.length - 1) / 2)
-  }
-
   node(id: NodeId): SimulatedNode {
     return this.nodes.find((node) => node.id === id) as SimulatedNode
   }
 
-  /** Who leads in the highest term; null when nobody does. */
+  /** Who leads in the highest term, view or round; null when nobody does. */
   leader(): SimulatedNode | null {
     let found: SimulatedNode | null = null
     let highest = -1
     for (const node of this.nodes) {
       const status = node.running?.core.status()
-      if (status?.role !== 'leader' || status.term <= highest) continue
+      if (status?.role !== 'leader') continue
+      const turn = status.view ?? status.round ?? status.term
+      if (turn <= highest) continue
       found = node
-      highest = status.term
+      highest = turn
     }
     return found
   }

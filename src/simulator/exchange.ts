@@ -14,7 +14,7 @@ import type { SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
 
 /** Refusals after which the same request can succeed, here or elsewhere. */
-const RETRYABLE: readonly ErrorCode[] = [
+export const RETRYABLE: readonly ErrorCode[] = [
   'NotLeader',
   'NoLeader',
   'LeadershipLost',
@@ -28,6 +28,21 @@ export type Exchanged =
   | { readonly kind: 'gaveUp'; readonly possible: boolean }
   | { readonly kind: 'refused'; readonly code: ErrorCode }
 
+/** One request after the other, each until it is answered or given up. */
+export interface RequestExchange {
+  /** Answers that a breaking connection took. */
+  readonly answersLost: number
+  /** Calls `done` once. `type` and what `encode` returns are one frame; `encode` may be called often. */
+  request(
+    type: number,
+    encode: (requestNumber: number) => Uint8Array,
+    patienceMs: Millis,
+    done: (outcome: Exchanged) => void,
+  ): void
+  /** Tries elsewhere, or again, at once. */
+  moveOn(): void
+}
+
 interface Open {
   readonly type: number
   readonly encode: (requestNumber: number) => Uint8Array
@@ -38,9 +53,11 @@ interface Open {
   readonly firstNumber: number
 }
 
-export class Exchange {
+export class Exchange implements RequestExchange {
   readonly #cluster: SimulatedCluster
   readonly #random: SeededRandom
+  /** Whom every request goes to while it is up; null: to whoever is said to lead, or to anybody. */
+  readonly #prefers: () => SimulatedNode | null
   #connection: SimulatedConnection | null = null
   #listener: SimulatedListener | null = null
   #hint: string | null = null
@@ -48,17 +65,14 @@ export class Exchange {
   #number = 0
   /** Names the attempt that a timer belongs to. */
   #attempt = 0
-  /** Whom every request goes to while it is up; null: to whoever is said to lead, or to anybody. */
-  prefers: () => SimulatedNode | null = () => null
-  /** Answers that a breaking connection took. */
   answersLost = 0
 
-  constructor(cluster: SimulatedCluster, random: SeededRandom) {
+  constructor(cluster: SimulatedCluster, random: SeededRandom, prefers: () => SimulatedNode | null) {
     this.#cluster = cluster
     this.#random = random
+    this.#prefers = prefers
   }
 
-  /** Calls `done` once. `type` and what `encode` returns are one frame; `encode` may be called often. */
   request(
     type: number,
     encode: (requestNumber: number) => Uint8Array,
@@ -72,7 +86,6 @@ export class Exchange {
     this.#try()
   }
 
-  /** Tries elsewhere at once. */
   moveOn(): void {
     if (this.#open !== null) this.#giveUpOnNode()
   }
@@ -120,7 +133,7 @@ export class Exchange {
   }
 
   #choose(): SimulatedNode | null {
-    const preferred = this.prefers()
+    const preferred = this.#prefers()
     if (preferred?.listener != null) return preferred
     const { nodes } = this.#cluster
     const hinted = this.#hint === null ? undefined : this.#cluster.node(nodeId(this.#hint))

@@ -4,14 +4,16 @@
  * side crashes, as a broken TCP connection does.
  */
 import { concatBytes } from '../base/bytes.js'
+import { hasCode } from '../base/error.js'
 import type { ProtocolMessage } from '../consensus/core.js'
 import type { Millis, NodeId } from '../consensus/types.js'
 import type { PeerLinks, SnapshotFrame, SnapshotLinks } from '../node/ports.js'
 import { decodeMessage, encodeMessage } from '../transport/message-codec.js'
+import { describeMessage } from './describe-message.js'
 import type { EventQueue } from './event-queue.js'
 import type { Failpoints } from './failpoints.js'
 import type { SeededRandom } from './random.js'
-import type { Trace, TraceFields } from './trace.js'
+import type { Trace } from './trace.js'
 
 /** Frames of snapshots that one node has on their way. */
 const FRAMES_MAX = 64
@@ -27,6 +29,13 @@ export interface NetworkOptions {
 }
 
 export const CALM_NETWORK: NetworkOptions = { latencyMinMs: 0.1, latencyMaxMs: 0.5, loss: 0, duplication: 0, delay: 0 }
+
+/** What a liar says in place of one message. */
+export interface Saying {
+  readonly message: ProtocolMessage
+  /** Held back for so long before it leaves. */
+  readonly delayMs: Millis
+}
 
 export class SimulatedNetwork {
   options: NetworkOptions
@@ -53,8 +62,12 @@ export class SimulatedNetwork {
   snapshotInstalls = 0
   /** Whether snapshots of this node are held back. */
   holdsSnapshots: (from: NodeId) => boolean = () => false
-  /** Sees every message before it leaves. */
+  /** Sees every message of an honest node before it leaves. */
   onSend: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
+  /** What a liar says instead of its own message; null for a node that says what it means. */
+  liesOf: (from: NodeId, to: NodeId, message: ProtocolMessage) => readonly Saying[] | null = () => null
+  /** What a liar gives in place of a piece of a snapshot; null for nothing. */
+  framesOf: (from: NodeId, to: NodeId, frame: SnapshotFrame) => SnapshotFrame | null = (_from, _to, frame) => frame
   trace: Trace | null = null
   #messages = 0
 
@@ -70,12 +83,26 @@ export class SimulatedNetwork {
       failpoints.pass('beforeSend')
       // The node may have ended at this very point.
       if (this.#ends.get(self) !== links) return
-      this.onSend(self, to, message)
-      this.#send(self, links, to, message)
+      const lies = this.liesOf(self, to, message)
+      if (lies === null) {
+        this.onSend(self, to, message)
+        this.#send(self, links, to, message, false)
+      } else for (const lie of lies) this.say(self, to, lie)
       failpoints.pass('afterSend')
     }, guard)
     this.#ends.set(self, links)
     return links
+  }
+
+  /** A liar speaks out of turn. Nothing leaves a node that is down. */
+  say(from: NodeId, to: NodeId, { message, delayMs }: Saying): void {
+    const links = this.#ends.get(from)
+    if (links === undefined) return
+    if (delayMs === 0) this.#send(from, links, to, message, true)
+    else
+      this.#queue.after(delayMs, () => {
+        if (this.#ends.get(from) === links) this.#send(from, links, to, message, true)
+      })
   }
 
   /** The links for snapshots of the same run: they share every fault with the others, and are bounded. */
@@ -124,7 +151,7 @@ export class SimulatedNetwork {
     }
   }
 
-  #send(from: NodeId, sender: SimulatedLinks, to: NodeId, message: ProtocolMessage): void {
+  #send(from: NodeId, sender: SimulatedLinks, to: NodeId, message: ProtocolMessage, isLie: boolean): void {
     const pair = `${from}>${to}`
     const id = ++this.#messages
     this.trace?.emit('send', from, { to, id, ...describeMessage(message) })
@@ -149,7 +176,7 @@ export class SimulatedNetwork {
           this.trace?.emit('drop', to, { from, id, why: 'disconnected' })
           return
         }
-        const decoded = decodeMessage(type, payload)
+        const decoded = isLie ? decodeLie(type, payload) : decodeMessage(type, payload)
         if (decoded === null) return
         this.delivered++
         this.trace?.emit('deliver', to, { from, id })
@@ -159,7 +186,9 @@ export class SimulatedNetwork {
   }
 
   /** One stream: nothing is lost in it but with the connection, and nothing overtakes. */
-  #sendFrame(from: NodeId, sender: SimulatedSnapshotLinks, to: NodeId, frame: SnapshotFrame): boolean {
+  #sendFrame(from: NodeId, sender: SimulatedSnapshotLinks, to: NodeId, own: SnapshotFrame): boolean {
+    const frame = this.framesOf(from, to, own)
+    if (frame === null) return true
     const pair = `${from}>${to}`
     if (
       (frame.type === 'snapshotChunk' && this.holdsSnapshots(from)) ||
@@ -226,21 +255,13 @@ export class SimulatedSnapshotLinks implements SnapshotLinks {
   }
 }
 
-/** What a message says, in short. */
-function describeMessage(message: ProtocolMessage): TraceFields {
-  const fields = { message: message.type, ...('term' in message ? { term: message.term } : {}) }
-  switch (message.type) {
-    case 'appendEntries':
-      return { ...fields, prev: message.prevIndex, entries: message.entries.length, commit: message.commitIndex }
-    case 'appendEntriesReply':
-      return { ...fields, success: message.success, match: message.matchIndex }
-    case 'preVoteReply':
-    case 'requestVoteReply':
-      return { ...fields, granted: message.granted }
-    case 'heartbeat':
-      return { ...fields, commit: message.commitIndex }
-    default:
-      return fields
+/** A receiver closes the link where what arrives is no message: nothing of it counts. */
+function decodeLie(type: number, payload: Uint8Array): ProtocolMessage | null {
+  try {
+    return decodeMessage(type, payload)
+  } catch (error) {
+    if (hasCode(error, 'ProtocolViolation')) return null
+    throw error
   }
 }
 

@@ -4,13 +4,13 @@
  */
 import { assert } from '../base/assert.js'
 import type { ClusterConfiguration, MemberConfiguration } from '../consensus/configuration.js'
-import type { RestoredLog } from '../consensus/core.js'
+import type { Core, Effect, Input, RestoredLog } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
 import type { NodeId } from '../consensus/types.js'
 import { type ComposedNode, composeNode } from '../node/compose.js'
 import type { NodeLimits } from '../node/limits.js'
 import type { CoreLimits } from '../node/make-core.js'
-import type { Logger, Scheduler, SnapshotStore } from '../node/ports.js'
+import type { Logger, Scheduler, SignatureVerifier, SnapshotStore } from '../node/ports.js'
 import { openEvidenceStore } from '../storage/evidence-store.js'
 import { type CrashLosses, MemoryFiles } from '../storage/memory-files.js'
 import { openStores } from '../storage/node-storage.js'
@@ -50,6 +50,16 @@ export interface SimulatedNodeOptions {
   readonly logger: Logger
   /** Small, so that the log changes segments within a run. */
   readonly segmentBytesMax: number
+  /** How long the check of a signature takes at most; 0 for no time. */
+  readonly verifyMaxMs: number
+}
+
+/** Who looks at what goes on inside nodes; whatever is thrown is kept for who looks next. */
+export interface NodeWatch {
+  /** Something was signed with this node's key. */
+  signed(node: NodeId, bytes: Uint8Array, signature: Uint8Array): void
+  /** Its core has taken a step. */
+  stepped(node: SimulatedNode, core: Core, input: Input, effects: readonly Effect[]): void
 }
 
 export interface SimulatedWorld {
@@ -58,6 +68,8 @@ export interface SimulatedWorld {
   readonly sha256: Sha256
   /** Null where nobody looks. */
   readonly trace: Trace | null
+  /** Null where nobody looks. */
+  readonly watch: () => NodeWatch | null
 }
 
 export class SimulatedNode {
@@ -93,6 +105,8 @@ export class SimulatedNode {
   rotsPut: ((key: string) => boolean) | null = null
   /** Appends at the end of its log that can go as if they had never been. */
   readonly tail = new LogTail()
+  /** What leaves in place of an answer to a client; null for nothing. */
+  answerOf: (type: number, payload: Uint8Array) => Uint8Array | null = (_type, payload) => payload
   /** Everything on its disk is gone: it must not come back. */
   isWiped = false
   /** A promise that was broken inside the node, for who looks next; null while there is none. */
@@ -174,7 +188,7 @@ export class SimulatedNode {
     this.fatal = null
     const guard = this.#guard(run)
     const { publicKey } = configuration.members.find((member) => member.id === id) as MemberConfiguration
-    const sign = simulatedSigner(sha256, publicKey)
+    const sign = this.#watchedSigner(simulatedSigner(sha256, publicKey))
     const scheduler: Scheduler = {
       nextTurn: (callback) => void queue.after(0, () => guard(callback)),
       after: (delayMs, callback) => queue.after(this.#trueMs(delayMs), () => guard(callback)),
@@ -203,7 +217,7 @@ export class SimulatedNode {
     if (run !== this.#run) return
     this.#snapshots = snapshots
     this.#check(() => this.#checkRestored(log.restored))
-    const listener = new SimulatedListener(queue, guard)
+    const listener = new SimulatedListener(queue, guard, (type, payload) => this.answerOf(type, payload))
     const clock = {
       monotonicMs: () => queue.nowMs * clockSpeed,
       wallMs: () => START_OF_TIME_MS + queue.nowMs * clockSpeed + this.clockOffsetMs,
@@ -220,12 +234,13 @@ export class SimulatedNode {
       snapshotLinks: network.attachSnapshots(id, guard),
       logger,
       sha256,
-      verifier: configuration.protocol === 'raft' ? null : simulatedVerifier(sha256),
+      verifier: configuration.protocol === 'raft' ? null : this.#slowVerifier(simulatedVerifier(sha256), guard),
       evidence,
     }
     const options = { configuration, self: id, version: 'simulated', limits, coreLimits, sign, onFatal: fail }
     const node = await composeNode(options, ports)
     if (run !== this.#run) return
+    this.#watchCore(node.core)
     this.#node = node
     this.#listener = listener
     node.loop.start()
@@ -320,6 +335,39 @@ export class SimulatedNode {
     }
     if (restored.mayVote) throw new InvariantViolation('damageIsNoticed', `${this.id} takes its damaged disk for sound`)
     this.knowsDamage = true
+  }
+
+  #watchedSigner(sign: (bytes: Uint8Array) => Uint8Array): (bytes: Uint8Array) => Uint8Array {
+    const watch = this.#world.watch()
+    if (watch === null) return sign
+    return (bytes) => {
+      const signature = sign(bytes)
+      this.#check(() => watch.signed(this.id, bytes, signature))
+      return signature
+    }
+  }
+
+  #watchCore(core: Core): void {
+    const watch = this.#world.watch()
+    if (watch === null) return
+    const step = core.step.bind(core)
+    core.step = (input, now) => {
+      const effects = step(input, now)
+      this.#check(() => watch.stepped(this, core, input, effects))
+      return effects
+    }
+  }
+
+  /** Checks come back in another order than they were asked for, as from a pool of threads. */
+  #slowVerifier(verifier: SignatureVerifier, guard: (callback: () => void) => void): SignatureVerifier {
+    const { verifyMaxMs } = this.#options
+    if (verifyMaxMs === 0) return verifier
+    return {
+      verify: (check, done) =>
+        verifier.verify(check, (valid) => {
+          this.#world.queue.after(this.#random.next() * verifyMaxMs, () => guard(() => done(valid)))
+        }),
+    }
   }
 
   #check(check: () => void): void {

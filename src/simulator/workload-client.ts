@@ -4,7 +4,8 @@
  * session and a sequence number and are sent again until answered; after a while the client gives up
  * and the outcome is unknown.
  */
-import { NO_SESSION, requestLength, type SessionId, writeRequest } from '../consensus/request.js'
+import { requestSignBytes, signedRequest } from '../consensus/bft/client-request.js'
+import { encodeRequest, NO_SESSION, type RequestFields, type SessionId } from '../consensus/request.js'
 import {
   CLIENT_FRAME,
   decodeApplied,
@@ -13,16 +14,19 @@ import {
   PROPOSE_HEADER_BYTES,
   writeProposeHeader,
 } from '../transport/client-protocol.js'
+import { kvValue } from '../workflow/kv.js'
 import { kvOperation } from '../workflow/kv-codec.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 import type { KvOperation, Operation } from '../workflow/operations.js'
 import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
 import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
 import { UNREAD_KEYS } from './damage.js'
-import { Exchange, type Exchanged } from './exchange.js'
+import { Exchange, type Exchanged, type RequestExchange } from './exchange.js'
 import type { Call, HistoryRecorder, OpenCall } from './history-recorder.js'
 import type { SimulatedNode } from './node.js'
+import { QuorumExchange } from './quorum-exchange.js'
 import type { SeededRandom } from './random.js'
+import { simulatedSigner } from './signatures.js'
 import type { Trace } from './trace.js'
 
 const QUIET_LOOK_MS = 5
@@ -49,12 +53,17 @@ export interface WorkloadOptions {
   readonly trace: Trace | null
   /** A write was acknowledged at this log index. */
   readonly onAcknowledged: (index: number) => void
+  /** A request was signed and may be ordered from now on. */
+  readonly onSigned?: (request: Uint8Array) => void
   /** The cluster answered what it must never answer. */
   readonly onNonsense: (detail: string) => void
 }
 
+/** A client of a Byzantine cluster waits for changes of view. */
+const PATIENCE = { raft: { minMs: 800, spanMs: 3000 }, byzantine: { minMs: 4000, spanMs: 8000 } } as const
+
 export class WorkloadClient {
-  readonly exchange: Exchange
+  readonly exchange: RequestExchange
   /** Operations that were answered. */
   completed = 0
   readonly #options: WorkloadOptions
@@ -67,8 +76,13 @@ export class WorkloadClient {
 
   constructor(options: WorkloadOptions) {
     this.#options = options
-    this.exchange = new Exchange(options.cluster, options.random)
-    this.exchange.prefers = options.prefers
+    const { cluster, random, prefers } = options
+    this.exchange = this.#isByzantine ? new QuorumExchange(cluster, random) : new Exchange(cluster, random, prefers)
+  }
+
+  /** Members may lie: requests are signed, and reads are ordered like writes. */
+  get #isByzantine(): boolean {
+    return this.#options.cluster.configuration.protocol !== 'raft'
   }
 
   get isIdle(): boolean {
@@ -106,14 +120,15 @@ export class WorkloadClient {
       this.#busy = false
       then()
     }
-    if (call.op !== 'get' && this.#session === null) {
+    if ((call.op !== 'get' || this.#isByzantine) && this.#session === null) {
       this.#openSession(() => this.#run(call, then), done)
       return
     }
     const open = this.#options.recorder.call(this.#options.name, call)
     this.#options.trace?.emit('call', this.#options.name, { ...call })
-    if (call.op === 'get') this.#get(open, done)
-    else this.#write(open, done)
+    if (call.op !== 'get') this.#write(open, done)
+    else if (this.#isByzantine) this.#orderedGet(open, done)
+    else this.#get(open, done)
   }
 
   #invent(): Call {
@@ -153,6 +168,25 @@ export class WorkloadClient {
         if (matched) this.#known.set(open.key, open.op === 'delete' ? null : open.value)
         else this.#known.delete(open.key)
         this.#completed(open, open.op === 'cas' ? matched : null)
+      }
+      done()
+    })
+  }
+
+  /** No member is believed alone: the read takes its place in the log. */
+  #orderedGet(open: OpenCall, done: () => void): void {
+    const sequence = this.#sequence++
+    const answered = this.#options.onRead()
+    const operation = kvOperation({ operation: 'kv.get', key: Buffer.from(open.key) })
+    this.#propose(this.#session as SessionId, sequence, operation, (outcome) => {
+      const result = this.#resultOf(outcome)
+      if (result === null || !result.outcome.ok) this.#unanswered(open, outcome)
+      else {
+        const { payload } = result.outcome
+        const text = payload.length === 0 ? null : Buffer.from(kvValue(payload)).toString()
+        answered(result.index)
+        this.#known.set(open.key, text)
+        this.#completed(open, text)
       }
       done()
     })
@@ -207,19 +241,29 @@ export class WorkloadClient {
 
   #propose(session: SessionId, sequence: number, operation: Operation, done: (outcome: Exchanged) => void): void {
     const header = { session, firstSequence: sequence, ackedBelow: sequence, clientKey: SIMULATED_CLIENT_KEY }
-    const operations = [encodeOperation(operation)]
-    const request = new Uint8Array(PROPOSE_HEADER_BYTES + requestLength(operations))
-    writeRequest(request, PROPOSE_HEADER_BYTES, header, operations)
+    const request = this.#encode(header, encodeOperation(operation))
     const encode = (requestNumber: number) => {
-      const payload = request.slice()
+      const payload = new Uint8Array(PROPOSE_HEADER_BYTES + request.length)
+      payload.set(request, PROPOSE_HEADER_BYTES)
       writeProposeHeader(payload, requestNumber)
       return payload
     }
     this.exchange.request(CLIENT_FRAME.propose, encode, this.#patienceMs(), done)
   }
 
+  #encode(header: RequestFields, operation: Uint8Array): Uint8Array {
+    const unsigned = encodeRequest(header, [operation])
+    if (!this.#isByzantine) return unsigned
+    const { sha256, configuration } = this.#options.cluster
+    const sign = simulatedSigner(sha256, header.clientKey)
+    const request = signedRequest(unsigned, sign(requestSignBytes(sha256, configuration.clusterId, unsigned)))
+    this.#options.onSigned?.(request)
+    return request
+  }
+
   #patienceMs(): number {
-    return 800 + this.#options.random.next() * 3000
+    const { minMs, spanMs } = this.#isByzantine ? PATIENCE.byzantine : PATIENCE.raft
+    return minMs + this.#options.random.next() * spanMs
   }
 }
 

@@ -5,13 +5,13 @@ import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
 import {
-  DEFAULT_NODES,
+  defaultNodes,
   type InitializedCluster,
   type InitOptions,
   localMembers,
   type MemberPlan,
 } from '../cluster/init.js'
-import { type ClusterSettings, DEFAULT_SETTINGS } from '../consensus/configuration.js'
+import { type ClusterSettings, DEFAULT_SETTINGS, REQUEST_TIMEOUT_MAX_MS } from '../consensus/configuration.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { loadPublicKey } from '../crypto/key-files.js'
@@ -30,6 +30,8 @@ export interface InitFlags {
   readonly protocol: ProtocolName
   readonly 'election-timeout'?: string | undefined
   readonly 'lease-drift'?: string | undefined
+  readonly 'request-timeout'?: string | undefined
+  readonly 'commit-rule'?: number | undefined
 }
 
 /** Throws `Usage` or `InvalidArgument` that names the flag. */
@@ -37,10 +39,12 @@ export async function initOptions(flags: InitFlags): Promise<InitOptions> {
   if (flags.dir === undefined)
     throw new KnhkError('Usage', 'missing: --dir', { hint: 'Say where to make the cluster: --dir DIR.' })
   const members =
-    flags.member === undefined ? localMembers(flags.nodes ?? DEFAULT_NODES) : flags.member.map(parseMember)
+    flags.member === undefined
+      ? localMembers(flags.nodes ?? defaultNodes(flags.protocol))
+      : flags.member.map(parseMember)
   const keys = pairs(flags['member-key'] ?? [], '--member-key', members)
   const zones = pairs(flags.zone ?? [], '--zone', members)
-  const settings = settingsOf(flags['election-timeout'], flags['lease-drift'])
+  const settings = settingsOf(flags)
   return {
     dir: flags.dir,
     protocol: flags.protocol,
@@ -51,7 +55,7 @@ export async function initOptions(flags: InitFlags): Promise<InitOptions> {
         publicKey: await readKey(keys.get(member.id)),
       })),
     ),
-    ...(settings === null ? {} : { settings }),
+    settings,
   }
 }
 
@@ -117,18 +121,34 @@ export async function readKey(text: string | undefined): Promise<Uint8Array | nu
   return isFile ? loadPublicKey(resolve(text)) : parsePublicKey(text)
 }
 
-/** Null where all is left at its default. */
-function settingsOf(timeout: string | undefined, drift: string | undefined): ClusterSettings | null {
-  if (timeout === undefined && drift === undefined) return null
-  const timing = timeout === undefined ? DEFAULT_SETTINGS : timingOf(parseDuration(timeout))
+function settingsOf(flags: InitFlags): ClusterSettings {
+  const { 'election-timeout': timeout, 'lease-drift': drift, 'request-timeout': request, protocol } = flags
+  const timing = timeout === undefined ? {} : timingOf(parseDuration(timeout))
   const leaseDriftMs = drift === undefined ? null : parseDuration(drift)
-  if (leaseDriftMs !== null && leaseDriftMs >= timing.electionTimeoutMinMs) {
+  if (protocol === 'raft' && (request ?? flags['commit-rule']) !== undefined) {
+    throw new KnhkError('InvalidArgument', '--request-timeout and --commit-rule are for pbft and hotstuff')
+  }
+  if (protocol !== 'hotstuff' && flags['commit-rule'] !== undefined) {
+    throw new KnhkError('InvalidArgument', '--commit-rule is for hotstuff')
+  }
+  const requestTimeoutMs = request === undefined ? null : parseDuration(request)
+  // The longest is as long as ever, or the shortest where that is longer.
+  const isLong = requestTimeoutMs !== null && requestTimeoutMs > REQUEST_TIMEOUT_MAX_MS
+  const settings = {
+    ...DEFAULT_SETTINGS,
+    ...timing,
+    leaseDriftMs,
+    requestTimeoutMs,
+    requestTimeoutMaxMs: isLong ? requestTimeoutMs : null,
+    commitRule: (flags['commit-rule'] ?? null) as ClusterSettings['commitRule'],
+  }
+  if (leaseDriftMs !== null && leaseDriftMs >= settings.electionTimeoutMinMs) {
     throw new KnhkError('InvalidArgument', '--lease-drift must be below the election time-out: a lease is what is left')
   }
-  return { ...timing, leaseDriftMs }
+  return settings
 }
 
-function timingOf(electionTimeoutMinMs: number): Omit<ClusterSettings, 'leaseDriftMs'> {
+function timingOf(electionTimeoutMinMs: number): Partial<ClusterSettings> {
   return {
     electionTimeoutMinMs,
     electionTimeoutMaxMs: 2 * electionTimeoutMinMs,

@@ -19,7 +19,8 @@ const KEEP_ALIVE_MS = 60_000
 export interface BringUpOptions {
   /** Null for the default directory. */
   readonly dir: string | null
-  readonly nodes: number
+  /** Null for as many as the protocol needs. */
+  readonly nodes: number | null
   readonly protocol: ProtocolName
   /** Flags that were really given: an existing cluster may differ from them. */
   readonly given: ReadonlySet<string>

@@ -25,7 +25,7 @@ export const CLIENT_FRAME = {
 export const TRACE_BYTES_MAX = 64
 const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
 const ASSURANCES: readonly Assurance[] = ['quorum', 'fast', 'certified']
-const READ_LEVELS = ['linearizable', 'lease', 'local'] as const
+const READ_LEVELS = ['linearizable', 'lease', 'local', 'after'] as const
 export type WireReadLevel = (typeof READ_LEVELS)[number]
 
 /** Header of a propose frame: its trace and the request's bytes follow it. */
@@ -162,26 +162,36 @@ export function decodeRefused(payload: Uint8Array): RefusedFrame {
 
 export interface QueryFrame {
   readonly requestNumber: number
+  /** `after`: from the node's own state, once it has applied `minIndex`. */
   readonly read: WireReadLevel
+  /** 0 for the other levels. */
+  readonly minIndex: number
   readonly name: string
   readonly args: Readonly<Record<string, unknown>>
 }
 
-export function encodeQuery(frame: QueryFrame): Uint8Array {
-  return new ByteWriter(128)
-    .u32(frame.requestNumber)
-    .u8(READ_LEVELS.indexOf(frame.read))
-    .text(frame.name)
-    .raw(packValue(frame.args))
-    .finish()
+const MIN_INDEX_AT = 5
+
+/** u32 request number, u8 read level, for `after` u64 index; text name, msgpack arguments. */
+export function encodeQuery(query: Omit<QueryFrame, 'minIndex'> & Partial<QueryFrame>): Uint8Array {
+  const { requestNumber, read, minIndex = 0, name, args } = query
+  const out = new ByteWriter(128).u32(requestNumber).u8(READ_LEVELS.indexOf(read))
+  if (read === 'after') out.u64(minIndex)
+  return out.text(name).raw(packValue(args)).finish()
+}
+
+/** Sets the index of an encoded query of the level `after`: it is known only when the fence has its place. */
+export function writeMinIndex(payload: Uint8Array, minIndex: number): void {
+  writeU64(payload, MIN_INDEX_AT, minIndex)
 }
 
 export function decodeQuery(payload: Uint8Array): QueryFrame {
   const reader = new ByteReader(payload)
   const requestNumber = reader.u32()
   const read = pick(READ_LEVELS, reader.u8())
+  const minIndex = read === 'after' ? reader.u64() : 0
   const name = reader.text()
-  return { requestNumber, read, name, args: unpackRecord(reader.raw(reader.remaining), 'query arguments') }
+  return { requestNumber, read, minIndex, name, args: unpackRecord(reader.raw(reader.remaining), 'query arguments') }
 }
 
 export interface QueryAnswerFrame extends AnswerContext {

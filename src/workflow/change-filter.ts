@@ -2,17 +2,17 @@
 import type { CommittedOperation } from './committed-operations.js'
 
 export interface ChangeFilter {
-  /** Operation types, as in their JSON; null for all but the opening and closing of sessions. */
+  /** Operation types, as in their JSON; null for all but the opening and closing of sessions and the fences of reads. */
   readonly type: string | null
   /** Lower-case UUID. */
   readonly caseId: string | null
   readonly keyPrefix: string | null
 }
 
-const SESSION_TYPES: readonly (string | null)[] = ['OpenSession', 'CloseSession']
+const SILENT_TYPES: readonly (string | null)[] = ['OpenSession', 'CloseSession', 'Fence']
 
 export function matchesFilter({ type, operation }: CommittedOperation, filter: ChangeFilter): boolean {
-  if (filter.type === null ? SESSION_TYPES.includes(type) : type !== filter.type) return false
+  if (filter.type === null ? SILENT_TYPES.includes(type) : type !== filter.type) return false
   if (filter.caseId !== null && operation?.caseId !== filter.caseId) return false
   if (filter.keyPrefix === null) return true
   const data = operation?.data

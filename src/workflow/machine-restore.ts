@@ -3,6 +3,7 @@ import { hasCode, KnhkError } from '../base/error.js'
 import type { CaseCounts } from './cases.js'
 import { decodeMachineRecord } from './machine-record.js'
 import type { Governance } from './policies/governance.js'
+import type { ResultLog } from './result-log.js'
 import type { ClientTable } from './roles.js'
 import type { SessionTable } from './sessions.js'
 import {
@@ -11,6 +12,7 @@ import {
   EVIDENCE_SPACE,
   MACHINE_SPACE,
   QUOTA_SPACE,
+  RESULT_SPACE,
   SESSION_SPACE,
   USED_APPROVAL_SPACE,
 } from './state-keys.js'
@@ -19,6 +21,7 @@ export interface MachineTables {
   readonly clients: ClientTable
   readonly sessions: SessionTable
   readonly cases: CaseCounts
+  readonly results: Pick<ResultLog, 'restore'>
   readonly governance: Pick<Governance, 'quotas' | 'usedApprovals'>
 }
 
@@ -42,14 +45,15 @@ function fill(tables: MachineTables, system: Iterable<{ readonly key: string; re
     if (key === MACHINE_SPACE) {
       const record = decodeMachineRecord(value, tables.cases.finished)
       nowMs = record.nowMs
+      tables.results.restore(record.resultChain)
       tables.cases.restore(record.caseCounts)
     } else if (key[0] === CLIENT_SPACE) tables.clients.load(key, value)
     else if (key[0] === SESSION_SPACE) sessionPairs.push({ key, value })
     else if (key[0] === USED_APPROVAL_SPACE) tables.governance.usedApprovals.load(key)
     else if (key === QUOTA_SPACE) tables.governance.quotas.loadQuotas(value)
     else if (key[0] === CLIENT_USAGE_SPACE) tables.governance.quotas.loadUsage(key, value)
-    // Evidence is read where it is asked for.
-    else if (key[0] !== EVIDENCE_SPACE)
+    // Evidence and results are read where they are asked for.
+    else if (key[0] !== EVIDENCE_SPACE && key[0] !== RESULT_SPACE)
       throw new KnhkError('Corrupt', 'the state has a system space that this version does not know')
   }
   if (nowMs === null) throw new KnhkError('Corrupt', 'the state was stored without a checkpoint of the machine')

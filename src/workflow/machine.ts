@@ -3,36 +3,30 @@
  * session and sequence number. Deterministic: equal entries give equal states, results and digests on
  * every node. An entry can be applied in slices, so that a turn of the node loop stays short.
  *
- * Policies and overlays join as operation types beside cases, each in a module of its own; receipts
- * read the results that `onRequest` hands out.
+ * What an operation does is in `operation-runner.ts` and the modules behind it; receipts read the results
+ * that `onRequest` hands out.
  */
 import { assert } from '../base/assert.js'
-import { readU32 } from '../base/bytes.js'
 import { hasCode } from '../base/error.js'
 import type { ClientRole, ClusterConfiguration } from '../consensus/configuration.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
-import { applyCreateCase, applyUpdateCaseState, CaseCounts } from './cases.js'
+import { CaseCounts } from './cases.js'
 import { recordEvidence } from './evidence-table.js'
-import { type ApplyContext, type Handler, HandlerSet } from './handlers.js'
-import { SEQUENCE_END, SESSION_WINDOW, SMALL_RESULT_BYTES } from './limits.js'
+import type { ApplyContext, Handler } from './handlers.js'
+import { SEQUENCE_END, SESSION_WINDOW } from './limits.js'
 import { encodeMachineRecord } from './machine-record.js'
 import { restoreTables } from './machine-restore.js'
-import { OPERATION_TYPE } from './operation-codec.js'
+import { OperationRunner } from './operation-runner.js'
 import { OverlayGovernance } from './overlays/apply.js'
-import { isOverlayType } from './overlays/codec.js'
 import { ActiveRules } from './overlays/rules.js'
-import { GOVERNANCE_TYPE, isGovernanceType, readApprovedFields } from './policies/codec.js'
-import { governingRole } from './policies/govern.js'
 import { Governance } from './policies/governance.js'
-import type { Approval } from './policies/operation.js'
 import type { RuleType } from './policies/rule-types.js'
 import type { SignaturePort } from './policies/signature-port.js'
-import { createSubject, customSubject, type Subject, updateSubject } from './policies/subject.js'
 import * as refusals from './refusals.js'
 import { RequestCursor } from './request-cursor.js'
-import { encodeResults, keptResult, OK } from './result-codec.js'
-import { ClientTable, includesRole, type Principal } from './roles.js'
-import { encodeSessionId } from './session-id.js'
+import { encodeResults, keptResult } from './result-codec.js'
+import { ResultLog } from './result-log.js'
+import { ClientTable, type Principal } from './roles.js'
 import type { Session } from './session-window.js'
 import { SessionTable } from './sessions.js'
 import { Slab } from './slab.js'
@@ -62,7 +56,6 @@ export type OnRequest = (ordinal: number, firstPosition: number, results: Uint8A
 
 /** An operation costs one unit of a slice, and one more for each of these bytes. */
 const BYTES_PER_UNIT_SHIFT = 9
-const NO_APPROVALS: readonly Approval[] = []
 
 export class WorkflowMachine {
   readonly clients: ClientTable
@@ -71,9 +64,8 @@ export class WorkflowMachine {
   readonly governance: Governance
   readonly #state: StatePort
   readonly #sha256: Sha256
-  readonly #handlers: HandlerSet
-  readonly #overlays: OverlayGovernance
-  readonly #rules: ActiveRules
+  readonly results: ResultLog
+  readonly #runner: OperationRunner
   readonly #cursor = new RequestCursor()
   readonly #context: { -readonly [K in keyof ApplyContext]: ApplyContext[K] }
   #appliedIndex: number
@@ -94,12 +86,10 @@ export class WorkflowMachine {
   constructor(options: MachineOptions, modules: MachineModules) {
     this.#state = modules.state
     this.#sha256 = modules.sha256
-    this.#handlers = new HandlerSet(modules.handlers)
+    this.results = new ResultLog(modules.state, modules.sha256)
     this.clients = new ClientTable(modules.state)
     this.sessions = new SessionTable(modules.state)
-    this.#rules = new ActiveRules(modules.state)
-    this.#overlays = new OverlayGovernance(modules.state, modules.sha256, () => this.#rules.forget())
-    const { state, sha256, signatures, ruleTypes = [] } = modules
+    const { state, sha256, signatures, handlers, ruleTypes = [] } = modules
     const { clusterId } = options.genesis
     this.governance = new Governance({ state, sha256, signatures, clusterId, ruleTypes }, this)
     this.#context = {
@@ -110,6 +100,11 @@ export class WorkflowMachine {
       actor: new Uint8Array(0),
       slab: new Slab(),
     }
+    const rules = new ActiveRules(state)
+    const overlays = new OverlayGovernance(state, sha256, () => rules.forget())
+    const { cases, governance, sessions } = this
+    const tables = { sessions, cases, governance, overlays, rules }
+    this.#runner = new OperationRunner({ context: this.#context, handlers, ...tables })
     this.#appliedIndex = options.appliedIndex
     if (options.appliedIndex === 0) this.clients.seed(options.genesis.clients)
     else this.#nowMs = restoreTables(this, options.system)
@@ -180,14 +175,20 @@ export class WorkflowMachine {
     if (!this.sessions.store(maxSessions)) return false
     this.governance.store()
     const { counts, finished } = this.cases
-    this.#state.put(MACHINE_SPACE, encodeMachineRecord({ nowMs: this.#nowMs, caseCounts: counts, finished }))
+    this.#state.put(
+      MACHINE_SPACE,
+      encodeMachineRecord({ nowMs: this.#nowMs, caseCounts: counts, finished, resultChain: this.results.chain }),
+    )
     return true
   }
 
   #finish(): true {
     assert(this.#entry !== null && !this.#requestOpen, 'the entry is applied completely')
     this.#appliedIndex = this.#entry.index
-    if (this.#entry.kind === 'data') this.#operationsApplied += this.#position
+    if (this.#entry.kind === 'data') {
+      this.#operationsApplied += this.#position
+      this.results.finish(this.#entry.index)
+    }
     this.#entry = null
     this.#cursor.close()
     return true
@@ -247,7 +248,9 @@ export class WorkflowMachine {
 
   #closeRequest(onRequest: OnRequest): void {
     this.#requestOpen = false
-    onRequest(this.#cursor.request, this.#firstPosition, encodeResults(this.#results))
+    const results = encodeResults(this.#results)
+    this.results.note(results)
+    onRequest(this.#cursor.request, this.#firstPosition, results)
   }
 
   /** Applies one operation; returns what it costs of the slice. */
@@ -263,7 +266,7 @@ export class WorkflowMachine {
     this.#results.push(this.#refusal ?? this.#once())
     this.#position++
     const size = (cursor.operationEnd - cursor.operationStart) >>> BYTES_PER_UNIT_SHIFT
-    return 1 + size + this.governance.takeCost() + this.#overlays.takeCost()
+    return 1 + size + this.#runner.takeCost()
   }
 
   /** The result of the current operation: kept from before, or from executing it now. */
@@ -288,126 +291,11 @@ export class WorkflowMachine {
     if (this.#principal === undefined) return refusals.UNKNOWN_KEY
     this.#context.position = this.#position
     try {
-      return this.#dispatch(session, this.#principal)
+      const { body, operationStart, operationEnd } = this.#cursor
+      return this.#runner.run(session, this.#principal, body, operationStart, operationEnd)
     } catch (error) {
       if (hasCode(error, 'ProtocolViolation')) return refusals.MALFORMED_OPERATION
       throw error
     }
   }
-
-  #dispatch(session: Session | null, principal: Principal): Uint8Array {
-    const { body, operationStart: start, operationEnd: end } = this.#cursor
-    if (start === end) return refusals.MALFORMED_OPERATION
-    const type = body[start]
-    if (type === OPERATION_TYPE.openSession) return this.#openSession(principal, body, start, end)
-    if (session === null) return refusals.NEEDS_SESSION
-    switch (type) {
-      case OPERATION_TYPE.custom:
-      case OPERATION_TYPE.createCase:
-      case OPERATION_TYPE.updateCaseState:
-        return this.#governed(session, principal, start, end, NO_APPROVALS)
-      case OPERATION_TYPE.closeSession:
-        if (end - start !== 1) return refusals.MALFORMED_OPERATION
-        this.sessions.close(session)
-        return OK
-      case GOVERNANCE_TYPE.Approved: {
-        const inner = readApprovedFields(body, start + 1, end)
-        return this.#governed(session, principal, inner.start, inner.end, inner.approvals)
-      }
-      default:
-        return this.#governing(principal, type as number, body, start, end)
-    }
-  }
-
-  /** Operations that govern: nothing governs them but the role of the client. */
-  #governing(principal: Principal, type: number, body: Uint8Array, start: number, end: number): Uint8Array {
-    if (isGovernanceType(type)) {
-      const role = governingRole(type)
-      if (!includesRole(principal.role, role)) return refusals.needsRole(role)
-      return this.governance.apply(this.#context, type, body, start + 1, end)
-    }
-    if (!isOverlayType(type)) return refusals.MALFORMED_OPERATION
-    if (!includesRole(principal.role, 'operator')) return refusals.needsRole('operator')
-    return this.#overlays.apply(this.#context, type, body, start + 1, end)
-  }
-
-  /** An operation on cases or a Custom one, through the gate of the policies where there are any. */
-  #governed(
-    session: Session,
-    principal: Principal,
-    start: number,
-    end: number,
-    approvals: readonly Approval[],
-  ): Uint8Array {
-    if (!this.governance.isActive) return this.#run(session, principal, start, end)
-    const subject = this.#subject(principal, start, end)
-    if (subject === null) return this.#run(session, principal, start, end)
-    const verdict = this.governance.judge(subject, approvals)
-    return verdict.refusal ?? this.governance.settle(verdict, this.#run(session, principal, start, end))
-  }
-
-  #run(session: Session, principal: Principal, start: number, end: number): Uint8Array {
-    const { body } = this.#cursor
-    switch (body[start]) {
-      case OPERATION_TYPE.custom:
-        return this.#custom(session, principal, body, start, end)
-      case OPERATION_TYPE.createCase:
-        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
-        return applyCreateCase(this.#context, this.cases, this.#rules, body, start + 1, end)
-      case OPERATION_TYPE.updateCaseState:
-        if (!includesRole(principal.role, 'writer')) return refusals.needsRole('writer')
-        return applyUpdateCaseState(this.#context, this.cases, this.#rules, body, start + 1, end)
-      default:
-        return refusals.MALFORMED_OPERATION
-    }
-  }
-
-  /** What policies judge; null for what is refused without them. Throws `ProtocolViolation`. */
-  #subject({ role }: Principal, start: number, end: number): Subject | null {
-    const { body } = this.#cursor
-    const mayWrite = includesRole(role, 'writer')
-    switch (body[start]) {
-      case OPERATION_TYPE.createCase:
-        return mayWrite ? createSubject(this.#context, body, start, end) : null
-      case OPERATION_TYPE.updateCaseState:
-        return mayWrite ? updateSubject(this.#context, body, start, end) : null
-      case OPERATION_TYPE.custom: {
-        const dataAt = customDataAt(body, start, end)
-        const handler = dataAt < 0 ? undefined : this.#handlers.find(body, start + 2, body[start + 1] as number)
-        if (handler === undefined || !includesRole(role, handler.role)) return null
-        return customSubject(this.#context, handler, body, { start, dataAt, end })
-      }
-      default:
-        return null
-    }
-  }
-
-  #openSession(principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
-    const ordered = body[start + 1] as number
-    if (end - start !== 2 || ordered > 1) return refusals.MALFORMED_OPERATION
-    const refusal = this.governance.refuseSession(principal)
-    if (refusal !== null) return refusal
-    const session = this.sessions.open(this.#context.index, this.#position, principal, ordered === 1, this.#nowMs)
-    return session === undefined ? refusals.SESSION_LIMIT : encodeSessionId(session)
-  }
-
-  #custom(session: Session, principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
-    const dataAt = customDataAt(body, start, end)
-    if (dataAt < 0) return refusals.MALFORMED_OPERATION
-    const nameLength = body[start + 1] as number
-    const handler = this.#handlers.find(body, start + 2, nameLength)
-    if (handler === undefined) return refusals.unknownOperation(body.subarray(start + 2, start + 2 + nameLength))
-    if (!includesRole(principal.role, handler.role)) return refusals.needsRole(handler.role)
-    const result = handler.apply(this.#context, body, dataAt, end)
-    if (result.length <= SMALL_RESULT_BYTES) return result
-    assert(handler.readOnly, `handler ${handler.name} writes and returns a large result`)
-    return this.sessions.hasRoomFor(session, result.length) ? result : refusals.RESULTS_FULL
-  }
-}
-
-/** Where the data of a Custom operation begin; −1 where it is malformed. */
-function customDataAt(body: Uint8Array, start: number, end: number): number {
-  const dataAt = start + 6 + (body[start + 1] as number)
-  if (end - start < 2 || dataAt > end || readU32(body, dataAt - 4) !== end - dataAt) return -1
-  return dataAt
 }

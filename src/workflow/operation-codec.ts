@@ -2,7 +2,7 @@
  * Operations as bytes, strictly: what decodes, encodes to the same bytes again. u8 type, then
  * OpenSession: u8 ordered · CloseSession: nothing · CreateCase: 16 bytes case id, 16 bytes spec id,
  * u32 length, data · UpdateCaseState: 16 bytes case id, u8 state, u8 0, or u8 1, u32 length, error text ·
- * Custom: u8 length, name, u32 length, data. Governance (5 … 11): see policies/codec.ts. Overlays
+ * Custom: u8 length, name, u32 length, data · Fence: nothing. Governance (5 … 11): see policies/codec.ts. Overlays
  * (37 … 41): see overlays/codec.ts.
  */
 import { ByteReader, ByteWriter, fromUtf8, toUtf8 } from '../base/bytes.js'
@@ -27,6 +27,7 @@ export const OPERATION_TYPE = {
   createCase: 3,
   updateCaseState: 4,
   custom: 16,
+  fence: 17,
 } as const
 
 /** For the operation inside an Approved one. */
@@ -46,6 +47,8 @@ export function encodeOperation(operation: Operation): Uint8Array {
         .finish()
     case 'CloseSession':
       return out.u8(OPERATION_TYPE.closeSession).finish()
+    case 'Fence':
+      return out.u8(OPERATION_TYPE.fence).finish()
     case 'CreateCase':
       if (operation.data.length > CASE_DATA_BYTES_MAX) throw tooLong('data', operation.data.length, CASE_DATA_BYTES_MAX)
       out
@@ -95,6 +98,8 @@ function readOperation(reader: ByteReader, type: number): Operation {
       return { type: 'OpenSession', ordered: reader.flag() }
     case OPERATION_TYPE.closeSession:
       return { type: 'CloseSession' }
+    case OPERATION_TYPE.fence:
+      return { type: 'Fence' }
     case OPERATION_TYPE.createCase: {
       const caseId = uuidFromBytes(reader.raw(UUID_BYTES))
       const specId = uuidFromBytes(reader.raw(UUID_BYTES))

@@ -14,6 +14,8 @@ export type CaseState = 'created' | 'running' | 'suspended' | 'completed' | 'fai
 export type Operation =
   | { readonly type: 'OpenSession'; readonly ordered: boolean }
   | { readonly type: 'CloseSession' }
+  /** Changes nothing, for any client; needs no session: its place in the log is what it is for. */
+  | { readonly type: 'Fence' }
   | {
       readonly type: 'CreateCase'
       /** UUIDs, lower-case text form. */

@@ -31,6 +31,7 @@ function okData(operation: Operation, payload: Uint8Array): ResultData {
     case 'OpenSession':
       return { ...decodeSessionId(payload) }
     case 'CloseSession':
+    case 'Fence':
       return {}
     case 'CreateCase':
       return { caseId: operation.caseId, state: 'created' }

@@ -48,6 +48,8 @@ export const QUOTA_SPACE = '\x44'
 /** System: client key (32) → what the client used in its last minute. */
 export const CLIENT_USAGE_SPACE = '\x45'
 
+/** System: index (u64 big-endian) → what the operations of that entry came to. */
+export const RESULT_SPACE = '\x51'
 /** System: id (32) of evidence that was ordered → index, evidence. */
 export const EVIDENCE_SPACE = '\x50'
 

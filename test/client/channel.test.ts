@@ -16,6 +16,7 @@ import {
 } from '../../src/transport/client-protocol.js'
 import type { FrameLink } from '../../src/transport/dial.js'
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
+import { encodeResults, OK } from '../../src/workflow/result-codec.js'
 import { FakeCluster, member } from './fake-cluster.js'
 
 const CONTEXT = { mode: 'raft', assurance: 'quorum', epoch: 0 } as const
@@ -86,8 +87,8 @@ class FakeLink implements FrameLink {
 function propose(channel: Channel, requestBytes = 8): Promise<'applied' | string> {
   return new Promise((resolve, reject) => {
     try {
-      channel.propose(new Uint8Array(PROPOSE_HEADER_BYTES + requestBytes), 2000, (answer, error) =>
-        resolve(answer === null ? (error?.code ?? '') : 'applied'),
+      channel.propose(new Uint8Array(PROPOSE_HEADER_BYTES + requestBytes), 2000, (context, _, error) =>
+        resolve(context === null ? (error?.code ?? '') : 'applied'),
       )
     } catch (error) {
       reject(error)
@@ -96,7 +97,7 @@ function propose(channel: Channel, requestBytes = 8): Promise<'applied' | string
 }
 
 const applied = (payload: Uint8Array): Uint8Array =>
-  encodeApplied(requestNumberOf(payload), CONTEXT, 1, 0, new Uint8Array(0))
+  encodeApplied(requestNumberOf(payload), CONTEXT, 1, 0, encodeResults([OK]))
 
 test('a frame that the full queue of a link did not take is sent again', async () => {
   let refusals = 3

@@ -38,6 +38,7 @@ export class FakeLink implements FrameLink {
   readonly bufferedBytes = 0
   readonly rttMs = null
   open = true
+  violations = 0
   readonly member: MemberConfiguration
   readonly #onSend: OnFrame
 
@@ -54,7 +55,15 @@ export class FakeLink implements FrameLink {
 
   deliver(type: number, payload: Uint8Array): void {
     setImmediate(() => {
-      if (this.open) this.onFrame(type, payload)
+      if (!this.open) return
+      try {
+        this.onFrame(type, payload)
+      } catch (error) {
+        // As a real connection: a frame that the handler cannot read ends it.
+        if (!(error instanceof KnhkError) || error.code !== 'ProtocolViolation') throw error
+        this.violations++
+        this.close()
+      }
     })
   }
 
@@ -116,7 +125,12 @@ export class FakeCluster {
     endpoints?: readonly string[],
     clientKey = CLIENT_KEY,
   ): ClusterClient {
-    return new ClusterClient(this.channel(members, endpoints), { clientKey, protocol: 'raft', timeoutMs: 5_000 })
+    return new ClusterClient(this.channel(members, endpoints), {
+      clientKey,
+      protocol: 'raft',
+      timeoutMs: 5_000,
+      trace: new Uint8Array(0),
+    })
   }
 
   elect(leader: string): void {

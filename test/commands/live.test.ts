@@ -219,7 +219,11 @@ describe('looking', () => {
 
   it('measures', async () => {
     const report = await json('bench', '--clients', '2', '--duration', '300ms', '--warmup', '50ms')
-    expect(report).toMatchObject({ clients: 2, errors: 0 })
+    expect(report).toMatchObject({ clients: 2, errors: 0, rate: null, backlog: 0 })
+    const offered = await json('bench', '--rate', '100', '--clients', '4', '--duration', '300ms', '--warmup', '50ms')
+    expect(offered).toMatchObject({ rate: 100, errors: 0 })
+    const drowned = await json('bench', '--rate', '10000000', '--duration', '200ms', '--warmup', '50ms')
+    expect(drowned.backlog).toBeGreaterThan(0)
   })
 })
 

@@ -8,13 +8,17 @@ import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { readU32, toHex, writeU32 } from '../../src/base/bytes.js'
+import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
 import { computeChain, type Entry, makeEntry } from '../../src/consensus/entry.js'
+import { encodeMembership } from '../../src/consensus/membership.js'
+import { logIndex, nodeId } from '../../src/consensus/types.js'
 import { FRAME_HEADER_BYTES, FrameHeader } from '../../src/storage/frame.js'
 import { inspectLog } from '../../src/storage/log-inspect.js'
 import { verifyLog } from '../../src/storage/log-verify.js'
 import { createLog, openLog } from '../../src/storage/open-log.js'
 import { realFiles } from '../../src/storage/real-files.js'
 import {
+  certified,
   freshFiles,
   IDENTITY,
   LOG,
@@ -114,13 +118,63 @@ test('verify recomputes digests and chains; opening checks that they join', asyn
   expect((await open(joint)).restored).toMatchObject({ mayVote: false, lastIndex: 0 })
 })
 
-test('a record of an unknown or reserved kind is an error, never skipped', async () => {
-  for (const kind of [4, 6, 7, 8, 9, 0, 255]) {
+test('a record of an unknown kind is an error, never skipped', async () => {
+  for (const kind of [10, 0, 255]) {
     const files = await forged((payload) => void payload.fill(kind, 0, 1))
     expect((await verifyLog(files, LOG, LOOK)).problems).toMatchObject([{ kind: 'recordUnknown' }])
     await expect(open(files)).rejects.toMatchObject({ code: 'UnsupportedFormat' })
     expect((await inspectLog(files, LOG, LOOK)).entries).toHaveLength(3)
   }
+})
+
+test('a certificate that does not lie behind its entry is corruption', async () => {
+  const astray = await forged((payload) => void payload.fill(4, 0, 1))
+  expect((await verifyLog(astray, LOG, LOOK)).problems).toMatchObject([{ kind: 'record' }])
+  expect((await open(astray)).restored).toMatchObject({ mayVote: false, lastIndex: 0 })
+  const entries = certified(makeEntries(null, 3))
+  const another = await forged((payload) => {
+    const at = firstEntryAt(payload)
+    // The index in the certificate's record.
+    payload[at + readU32(payload, at - 4) + 8] = 2
+  }, entries)
+  expect((await verifyLog(another, LOG, LOOK)).problems).toMatchObject([{ index: 2, kind: 'record' }])
+  expect((await open(another)).restored).toMatchObject({ mayVote: false, lastIndex: 0 })
+})
+
+test('verify asks the caller about every entry, with the configuration that decided it', async () => {
+  const files = await freshFiles()
+  const log = await open(files)
+  const voter = { publicKey: new Uint8Array(32), zone: '', role: 'voter', wasVoter: false, promote: false } as const
+  const membership = { joint: false, members: [{ ...voter, id: nodeId('n1'), address: 'a:1' }] }
+  const first = certified(makeEntries(null, 3))
+  const body = encodeMembership(membership)
+  const batchDigest = computeBatchDigest(sha256, 'membership', body)
+  const last = first[2] as Entry
+  const fields = { ...last, index: logIndex(4), kind: 'membership' as const, batchDigest, previousChain: last.chain }
+  const change = makeEntry(sha256, fields, body, new Uint8Array(5))
+  await log.append([storeEntries([...first, change, ...makeEntries(change, 2)])])
+  const asked: [number, number | null, number | null][] = []
+  const verified = await verifyLog(files, LOG, {
+    ...LOOK,
+    verifyCertificate: async (entry, decidedBy) => {
+      asked.push([entry.index, entry.certificate?.length ?? null, decidedBy?.members.length ?? null])
+      return entry.index === 2 || entry.certificate === null ? 'not proven' : null
+    },
+  })
+  expect(asked).toEqual([
+    [1, 50, null],
+    [2, 50, null],
+    [3, 50, null],
+    [4, 5, null],
+    [5, null, 1],
+    [6, null, 1],
+  ])
+  expect(verified).toMatchObject({ ok: false, entries: 6, certificates: 4 })
+  expect(verified.problems.map(({ index, segment, kind }) => [index, segment, kind])).toEqual(
+    [2, 5, 6].map((index) => [index, '0000000000000001.seg', 'certificate']),
+  )
+  // Nobody to ask: they are counted.
+  expect(await verifyLog(files, LOG, LOOK)).toMatchObject({ ok: true, certificates: 4 })
 })
 
 test('a log of another node, cluster or incarnation, or of a newer format is refused', async () => {

@@ -69,6 +69,18 @@ test('a whole state is kept, and the newest snapshot is handed on', async () => 
   await again.close()
 })
 
+test('evidence is kept beside the log', async () => {
+  const { files, source, storage } = await filled()
+  const id = new Uint8Array(32).fill(4)
+  await storage.evidence.put(id, new Uint8Array(9))
+  await storage.close()
+  files.crash()
+  const again = await start(files, source)
+  expect(await again.evidence.read(id)).toEqual(new Uint8Array(9))
+  expect(again.directory.evidenceDirectory).toBe('data/evidence')
+  await again.close()
+})
+
 test('a lost state is loaded from the newest snapshot inside the log', async () => {
   const { files, storage } = await filled()
   // Fetched, but the log does not know of it yet.

@@ -12,6 +12,7 @@ import type { Evidence, LocalNodeState } from '../../src/terminal/why/evidence.j
 import type { Finding } from '../../src/terminal/why/finding.js'
 import { leaderFindings } from '../../src/terminal/why/leader-findings.js'
 import { progressFindings } from '../../src/terminal/why/progress-findings.js'
+import { readinessFindings } from '../../src/terminal/why/readiness-findings.js'
 
 const member = (id: string, extra: Partial<Member> = {}): Member => ({
   id: nodeId(id),
@@ -33,6 +34,7 @@ const report = (id: string, extra: Partial<SelfReport> = {}): SelfReport => ({
   appliedIndex: 100,
   mayVote: true,
   restoring: false,
+  notReady: [],
   peers: [],
   ...extra,
 })
@@ -76,7 +78,7 @@ function findings(scene: Scene): Finding[] {
     leaderLater: scene.leaderLater ?? null,
     local: new Map(Object.entries(scene.local ?? {})),
   }
-  return [...leaderFindings(evidence), ...progressFindings(evidence)]
+  return [...leaderFindings(evidence), ...progressFindings(evidence), ...readinessFindings(evidence)]
 }
 
 const codes = (scene: Scene) => findings(scene).map(({ code, node }) => (node === null ? code : `${code} ${node}`))
@@ -172,4 +174,15 @@ test('a learner that waits for its vote, heard or not, and a change that is not 
   expect(find({ members, reports: [silent] }, 'NotPromoted')?.message).toContain('does not hear from it')
   const view = { committed: false, index: logIndex(101) }
   expect(codes({ reports: [LEADER, report('n2'), report('n3')], view })).toEqual(['ChangeNotCommitted'])
+})
+
+test('what a node says against its being ready, where nothing else says it', () => {
+  const stalled = { reason: 'stalled_disk', message: 'a write is under way for 2000 ms', numbers: { pendingMs: 2000 } }
+  const notReady = [stalled, { reason: 'no_leader', message: 'no leader is known', numbers: {} }]
+  const scene = { reports: [LEADER, report('n2', { notReady }), report('n3')] }
+  expect(codes(scene)).toEqual(['StalledDisk n2'])
+  expect(find(scene, 'StalledDisk')).toMatchObject({
+    message: 'n2: a write is under way for 2000 ms',
+    numbers: { pendingMs: 2000 },
+  })
 })

@@ -15,7 +15,9 @@ import {
   OK,
   ok,
   rejected,
+  warned,
 } from '../../src/workflow/result-codec.js'
+import { GOVERNING } from './governance-harness.js'
 import { CASE_ID, create, move, put } from './harness.js'
 
 const uuid = fc.uuid()
@@ -48,6 +50,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     error: fc.option(fc.string({ unit: 'grapheme', maxLength: 20 })),
   }),
   kv.map(kvOperation),
+  fc.constantFrom(...GOVERNING),
 )
 
 test('operations survive the way through bytes', () => {
@@ -164,6 +167,27 @@ test('a result longer than the first buffer of the writer survives too', () => {
 
 test('the details of a rejection are encoded in one order, whatever order they were given in', () => {
   expect(rejected('CaseExists', 'm', { b: 1, a: 'x' })).toEqual(rejected('CaseExists', 'm', { a: 'x', b: 1 }))
+})
+
+test('results with warnings survive the way through bytes, kept ones too', () => {
+  const warnings = [
+    { policyId: 'a', enforcement: 'Warning' as const },
+    { policyId: 'b'.repeat(64), enforcement: 'Advisory' as const },
+  ]
+  for (const payload of [new Uint8Array(0), Uint8Array.of(7, 8), new Uint8Array(1_000)]) {
+    const outcome = { ok: true, payload, warnings, warningsLeftOut: 0 }
+    expect(decodeOneResult(warned(ok(payload), warnings))).toEqual(outcome)
+    const kept = keptResult(warned(ok(payload), warnings), 5, 6)
+    expect(decodeResults(encodeResults([kept]), 9, 0)).toEqual([{ index: 5, position: 6, outcome }])
+  }
+  for (const broken of [
+    [3, 0, 1, 1, 1, 97, 0],
+    [3, 1, 1, 9, 1, 97, 0],
+    [3, 1, 1, 1, 1, 97, 2],
+    [3, 1, 1, 1, 1, 97, 3],
+  ]) {
+    expect(() => decodeOneResult(Uint8Array.from(broken))).toThrow()
+  }
 })
 
 test('the common results are a byte each', () => {

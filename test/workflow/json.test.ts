@@ -5,7 +5,15 @@ import { hasCode } from '../../src/base/error.js'
 import { checkJson } from '../../src/workflow/json-check.js'
 import { decodeOperation, encodeOperation } from '../../src/workflow/operation-codec.js'
 import { operationFromJson, operationFromJsonText, operationToJson } from '../../src/workflow/operation-json.js'
+import { GOVERNING } from './governance-harness.js'
 import { bytes, CASE_ID, cas, create, get, move, put, remove, SPEC_ID, text } from './harness.js'
+
+/** An ApplyPolicy of a rule with some fields changed. */
+const ruleJson = (fields: Record<string, unknown>) => {
+  const constraint = { type: 'ResourceLimit', resource: 'cases', max: 1 }
+  const good = { type: 'Rule', name: 'n', sector: 's', source: 'b', enforcement: 'Advisory', constraint }
+  return { type: 'ApplyPolicy', policyId: 'p', policy: { ...good, ...fields } }
+}
 
 const check = (json: string) => checkJson(bytes(json))
 
@@ -175,8 +183,50 @@ describe('operations as JSON', () => {
     expect(operationFromJson(operationToJson(decodeOperation(encodeOperation(operation))))).toEqual(operation)
   })
 
+  test.each(GOVERNING)('$type', (operation) => {
+    const json = operationToJson(decodeOperation(encodeOperation(operation)))
+    expect(operationFromJson(json)).toEqual(operation)
+    expect(operationFromJsonText(bytes(JSON.stringify(json)))).toEqual(operation)
+  })
+
   test.each([
     [[], 'the operation'],
+    [{ type: 'ApplyPolicy', policyId: 'p' }, 'policy'],
+    [{ type: 'ApplyPolicy', policyId: '.p', policy: { type: 'Bottom' } }, 'policyId'],
+    [{ type: 'ApplyPolicy', policyId: 'p', policy: { type: 'Bottom', more: 1 } }, 'more'],
+    [{ type: 'ApplyPolicy', policyId: 'p', policy: { type: 'Conjunction', policies: [] } }, 'policies'],
+    [{ type: 'ApplyPolicy', policyId: 'p', policy: { type: 'FailureRate', maxErrorPpm: 1, window: 1_001 } }, 'window'],
+    [
+      { type: 'ApplyPolicy', policyId: 'p', policy: { type: 'FailureRate', maxErrorPpm: 1, maxErrorRate: 1 } },
+      'maxErrorRate',
+    ],
+    [ruleJson({ name: ' ' }), 'name'],
+    [ruleJson({ enforcement: 'Must' }), 'enforcement'],
+    [ruleJson({ guard: 1 }), 'guard'],
+    [ruleJson({ effectiveDateMs: 5, expiresMs: 5 }), 'expiresMs'],
+    [ruleJson({ operations: ['UpdateCaseState:done'] }), 'operations'],
+    [ruleJson({ operations: ['CreateCase', 'CreateCase'] }), 'operations'],
+    [ruleJson({ specIds: ['x'] }), 'specIds'],
+    [ruleJson({ constraint: { type: 'Ban' } }), 'type'],
+    [ruleJson({ constraint: { type: 'ApprovalChain', requiredSigners: 0, roles: ['admin'] } }), 'requiredSigners'],
+    [ruleJson({ constraint: { type: 'ApprovalChain', requiredSigners: 1, roles: ['king'] } }), 'roles'],
+    [ruleJson({ constraint: { type: 'SegregationOfDuties', incompatibleRoles: ['creator'] } }), 'incompatibleRoles'],
+    [ruleJson({ constraint: { type: 'TimeWindow', startHour: 9, endHour: 9, days: ['Mon'] } }), 'endHour'],
+    [ruleJson({ constraint: { type: 'TimeWindow', startHour: 9, endHour: 25, days: ['Mon'] } }), 'endHour'],
+    [ruleJson({ constraint: { type: 'Schema', schema: { pattern: 'a' } } }), 'schema'],
+    [ruleJson({ constraint: { type: 'Custom', ruleType: 'a b' } }), 'ruleType'],
+    [ruleJson({ constraint: { type: 'Custom', ruleType: 'a', params: { a: 0.5 } } }), 'params'],
+    [
+      { type: 'SetClient', clientId: 'Ben', publicKey: Buffer.alloc(32).toString('base64'), role: 'reader' },
+      'clientId',
+    ],
+    [{ type: 'SetClient', clientId: 'ben', publicKey: 'AAAA', role: 'reader' }, 'publicKey'],
+    [{ type: 'SetClient', clientId: 'ben', publicKey: 'AAA', role: 'reader' }, 'publicKey'],
+    [{ type: 'SetClient', clientId: 'ben', publicKey: Buffer.alloc(32).toString('base64'), role: 'king' }, 'role'],
+    [{ type: 'SetQuota', casesMax: -1 }, 'casesMax'],
+    [{ type: 'SetQuota', cases: 1 }, 'cases'],
+    [{ type: 'PurgeCases', caseIds: [] }, 'caseIds'],
+    [{ type: 'Approved', operation: { type: 'CloseSession' }, approvals: [] }, 'approvals'],
     [{ type: 'Nothing' }, 'type'],
     [{ type: 'CreateCase', ...caseFields }, 'data'],
     [{ type: 'CreateCase', ...caseFields, data: 5 }, 'data'],

@@ -1,11 +1,6 @@
 /** What each node tells `doctor`: whether it is ready and why not, its version, and how its clock stands. */
 import type { Client } from '../../client/api.js'
-
-export interface NotReadyReport {
-  readonly reason: string
-  readonly message: string
-  readonly numbers: Readonly<Record<string, number>>
-}
+import { type NotReadyReport, notReadyOf } from '../../cluster/self-reports.js'
 
 export interface DoctorReport {
   readonly id: string
@@ -37,7 +32,7 @@ async function askNode(client: Client, node: string, timeoutMs: number): Promise
     id: node,
     version: typeof fields.version === 'string' ? fields.version : 'unknown',
     http: typeof fields.http === 'string' ? fields.http : null,
-    notReady: Array.isArray(fields.notReady) ? (fields.notReady as NotReadyReport[]) : [],
+    notReady: notReadyOf(fields),
     clock: wallMs === null ? null : { offsetMs: Math.round(wallMs - sentMs - uncertaintyMs), uncertaintyMs },
   }
 }

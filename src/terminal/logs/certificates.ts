@@ -19,14 +19,24 @@ import { configurationHash } from '../../node/compose.js'
 import { genesisOf } from '../../node/make-core.js'
 import type { CertificateVerifier } from '../../storage/log-certificates.js'
 
+export interface CertificateRules {
+  /** Of the cluster's configuration, 32 bytes; by default that of a cluster without operations of its own. */
+  readonly clusterConfigHash?: Uint8Array
+  /** Whether a signature holds; the pinned Ed25519 rule by default. */
+  readonly holds?: (check: SignatureCheck) => boolean
+}
+
 /**
  * Null where entries of this cluster need no certificate. The function takes the entries of one log in
- * index order. Clusters with operations of their own have another configuration hash than this assumes.
+ * index order.
  */
-export function certificateVerifier(configuration: ClusterConfiguration): CertificateVerifier | null {
+export function certificateVerifier(
+  configuration: ClusterConfiguration,
+  rules: CertificateRules = {},
+): CertificateVerifier | null {
   const { protocol } = configuration
   if (protocol !== 'pbft' && protocol !== 'hotstuff') return null
-  const walk = new EntryCertificates(configuration, protocol)
+  const walk = new EntryCertificates(configuration, protocol, rules)
   return (entry, membership) => walk.problem(entry, membership)
 }
 
@@ -34,14 +44,15 @@ class EntryCertificates {
   readonly #configuration: ClusterConfiguration
   readonly #protocol: 'pbft' | 'hotstuff'
   readonly #clusterConfigHash: Uint8Array
-  readonly #verifier = new Verifier()
+  readonly #holds: (check: SignatureCheck) => boolean
   #context: EpochContext | null = null
   #before: Entry | null = null
 
-  constructor(configuration: ClusterConfiguration, protocol: 'pbft' | 'hotstuff') {
+  constructor(configuration: ClusterConfiguration, protocol: 'pbft' | 'hotstuff', rules: CertificateRules) {
     this.#configuration = configuration
     this.#protocol = protocol
-    this.#clusterConfigHash = configurationHash(sha256, configuration)
+    this.#clusterConfigHash = rules.clusterConfigHash ?? configurationHash(sha256, configuration)
+    this.#holds = rules.holds ?? pinnedRule()
   }
 
   /** What is wrong; null when the entry is proven. */
@@ -57,9 +68,7 @@ class EntryCertificates {
       const context = this.#contextOf(entry, entry.certificate, membership)
       const checks = this.#checks(context, entry, entry.certificate)
       if (typeof checks === 'string') return checks
-      const holds = ({ publicKey, bytes, signature }: SignatureCheck): boolean =>
-        this.#verifier.verify(publicKey, bytes, signature)
-      return checks.every(holds) ? null : 'a signature does not hold'
+      return checks.every(this.#holds) ? null : 'a signature does not hold'
     } catch (error) {
       if (error instanceof KnhkError) return error.message
       throw error
@@ -95,4 +104,9 @@ class EntryCertificates {
     if (sequence >= entry.index) throw new KnhkError('ProtocolViolation', 'the certificate is for another slot')
     return { index: logIndex(entry.index - 1 - sequence), chain: entry.previousChain, timestampMs: entry.timestampMs }
   }
+}
+
+function pinnedRule(): (check: SignatureCheck) => boolean {
+  const verifier = new Verifier()
+  return ({ publicKey, bytes, signature }) => verifier.verify(publicKey, bytes, signature)
 }

@@ -110,8 +110,11 @@ async function writeAll(view: LogView, file: string, options: ExportOptions): Pr
   }
 }
 
+/** Sessions are made anew where operations are run again, and so are the fences of reads. */
+const NOT_REPEATED: readonly (string | null)[] = ['OpenSession', 'CloseSession', 'Fence']
+
 function lineOf(one: CommittedOperation, bare: boolean): string | null {
   if (!bare) return JSON.stringify(one)
-  if (one.operation === null || one.type === 'OpenSession' || one.type === 'CloseSession') return null
+  if (one.operation === null || NOT_REPEATED.includes(one.type)) return null
   return JSON.stringify(one.operation)
 }

@@ -19,6 +19,10 @@ export type FindingCode =
   | 'JointConfiguration'
   | 'ChangeNotCommitted'
   | 'NotPromoted'
+  | 'LoopDelay'
+  | 'StalledDisk'
+  | 'Diverged'
+  | 'EpochChange'
 
 export interface Finding {
   readonly code: FindingCode

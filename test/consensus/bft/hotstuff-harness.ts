@@ -1,4 +1,6 @@
 /** What the tests of HotStuff share: clusters of its cores on the common deterministic harness. */
+import { type BlockHeader, hashHeader } from '../../../src/consensus/bft/hotstuff/block.js'
+import { proposalStatement } from '../../../src/consensus/bft/hotstuff/certificates.js'
 import type { CommitRule } from '../../../src/consensus/bft/hotstuff/commit-rule.js'
 import {
   DEFAULT_HOTSTUFF_LIMITS,
@@ -7,6 +9,8 @@ import {
   type HotStuffMessage,
   isHotStuff,
 } from '../../../src/consensus/bft/hotstuff/index.js'
+import type { HsProposal } from '../../../src/consensus/bft/hotstuff/messages.js'
+import { signBytes } from '../../../src/consensus/bft/statement.js'
 import { proposedBody } from '../../../src/consensus/bft/wire.js'
 import type { ProtocolMessage } from '../../../src/consensus/core.js'
 import { GENESIS_CHAIN } from '../../../src/consensus/entry.js'
@@ -14,7 +18,7 @@ import type { Membership } from '../../../src/consensus/membership.js'
 import { epoch, logIndex, nodeId } from '../../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { ByzantineCluster, type CoreSeed } from './cluster.js'
-import { replicasOf } from './keys.js'
+import { replicasOf, signAs } from './keys.js'
 
 export interface Given {
   readonly seed?: number
@@ -73,4 +77,18 @@ export function isType<T extends HotStuffMessage['type']>(
   type: T,
 ): message is Extract<HotStuffMessage, { type: T }> {
   return isHotStuff(message) && message.type === type
+}
+
+/** A proposal of the same round with other fields, under the proposer's own key. */
+export function forgeProposal(
+  cluster: ByzantineCluster,
+  proposal: HsProposal,
+  change: Partial<BlockHeader>,
+  body: Uint8Array = proposal.body,
+): HsProposal {
+  const header = { ...proposal.header, ...change }
+  const statement = proposalStatement(hashHeader(sha256, header))
+  const configHash = cluster.node(header.proposer).core.configHash()
+  const signature = signAs(header.proposer)(signBytes({ clusterId: CLUSTER_ID, configHash }, statement))
+  return { ...proposal, header, body, signature }
 }

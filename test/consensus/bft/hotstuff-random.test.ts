@@ -30,11 +30,19 @@ function run(seed: number): void {
   // Whoever was down when a request came is given it again, as its client would.
   names.push(cluster.submit())
   const last = names.at(-1) as string
-  expect(cluster.runFor(60_000, () => cluster.executedBy(last)), `seed ${seed} goes on`).toBe(true)
+  expect(
+    cluster.runFor(60_000, () => cluster.executedBy(last)),
+    `seed ${seed} goes on`,
+  ).toBe(true)
   const lengths = cluster.honest.map((node) => node.executed)
-  expect(cluster.runFor(60_000, () => new Set(cluster.honest.map((node) => node.executed)).size === 1), `${lengths}`).toBe(true)
+  expect(
+    cluster.runFor(60_000, () => new Set(cluster.honest.map((node) => node.executed)).size === 1),
+    `${lengths}`,
+  ).toBe(true)
 }
 
 describe('random runs', () => {
-  it.each(Array.from({ length: Number(process.env['KNHK_SEEDS'] ?? 20) }, (_, i) => i + 1))('seed %i', (seed) => run(seed))
+  it.each(Array.from({ length: Number(process.env['KNHK_SEEDS'] ?? 20) }, (_, i) => i + 1))('seed %i', (seed) =>
+    run(seed),
+  )
 })

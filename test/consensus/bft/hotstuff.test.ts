@@ -3,7 +3,7 @@
  * nothing is to be decided; that it outlives its leader; and that it serves restarts.
  */
 import { describe, expect, it } from 'vitest'
-import { begun, clusterOf } from './hotstuff-harness.js'
+import { begun } from './hotstuff-harness.js'
 
 describe('the normal case', () => {
   it.each([4, 5, 6, 7])('%i replicas decide INIT and then requests, and agree', (count) => {

@@ -51,13 +51,60 @@ describe('epochs', () => {
     work(cluster, 5)
   })
 
-  it('refuses fewer than four members, a stale plan, and a joiner that lags', () => {
+  it('refuses fewer than four members, and a joiner that nobody heard of', () => {
     const cluster = pbftCluster({ spares: [N5] })
+    cluster.crash(cluster.node('n5'))
     work(cluster, 3)
     const leader = cluster.leader() as NonNullable<ReturnType<typeof cluster.leader>>
     cluster.order(leader, target('n1', 'n2', 'n3'))
     cluster.order(leader, target('n1', 'n2', 'n3', 'n4', 'n5'))
     const refused = cluster.seen.flatMap(({ effect }) => (effect.type === 'orderRefused' ? [effect] : []))
-    expect(refused.map(({ code }) => code)).toEqual(['InvalidArgument'])
+    expect(refused.map(({ code }) => code)).toEqual(['InvalidArgument', 'InvalidArgument'])
+  })
+
+  it('a joiner catches up first, then votes', () => {
+    const cluster = pbftCluster({ spares: [N5] })
+    work(cluster, 12)
+    expect(cluster.runFor(5000, () => cluster.node('n5').core.status().lastIndex >= 3)).toBe(true)
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4', 'n5'))
+    const all = ['n1', 'n2', 'n3', 'n4', 'n5']
+    expect(cluster.runFor(5000, () => all.every((id) => cluster.node(id).core.status().epoch === 1))).toBe(true)
+    work(cluster, 12)
+    // Four of five are the quorum now: the joiner's vote is needed.
+    cluster.crash(cluster.node('n2'))
+    work(cluster, 8)
+  })
+
+  it('who joins after two changes and a compaction walks the epochs to a snapshot', () => {
+    const cluster = pbftCluster({ count: 6, spares: [nodeId('n7')] })
+    cluster.crash(cluster.node('n7'))
+    const epochIs = (epoch: number, ...ids: string[]) =>
+      cluster.runFor(20_000, () => ids.every((id) => cluster.node(id).core.status().epoch === epoch))
+    work(cluster, 10)
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4', 'n5'))
+    expect(epochIs(1, 'n1', 'n2', 'n3', 'n4', 'n5')).toBe(true)
+    work(cluster, 10)
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4'))
+    expect(epochIs(2, 'n1', 'n2', 'n3', 'n4')).toBe(true)
+    work(cluster, 60)
+    cluster.runFor(1000)
+    for (const id of ['n1', 'n2', 'n3', 'n4']) {
+      const node = cluster.node(id)
+      const stable = Math.floor(node.executed / 8) * 8
+      cluster.snapshot(node, stable)
+    }
+    cluster.runFor(500)
+    cluster.restart(cluster.node('n7'))
+    const { lastIndex } = cluster.node('n1').core.status()
+    expect(cluster.runFor(20_000, () => cluster.node('n7').executed >= lastIndex)).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+    expect(cluster.node('n7').core.status().epoch).toBe(2)
+    work(cluster, 5)
+    // After restarts too: every node comes back in the epoch that it was in.
+    for (const id of ['n1', 'n2', 'n3', 'n4', 'n7']) {
+      cluster.crash(cluster.node(id))
+      cluster.restart(cluster.node(id))
+    }
+    work(cluster, 5)
   })
 })

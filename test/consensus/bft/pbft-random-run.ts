@@ -1,43 +1,67 @@
 /** Random runs of PBFT under faults, each decided by its seed. */
+import type { PbftMessage } from '../../../src/consensus/bft/pbft/messages.js'
 import { seededRandom } from '../disk.js'
-import type { ByzantineCluster } from './cluster.js'
-import { CALM } from './cluster.js'
+import { type ByzantineCluster, CALM, type Node } from './cluster.js'
 import { pbftCluster } from './pbft-harness.js'
+import { Liar } from './pbft-liar.js'
+
+export interface RandomRun {
+  readonly seed: number
+  /** Lets as many replicas lie as the cluster tolerates. */
+  readonly liars: boolean
+}
 
 function disturb(cluster: ByzantineCluster, random: () => number): void {
   const nodes = [...cluster.nodes.values()]
-  const pick = nodes[Math.floor(random() * nodes.length)] as (typeof nodes)[number]
+  const pick = nodes[Math.floor(random() * nodes.length)] as Node
   const what = random()
   if (what < 0.25) cluster.crash(pick)
   else if (what < 0.55) for (const node of nodes) cluster.restart(node)
   else if (what < 0.7) {
     const ids = nodes.map(({ id }) => id)
     const side = ids.filter(() => random() < 0.5)
-    cluster.partition(
-      side,
-      ids.filter((id) => !side.includes(id)),
-    )
-  } else if (what < 0.9) cluster.heal()
+    const rest = ids.filter((id) => !side.includes(id))
+    cluster.partition(side, rest)
+  } else if (what < 0.85) cluster.heal()
+  else if (what < 0.95) snapshotOf(cluster, pick)
   for (let i = 0; i < 3; i++) cluster.submit()
 }
 
-export function run(seed: number): ByzantineCluster {
+/** At the newest checkpoint that the node executed, if it is newer than its last one. */
+function snapshotOf(cluster: ByzantineCluster, node: Node): void {
+  const index = Math.floor(Math.min(node.executed, node.core.status().commitIndex) / 8) * 8
+  const newest = node.disk.snapshot?.base.index ?? 0
+  const isThere = node.disk.entry(index) !== undefined && node.disk.states.has(index)
+  if (node.up && index > newest && isThere && node.restoring === null) cluster.snapshot(node, index)
+}
+
+/** Throws where honest replicas disagree or sign twice, and where the run does not end after its faults. */
+export function run({ seed, liars }: RandomRun): ByzantineCluster {
   const random = seededRandom(seed * 7919)
-  const cluster = pbftCluster({ seed, count: 4 + (seed % 4) })
-  cluster.faults = { drop: random() * 0.2, duplicate: 0.05, delayMaxMs: 20, storeMaxMs: 5, verifyMaxMs: 2 }
-  const rounds = 3 + Math.floor(random() * 10)
+  const count = 4 + (seed % 4)
+  const cluster = pbftCluster({ seed, count })
+  if (liars) unleash(cluster, Math.floor((count - 1) / 3), random)
+  cluster.faults = { drop: random() * 0.15, duplicate: 0.05, delayMaxMs: 20, storeMaxMs: 5, verifyMaxMs: 2 }
+  const rounds = 2 + Math.floor(random() * 6)
   for (let round = 0; round < rounds; round++) {
     disturb(cluster, random)
-    cluster.runFor(random() * 3000)
+    cluster.runFor(random() * 2500)
   }
   cluster.heal()
   cluster.faults = CALM
   for (const node of [...cluster.nodes.values()]) cluster.restart(node)
   const last = cluster.submit()
   const done = (): boolean =>
-    cluster.executedBy(last) && [...cluster.nodes.values()].every((node) => node.pool.size === 0)
-  if (!cluster.runFor(60_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+    cluster.executedBy(last, cluster.honest) && cluster.honest.every((node) => node.up && node.pool.size === 0)
+  if (!cluster.runFor(120_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
   return cluster
+}
+
+function unleash(cluster: ByzantineCluster, count: number, random: () => number): void {
+  const ids = [...cluster.nodes.keys()].sort(() => random() - 0.5).slice(0, count)
+  cluster.lie(...ids)
+  const liars = new Map(ids.map((id) => [id, new Liar(id, cluster.options.membership)]))
+  cluster.intercept = (from, _to, message) => liars.get(from)?.distort(message as PbftMessage, random) ?? null
 }
 
 /** Where everybody stands, for a failure's message. */

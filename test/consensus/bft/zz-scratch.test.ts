@@ -1,14 +1,13 @@
 import { it } from 'vitest'
 import { run } from './pbft-random-run.js'
 import { ByzantineCluster } from './cluster.js'
-it('x', () => { for (const s of (process.env.SEEDS ?? '1').split(',')) { 
-  let cl: ByzantineCluster | null = null
-  const orig = ByzantineCluster.prototype.runFor
-  ByzantineCluster.prototype.runFor = function (this: ByzantineCluster, ...a) { cl = this; return orig.apply(this, a) }
-  try { run(Number(s)) } catch (e) { console.log(s, (e as Error).stack)
-   const c = cl as unknown as ByzantineCluster
-   console.log(JSON.stringify(c.rejected.slice(-6)), c.counts)
-   for (const n of c.nodes.values()) console.log(n.id, n.core.deadline(), c.nowMs, n.demandMs, n.core.status().mayVote)
-   c.onDeliver = (f, t, m) => { const i = c.node(t).core.interest(f, m); console.log(c.nowMs.toFixed(1), f, t, m.type, i, i === 'verify' ? c.node(t).core.checks(f, m)?.length ?? 'null' : '') }
-   c.runFor(Number(process.env.MS ?? 500))
-  } finally { ByzantineCluster.prototype.runFor = orig } } }, 600000)
+it('x', () => { 
+  const [a, b] = (process.env.SEEDS ?? '1-10').split('-').map(Number) as [number, number]
+  let fails = 0, views = 0, ev = 0, inst = 0, ent = 0
+  const liars = process.env.LIARS === '1'
+  for (let s = a; s <= b && fails < 3; s++) { 
+  const t0 = Date.now()
+  try { const c = run({ seed: s, liars }); views += Math.max(...c.honest.map(n => n.core.status().view ?? 0)); ev += c.watch.evidence.length; inst += c.counts.installs; ent += c.watch.log.length
+   if (Date.now() - t0 > 1500) console.log('slow', s, Date.now() - t0, c.nowMs, c.counts) } catch (e) { fails++; console.log(s, (e as Error).stack) } }
+  console.log({ fails, views, ev, inst, ent })
+}, 600000)

@@ -15,11 +15,13 @@ import type { LogBase } from '../../snapshot.js'
 import type { Epoch, LogIndex, Millis, NodeId } from '../../types.js'
 import type { SignContext } from '../statement.js'
 
-/** A leader that is passed over because its round failed, by its place in the configuration. */
-export interface Exclusion {
+/** A leader whose round failed, by its place in the configuration. */
+export interface Failure {
   readonly replica: number
-  /** The round of the block that noticed. */
-  readonly sinceRound: number
+  /** The round of the block that noticed last. */
+  readonly round: number
+  /** How often before, 0 to 255. */
+  readonly strikes: number
 }
 
 export interface BlockHeader {
@@ -35,8 +37,8 @@ export interface BlockHeader {
   /** Of a block with a payload; an empty block repeats its parent's. */
   readonly timestampMs: Millis
   readonly batchDigest: Uint8Array
-  /** At most f, oldest first: which leaders are passed over once this block is committed. */
-  readonly excluded: readonly Exclusion[]
+  /** Ascending by replica: whose rounds failed lately, up to this block. */
+  readonly failures: readonly Failure[]
   readonly proposer: NodeId
 }
 
@@ -52,14 +54,14 @@ const VERSION = 1
 const BLOCK_DOMAIN = 'knhk/hotstuff/block/1'
 const GENESIS_DOMAIN = 'knhk/hotstuff/genesis/1'
 const KINDS: readonly (EntryKind | undefined)[] = [undefined, 'data', 'membership', 'mode', 'evidence', 'empty']
-const EXCLUDED_MAX = 21
+const FAILURES_MAX = 64
 export const EMPTY_BODY: Uint8Array = new Uint8Array(0)
 
 export function writeHeader(out: ByteWriter, header: BlockHeader): void {
   out.u8(VERSION).u32(header.epoch).u64(header.round).u64(header.height).raw(header.parentHash)
   out.u64(header.parentRound).u64(header.index).u8(KINDS.indexOf(header.kind)).u64(header.timestampMs)
-  out.raw(header.batchDigest).u8(header.excluded.length)
-  for (const { replica, sinceRound } of header.excluded) out.u8(replica).u64(sinceRound)
+  out.raw(header.batchDigest).u8(header.failures.length)
+  for (const { replica, round, strikes } of header.failures) out.u8(replica).u64(round).u8(strikes)
   out.text(header.proposer)
 }
 
@@ -76,11 +78,15 @@ export function readHeader(reader: ByteReader): BlockHeader {
   const timestampMs = reader.u64()
   const batchDigest = reader.raw(HASH_BYTES)
   const count = reader.u8()
-  if (kind === undefined || count > EXCLUDED_MAX)
-    throw new KnhkError('ProtocolViolation', 'a block of an unknown kind or with too many exclusions')
-  const excluded = Array.from({ length: count }, () => ({ replica: reader.u8(), sinceRound: reader.u64() }))
+  if (kind === undefined || count > FAILURES_MAX)
+    throw new KnhkError('ProtocolViolation', 'a block of an unknown kind or with too many failures')
+  const failures = Array.from({ length: count }, () => ({
+    replica: reader.u8(),
+    round: reader.u64(),
+    strikes: reader.u8(),
+  }))
   const proposer = reader.text() as NodeId
-  return { epoch, round, height, parentHash, parentRound, index, kind, timestampMs, batchDigest, excluded, proposer }
+  return { epoch, round, height, parentHash, parentRound, index, kind, timestampMs, batchDigest, failures, proposer }
 }
 
 export function hashHeader(sha256: Sha256, header: BlockHeader): HashedHeader {
@@ -113,7 +119,7 @@ export function genesisOf(
     kind: 'empty',
     timestampMs: origin.timestampMs,
     batchDigest: new Uint8Array(HASH_BYTES),
-    excluded: [],
+    failures: [],
     proposer: '' as NodeId,
   }
   return named(header, sha256(out.finish()))

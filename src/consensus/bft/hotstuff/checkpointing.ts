@@ -11,7 +11,7 @@ import { checkpointStatement, isCheckpointIndex } from '../checkpoints.js'
 import type { SignedStatement } from '../statement.js'
 import { enterNext } from './epoch-change.js'
 import type { HotStuffState } from './state.js'
-import { ask } from './sync.js'
+import { ask } from './questions.js'
 
 /** The state after the entry at `index` has this digest. */
 export function handleDigest(hs: HotStuffState, index: LogIndex, stateDigest: Uint8Array): void {
@@ -49,7 +49,11 @@ function onStable(hs: HotStuffState, certificate: Certificate): void {
   const index = sequence as LogIndex
   const own = hs.safety.data.lastCheckpoint
   if (own !== null && own.sequence === index && own.epoch === hs.epoch && !bytesEqual(own.digest, digest))
-    hs.emit({ type: 'diverged', index, agreedIndex: (hs.anchors.at(-1)?.checkpoint.statement.sequence ?? 0) as LogIndex })
+    hs.emit({
+      type: 'diverged',
+      index,
+      agreedIndex: (hs.anchors.at(-1)?.checkpoint.statement.sequence ?? 0) as LogIndex,
+    })
   const proof = hs.log.entry(index)?.certificate
   if (proof !== undefined && proof !== null) hs.keepAnchor({ checkpoint: certificate, proof })
   hs.emit({ type: 'checkpointStable', index, stateDigest: digest, certificate: encodeCertificate(certificate) })

@@ -12,8 +12,8 @@ import type { BlockNode } from './block-tree.js'
 import type { Qc } from './certificates.js'
 import { endEpoch } from './epoch-change.js'
 import { encodeProof } from './proof.js'
-import type { HotStuffState } from './state.js'
 import { requestBodies } from './requests.js'
+import type { HotStuffState } from './state.js'
 
 /** `block` and what is below it are decided by the QC of `certified`. */
 export function decide(hs: HotStuffState, block: HashedHeader, certified: HashedHeader, qc: Qc): void {
@@ -57,7 +57,12 @@ function entryOf(hs: HotStuffState, { header, parts }: BlockNode, certificate: U
   const { clusterId } = options
   const fields = { epoch, term: 0 as Term, index, timestampMs, kind, clusterId, batchDigest }
   const previousChain = log.last.chain
-  return makeEntry(modules.sha256, { ...fields, configHash: context.configHash, previousChain }, parts.body, certificate)
+  return makeEntry(
+    modules.sha256,
+    { ...fields, configHash: context.configHash, previousChain },
+    parts.body,
+    certificate,
+  )
 }
 
 /** What a decided entry changes in the core itself. */

@@ -34,7 +34,7 @@ export interface HotStuffLimits {
   readonly transferTimeoutMs: Millis
   /** A node that joins counts as caught up when it is at most this far behind. */
   readonly joinLagEntriesMax: number
-  /** For how many rounds a leader whose round failed is not leader again. */
+  /** For how many rounds a leader whose round failed is passed over; four times as many with each repetition. */
   readonly exclusionRounds: number
   /** Statements remembered per signer, to recognise equivocation. */
   readonly statementsPerSigner: number
@@ -58,7 +58,7 @@ export const DEFAULT_HOTSTUFF_LIMITS: HotStuffLimits = {
   retryMs: 500,
   transferTimeoutMs: 30_000,
   joinLagEntriesMax: 1024,
-  exclusionRounds: 1024,
+  exclusionRounds: 256,
   statementsPerSigner: 1024,
   evidenceMax: 64,
   tailEntriesMax: 4096,

@@ -22,7 +22,8 @@ import { handleOrder } from './orders.js'
 import { handlePropose, mayPropose, proposeOwn, waitingSince, wantsTick } from './proposals.js'
 import { restoreBlocks, start } from './restart.js'
 import { HotStuffState } from './state.js'
-import { askAgain, handleBlocks, handleFetchBlocks } from './sync.js'
+import { askAgain } from './questions.js'
+import { handleBlocks, handleFetchBlocks } from './sync.js'
 import { giveUpRound, handleTimeout } from './timeouts.js'
 import {
   entriesEnd,

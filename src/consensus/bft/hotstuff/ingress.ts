@@ -6,7 +6,7 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import type { NodeId } from '../../types.js'
-import { certificateChecks, certificateProblem } from '../certificate.js'
+import { type Certificate, certificateChecks, certificateProblem } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
 import { NO_CHECKS } from '../checks.js'
 import { bodyChecks } from '../client-request.js'
@@ -30,12 +30,21 @@ import {
   tcChecks,
   tcProblem,
 } from './certificates.js'
-import type { BlockParts, HotStuffMessage, HsBlocks, HsEntries, HsEvidence, HsSnapshot, HsTimeout, SignedHeader } from './messages.js'
+import type {
+  BlockParts,
+  HotStuffMessage,
+  HsBlocks,
+  HsEntries,
+  HsEvidence,
+  HsSnapshot,
+  HsTimeout,
+  SignedHeader,
+} from './messages.js'
 import { decodeProof, rowProblem, verifyHotStuffEntryCertificate } from './proof.js'
 import { requestBodies } from './requests.js'
 import type { HotStuffState } from './state.js'
 import { provenRound } from './timeouts.js'
-import { isCheckpointOf } from './transfer.js'
+import { beginningOf, isCheckpointOf } from './transfer.js'
 
 type Checks = readonly SignatureCheck[] | null
 
@@ -47,10 +56,11 @@ export function interestIn(hs: HotStuffState, from: NodeId, message: HotStuffMes
       return 'keep'
     case 'hsFetchBlocks':
       return message.epoch === hs.epoch ? 'keep' : 'drop'
-    case 'hsEntries':
-      return message.epoch === hs.epoch && message.entries.some(({ index }) => index === hs.log.last.index + 1)
-        ? 'verify'
-        : 'drop'
+    case 'hsEntries': {
+      const isOfNext = hs.ending !== null && message.epoch === hs.epoch + 1
+      const isNext = message.entries.some(({ index }) => index === hs.log.last.index + 1)
+      return isNext && (message.epoch === hs.epoch || isOfNext) ? 'verify' : 'drop'
+    }
     case 'hsSnapshot':
       return message.epoch === hs.epoch && hs.sync.isOpen && hs.sync.snapshot === null ? 'verify' : 'drop'
     case 'hsEpochEnd':
@@ -120,7 +130,7 @@ function claimed(hs: HotStuffState, from: NodeId, message: HotStuffMessage): Che
     case 'hsBlocks':
       return blocksChecks(hs, message)
     case 'hsEntries':
-      return entriesChecks(hs, message)
+      return message.epoch === hs.epoch ? entriesChecks(hs, message) : boundaryChecks(hs, message)
     case 'hsSnapshot':
       return snapshotChecks(hs, message)
     case 'hsCheckpoint': {
@@ -128,12 +138,8 @@ function claimed(hs: HotStuffState, from: NodeId, message: HotStuffMessage): Che
       const isSound = checkpoint.signer === from && checkpoint.type === 'checkpoint' && checkpoint.view === 0
       return isSound && checkpoint.mode === 'hotstuff' ? list(signedCheck(hs.context, hs.replicas, checkpoint)) : null
     }
-    case 'hsEpochEnd': {
-      const { statement } = message.checkpoint
-      const isSound = statement.type === 'checkpoint' && statement.mode === 'hotstuff' && statement.view === 0
-      if (!isSound || certificateProblem(hs.replicas, message.checkpoint) !== null) return null
-      return certificateChecks(hs.context, hs.replicas, message.checkpoint)
-    }
+    case 'hsEpochEnd':
+      return checkpointChecks(hs, message.checkpoint)
     case 'hsEvidence':
       return evidenceMessageChecks(hs, message)
     default:
@@ -251,13 +257,25 @@ function entriesChecks(hs: HotStuffState, { entries, epoch }: HsEntries): Checks
   const proofContext = { sha256: modules.sha256, context, replicas, commitRule: rule.length }
   return all(
     entries.map((entry) => {
-      const isOurs = entry.epoch === epoch && bytesEqual(entry.configHash, context.configHash)
-      if (!isOurs || !bytesEqual(entry.clusterId, context.clusterId)) return null
+      if (entry.epoch !== epoch) return null
       if (!bodyMatches(modules.sha256, { ...headerOf(entry.certificate), batchDigest: entry.batchDigest }, entry.body))
         return null
       return verifyHotStuffEntryCertificate(proofContext, entry)
     }),
   )
+}
+
+/** Of the entries of the next epoch only the certificate of its beginning can be verified, in INIT. */
+function boundaryChecks(hs: HotStuffState, { entries }: HsEntries): Checks {
+  const certificate = beginningOf(entries)
+  return certificate === null ? null : checkpointChecks(hs, certificate)
+}
+
+function checkpointChecks(hs: HotStuffState, certificate: Certificate): Checks {
+  const { type, mode, view, epoch } = certificate.statement
+  const isSound = type === 'checkpoint' && mode === 'hotstuff' && view === 0 && epoch === hs.epoch
+  if (!isSound || certificateProblem(hs.replicas, certificate) !== null) return null
+  return certificateChecks(hs.context, hs.replicas, certificate)
 }
 
 function headerOf(certificate: Uint8Array | null): BlockParts['header'] {
@@ -267,18 +285,13 @@ function headerOf(certificate: Uint8Array | null): BlockParts['header'] {
 
 function snapshotChecks(hs: HotStuffState, message: HsSnapshot): Checks {
   const { checkpoint, snapshot, proof } = message
-  const { statement } = checkpoint
-  if (statement.type !== 'checkpoint' || statement.mode !== 'hotstuff' || statement.epoch !== hs.epoch) return null
-  if (!isCheckpointOf(snapshot, message) || certificateProblem(hs.replicas, checkpoint) !== null) return null
+  if (!isCheckpointOf(snapshot, message)) return null
   const decoded = decodeProof(proof)
   const header = decoded.headers[0] as BlockParts['header']
   if (header.index !== snapshot.base.index || hashHeader(hs.modules.sha256, header).header.epoch !== hs.epoch)
     return null
   if (proofRowProblem(hs, decoded) !== null) return null
-  return all([
-    certificateChecks(hs.context, hs.replicas, checkpoint),
-    qcChecks(hs.context, hs.replicas, decoded.qc),
-  ])
+  return all([checkpointChecks(hs, checkpoint), qcChecks(hs.context, hs.replicas, decoded.qc)])
 }
 
 function proofRowProblem(hs: HotStuffState, proof: ReturnType<typeof decodeProof>): string | null {

@@ -4,7 +4,7 @@
  * is an empty block: the next round has the next leader.
  */
 import type { Input, OrderRefusalCode } from '../../core.js'
-import { encodeMembership, membershipProblem, type Membership } from '../../membership.js'
+import { encodeMembership, type Membership, membershipProblem } from '../../membership.js'
 import type { LogIndex, NodeId } from '../../types.js'
 import { nextMembersProblem } from './payload-rules.js'
 import { waitingSince } from './proposals.js'

@@ -3,8 +3,9 @@
  * INIT or a change of members is undecided below, only empty blocks may stand above it; evidence stands
  * alone, and once. Leaders and voters ask the same rules. Signatures inside were verified at ingress.
  */
-import { KnhkError } from '../../../base/error.js'
+
 import { bytesEqual } from '../../../base/bytes.js'
+import { KnhkError } from '../../../base/error.js'
 import { decodeMembership, encodeMembership, type Membership } from '../../membership.js'
 import { decodeEvidence, evidenceId, evidenceProblem } from '../evidence.js'
 import { decodeInit, encodeInit } from '../pbft/init.js'

@@ -7,13 +7,12 @@
 import { ByteReader, ByteWriter, bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import { type Entry, type EntryHeader, type Sha256, verifyChain } from '../../entry.js'
-import { readCertificate, writeCertificate } from '../certificate.js'
+import { certificateProblem, readCertificate, writeCertificate } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
 import type { Replicas } from '../replicas.js'
 import type { SignContext } from '../statement.js'
 import { type BlockHeader, type HashedHeader, hashHeader, linkProblem, readHeader, writeHeader } from './block.js'
 import { extraRound, isCanonical, type Qc, qcChecks, qcRound } from './certificates.js'
-import { certificateProblem } from '../certificate.js'
 
 export interface CommitProof {
   /** From the block of the entry to the certified one. */
@@ -70,7 +69,9 @@ export function verifyHotStuffEntryCertificate(context: ProofContext, entry: Ent
 /** What is wrong with a proof for this entry apart from its signatures; null when nothing is. */
 export function proofProblem(context: ProofContext, proof: CommitProof, entry: EntryHeader): string | null {
   const first = proof.headers[0] as BlockHeader
-  const { index, timestampMs, kind, batchDigest, epoch } = entry
+  const { index, timestampMs, kind, batchDigest, epoch, term, clusterId, configHash } = entry
+  const isHere = bytesEqual(clusterId, context.context.clusterId) && bytesEqual(configHash, context.context.configHash)
+  if (!isHere || term !== 0) return 'an entry of another cluster or configuration'
   if (first.index !== index || first.timestampMs !== timestampMs || first.kind !== kind || first.epoch !== epoch)
     return 'the proof is of another entry'
   if (!bytesEqual(first.batchDigest, batchDigest) || !verifyChain(context.sha256, entry))

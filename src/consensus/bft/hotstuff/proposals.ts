@@ -1,7 +1,8 @@
 /**
  * Proposing: the leader of a round extends the block of the highest certificate, once per round. The
  * driver brings batches; what the core orders by itself (INIT, a change of members, evidence, empty
- * blocks that flush) it proposes in `tick`, so a batch always has its chance before. Proposal and own
+ * blocks that flush) it proposes in `tick`, so a batch has its chance before
+ * an empty block; evidence and changes of members go before batches. Proposal and own
  * vote are one write, durable before either leaves.
  */
 import { assert } from '../../../base/assert.js'
@@ -12,9 +13,9 @@ import { encodeBody } from '../../request-body.js'
 import type { Term } from '../../types.js'
 import { type BlockHeader, EMPTY_BODY, type HashedHeader, hashHeader, hasPayload, indexAfter } from './block.js'
 import { qcRound } from './certificates.js'
+import { insertBlock } from './insert.js'
 import type { HsProposal } from './messages.js'
 import { initBody, isFlushed, isSealed, payloadProblem } from './payload-rules.js'
-import { insertBlock } from './insert.js'
 import type { HotStuffState } from './state.js'
 import { voteFor } from './voting.js'
 
@@ -31,7 +32,7 @@ function parentOfNext(hs: HotStuffState): HashedHeader | null {
 /** True when a batch would be taken now. */
 export function mayPropose(hs: HotStuffState): boolean {
   const parent = parentOfNext(hs)
-  return parent !== null && parent.header.height >= 0 && !isSealed(hs, parent)
+  return parent !== null && parent.header.height >= 0 && !isSealed(hs, parent) && ownOrder(hs, parent) === null
 }
 
 export function handlePropose(hs: HotStuffState, { proposalId, kind, body, batchDigest }: Propose): void {
@@ -75,20 +76,28 @@ export function proposeOwn(hs: HotStuffState): void {
   }
 }
 
-function ownPayload(
-  hs: HotStuffState,
-  parent: HashedHeader,
-): { readonly kind: EntryKind; readonly body: Uint8Array } | null {
+interface OwnPayload {
+  readonly kind: EntryKind
+  readonly body: Uint8Array
+}
+
+function ownPayload(hs: HotStuffState, parent: HashedHeader): OwnPayload | null {
   if (parent.header.height < 0) return { kind: 'mode', body: initBody(hs) }
-  const height = parent.header.height + 1
-  if (!isSealed(hs, parent)) {
-    if (hs.pendingChange !== null) return { kind: 'membership', body: hs.pendingChange.body }
-    for (const evidence of hs.evidence.waiting()) {
-      const body = encodeBody([evidence])
-      if (payloadProblem(hs, parent, { kind: 'evidence', height }, body) === null) return { kind: 'evidence', body }
-    }
-  }
+  const order = ownOrder(hs, parent)
+  if (order !== null) return order
   return isFlushed(hs, parent) && !hs.rotating ? null : { kind: 'empty', body: EMPTY_BODY }
+}
+
+/** What goes before any batch: under load there would be no other moment for it. */
+function ownOrder(hs: HotStuffState, parent: HashedHeader): OwnPayload | null {
+  if (isSealed(hs, parent)) return null
+  if (hs.pendingChange !== null) return { kind: 'membership', body: hs.pendingChange.body }
+  const height = parent.header.height + 1
+  for (const evidence of hs.evidence.waiting()) {
+    const body = encodeBody([evidence])
+    if (payloadProblem(hs, parent, { kind: 'evidence', height }, body) === null) return { kind: 'evidence', body }
+  }
+  return null
 }
 
 /** Signs, stores and sends a block, and votes for it. Returns the log index that it would take. */
@@ -111,7 +120,7 @@ function propose(
     kind,
     timestampMs: kind === 'empty' ? before : Math.max(before, Math.floor(now.wallMs)),
     batchDigest,
-    excluded: hs.leaders.exclusions(round, parent),
+    failures: hs.leaders.failures(round, parent),
     proposer: self,
   }
   const block = hashHeader(hs.modules.sha256, header)

@@ -4,14 +4,14 @@
  */
 import type { PendingRecord } from '../../core.js'
 import { hashHeader, linkProblem } from './block.js'
+import { onQc } from './certified.js'
 import { resendCheckpoint } from './checkpointing.js'
 import { decodeHotStuff } from './codec.js'
-import { onQc } from './certified.js'
 import { commitUpTo } from './commit.js'
 import { endEpoch } from './epoch-change.js'
 import type { BlockParts } from './messages.js'
 import type { HotStuffState } from './state.js'
-import { ask } from './sync.js'
+import { ask } from './questions.js'
 import { resendTimeout } from './timeouts.js'
 import { resendVote } from './voting.js'
 
@@ -50,8 +50,6 @@ export function start(hs: HotStuffState): void {
 function resendProposal(hs: HotStuffState): void {
   const { lastProposedRound } = hs.safety.data
   if (lastProposedRound !== hs.round) return
-  const own = hs.tree
-    .above()
-    .find(({ header }) => header.proposer === hs.self && header.round === lastProposedRound)
+  const own = hs.tree.above().find(({ header }) => header.proposer === hs.self && header.round === lastProposedRound)
   if (own !== undefined && own.parts !== null) hs.broadcast({ type: 'hsProposal', ...own.parts })
 }

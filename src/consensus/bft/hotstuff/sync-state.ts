@@ -2,8 +2,9 @@
  * What this node is fetching: at most one block with its ancestors, one run of entries, or one snapshot
  * at a time. An unanswered question goes to the next peer after a while.
  */
-import type { Millis, NodeId } from '../../types.js'
+
 import type { SnapshotOffer } from '../../snapshot.js'
+import type { Millis, NodeId } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import type { BlockParts } from './messages.js'
 

@@ -9,59 +9,11 @@ import type { NodeId } from '../../types.js'
 import { hashHeader, linkProblem } from './block.js'
 import type { BlockNode } from './block-tree.js'
 import { takeWaiting } from './blocks.js'
-import { type Qc, qcRound } from './certificates.js'
 import { onQc } from './certified.js'
 import { insertBlock } from './insert.js'
 import type { BlockParts, HsBlocks, HsFetchBlocks } from './messages.js'
+import { ask, wantBlock } from './questions.js'
 import type { HotStuffState } from './state.js'
-
-/** The block that `qc` certifies is missing: it is fetched, unless a newer one is wanted already. */
-export function wantBlock(hs: HotStuffState, qc: Qc): void {
-  const { sync } = hs
-  const { digest } = qc.statement
-  if (hs.tree.get(digest) !== undefined || qcRound(qc) <= hs.tree.root.header.round) return
-  if (sync.wanted !== null && (sync.wanted.round >= qcRound(qc) || sync.wanted.blocks.length > 0)) return
-  sync.wanted = { hash: digest, round: qcRound(qc), blocks: [], next: digest }
-  ask(hs)
-}
-
-/** The open question was not answered in time: it goes to the next peer, and is brought up to date. */
-export function askAgain(hs: HotStuffState): void {
-  const { sync, highQc, options } = hs
-  sync.unanswered++
-  if (sync.wanted !== null && sync.wanted.round < qcRound(highQc)) {
-    sync.wanted = null
-    wantBlock(hs, highQc)
-    return
-  }
-  const sinceMs = sync.snapshot?.sinceMs ?? hs.now.monotonicMs
-  if (hs.now.monotonicMs - sinceMs > options.limits.transferTimeoutMs) {
-    sync.snapshot = null
-    sync.wantEntries()
-  }
-  ask(hs)
-}
-
-/** Puts the open question to the next peer. */
-export function ask(hs: HotStuffState): void {
-  const { sync, peers, epoch, options } = hs
-  if (!sync.isOpen || peers.length === 0) {
-    sync.retryAtMs = null
-    return
-  }
-  const { retryMs, timeoutMaxMs } = options.limits
-  sync.retryAtMs = hs.now.monotonicMs + Math.min(timeoutMaxMs, retryMs * 2 ** Math.min(10, sync.unanswered / peers.length))
-  const peer = peers[sync.turn++ % peers.length] as NodeId
-  if (sync.snapshot !== null) {
-    const { from, snapshot, checkpoint } = sync.snapshot
-    hs.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: checkpoint.statement.digest })
-  } else if (sync.needsEntries) {
-    hs.send(peer, { type: 'hsFetchEntries', epoch, from: (hs.log.last.index + 1) as typeof hs.log.last.index })
-  } else if (sync.wanted !== null) {
-    const height = Math.max(0, hs.tree.root.header.height)
-    hs.send(peer, { type: 'hsFetchBlocks', epoch, hash: sync.wanted.next, height })
-  }
-}
 
 /** Answers with the block and its ancestors above the asked height, as far as they are here. */
 export function handleFetchBlocks(hs: HotStuffState, from: NodeId, { epoch, hash, height }: HsFetchBlocks): void {
@@ -79,7 +31,11 @@ export function handleFetchBlocks(hs: HotStuffState, from: NodeId, { epoch, hash
   hs.send(from, { type: 'hsBlocks', epoch, hash, blocks, committedIndex: hs.log.last.index })
 }
 
-export function handleBlocks(hs: HotStuffState, _from: NodeId, { epoch, hash, blocks, committedIndex }: HsBlocks): void {
+export function handleBlocks(
+  hs: HotStuffState,
+  _from: NodeId,
+  { epoch, hash, blocks, committedIndex }: HsBlocks,
+): void {
   const { sync } = hs
   const { wanted } = sync
   if (epoch !== hs.epoch || wanted === null || !bytesEqual(hash, wanted.next)) return
@@ -125,4 +81,6 @@ export function afterCatchUp(hs: HotStuffState): void {
   onQc(hs, hs.highQc)
   takeWaiting(hs)
   if (hs.tip === undefined) wantBlock(hs, hs.highQc)
+  // A block may have been wanted all along, behind the entries.
+  if (hs.sync.retryAtMs === null) ask(hs)
 }

@@ -8,14 +8,18 @@ import type { Input } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { LogBase, SnapshotOffer } from '../../snapshot.js'
 import type { LogIndex, NodeId } from '../../types.js'
+import type { Certificate } from '../certificate.js'
 import { checkpointStatement } from '../checkpoints.js'
+import { decodeInit } from '../pbft/init.js'
 import { type BlockHeader, hashHeader } from './block.js'
 import { onQc } from './certified.js'
 import { commitUpTo, record } from './commit.js'
+import { enterNext } from './epoch-change.js'
 import type { HsEntries, HsFetchEntries, HsSnapshot, HsStatus } from './messages.js'
 import { decodeProof } from './proof.js'
 import type { HotStuffState } from './state.js'
-import { afterCatchUp, ask } from './sync.js'
+import { ask } from './questions.js'
+import { afterCatchUp } from './sync.js'
 
 type Taken = Extract<Input, { type: 'snapshotTaken' }>
 type Loaded = Extract<Input, { type: 'loaded' }>
@@ -67,8 +71,23 @@ export function handleLoaded(hs: HotStuffState, { peer, from, entries }: Loaded)
 
 const LOADED_MAX = 256
 
-export function handleEntries(hs: HotStuffState, _from: NodeId, { entries }: HsEntries): void {
+/** What the epoch that these entries begin rests on; null where they begin none. */
+export function beginningOf(entries: readonly Entry[]): Certificate | null {
+  const first = entries[0]
+  if (first === undefined || first.kind !== 'mode') return null
+  const { basis } = decodeInit(first.body)
+  return basis.kind === 'checkpoint' ? basis.certificate : null
+}
+
+export function handleEntries(hs: HotStuffState, _from: NodeId, { entries, epoch }: HsEntries): void {
   const { log, sync } = hs
+  if (epoch !== hs.epoch) {
+    const certificate = beginningOf(entries)
+    if (certificate !== null) enterNext(hs, certificate)
+    sync.wantEntries()
+    ask(hs)
+    return
+  }
   const fresh = entries.filter((entry) => entry.index > log.last.index)
   if (fresh.length === 0 || fresh[0]?.index !== log.last.index + 1 || !follows(hs, fresh)) return
   for (const entry of fresh) log.append(entry)

@@ -72,13 +72,10 @@ function isTimely(hs: HotStuffState, { header }: HashedHeader, parent: HashedHea
 }
 
 function notesFailures(hs: HotStuffState, { header }: HashedHeader, parent: HashedHeader): boolean {
-  const expected = hs.leaders.exclusions(header.round, parent)
-  return (
-    expected.length === header.excluded.length &&
-    expected.every(
-      ({ replica, sinceRound }, at) =>
-        header.excluded[at]?.replica === replica && header.excluded[at]?.sinceRound === sinceRound,
-    )
-  )
+  const expected = hs.leaders.failures(header.round, parent)
+  if (expected.length !== header.failures.length) return false
+  return expected.every(({ replica, round, strikes }, at) => {
+    const noted = header.failures[at]
+    return noted?.replica === replica && noted.round === round && noted.strikes === strikes
+  })
 }
-

@@ -8,7 +8,8 @@ import { type Certificate, votesOf } from '../certificate.js'
 import { type Evidence, encodeEvidence, equivocation, evidenceId } from '../evidence.js'
 import { conflicts, type SignedStatement } from '../statement.js'
 import type { PbftMessage } from './messages.js'
-import type { KnownEvidence, PbftState } from './state.js'
+import type { PbftState } from './state.js'
+import type { KnownEvidence } from './state-types.js'
 
 /** Notes a statement whose signature holds. */
 export function noteStatement(state: PbftState, statement: SignedStatement, message: PbftMessage | null = null): void {
@@ -36,7 +37,10 @@ export function takeEvidence(state: PbftState, evidence: Evidence): boolean {
   if (state.evidence.has(id)) return false
   const known = [...state.evidence.values()].filter((entry) => entry.evidence.culprit === evidence.culprit)
   if (known.length >= state.options.limits.evidencePerCulpritMax) return false
-  state.evidence.set(id, { evidence, sinceMs: state.now.monotonicMs, ordered: false, proposedIn: null })
+  // One proof against a culprit is ordered per epoch: more of them change nothing.
+  const ordered = known.some((entry) => entry.ordered && entry.evidence.epoch === evidence.epoch)
+  state.evidence.set(id, { evidence, sinceMs: state.now.monotonicMs, ordered, proposedIn: null })
+  state.storeSafety()
   state.emit({ type: 'evidence', evidence: encodeEvidence(evidence) })
   state.broadcast({ type: 'pbftEvidence', evidence })
   return true

@@ -25,8 +25,9 @@ import type {
   Value,
   ViewChange,
 } from './messages.js'
-import { checkpointProblem, newViewProblem, statementProblem, viewChangeProblem } from './new-view.js'
+import { newViewProblem, viewChangeProblem } from './new-view.js'
 import type { PbftState } from './state.js'
+import { checkpointProblem, statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
 
 type Checks = readonly SignatureCheck[] | null

@@ -96,7 +96,11 @@ function writeMessage(out: ByteWriter, message: PbftMessage): void {
       return writeOrder(out, message.order)
     case 'pbftStatus':
       out.u32(message.epoch).u64(message.view).u8(Number(message.active)).u64(message.lastIndex)
-      out.u64(message.stableIndex).u8(Number(message.wantsEntries)).bytes(message.slots)
+      out
+        .u64(message.stableIndex)
+        .u8(Number(message.wantsEntries))
+        .u8(Number(message.wantsSnapshot))
+        .bytes(message.slots)
       return
     case 'pbftFetch':
       out.u32(message.epoch).u64(message.sequence).raw(message.digest)
@@ -135,7 +139,8 @@ function readMessage(reader: ByteReader, type: PbftMessage['type']): PbftMessage
     case 'pbftStatus': {
       const place = { epoch: reader.u32() as Epoch, view: reader.u64() as ViewNumber, active: reader.flag() }
       const indexes = { lastIndex: reader.u64() as LogIndex, stableIndex: reader.u64() as LogIndex }
-      return { type, ...place, ...indexes, wantsEntries: reader.flag(), slots: reader.bytes() }
+      const wants = { wantsEntries: reader.flag(), wantsSnapshot: reader.flag() }
+      return { type, ...place, ...indexes, ...wants, slots: reader.bytes() }
     }
     case 'pbftFetch':
       return { type, epoch: reader.u32() as Epoch, sequence: reader.u64() as SequenceNumber, digest: reader.raw(32) }

@@ -14,7 +14,7 @@ import { checksOf } from './checks.js'
 import { isPbft } from './codec.js'
 import type { PbftModules, PbftOptions } from './config.js'
 import { executeReady } from './decisions.js'
-import { handleLoaded } from './help.js'
+import { handleLoaded, hasOwnCertificates } from './help.js'
 import { interestIn } from './interest.js'
 import { acceptOrdered, advance } from './normal-case.js'
 import { handleOrder } from './orders.js'
@@ -198,6 +198,7 @@ export class PbftCore implements Core {
     state.viewBeganMs = state.now.monotonicMs
     // From the first write on a replica without a safety record is one that forgot.
     if (state.modules.restored.safety === null) beginRecord(state)
+    hasOwnCertificates(state)
     for (const { sequence, digest } of state.active ? (state.newView?.order ?? []) : []) {
       const index = state.context.indexOf(sequence)
       if (state.slots.get(index)?.accepted == null) acceptOrdered(state, index, digest)

@@ -55,6 +55,19 @@ export class DecidedLog {
     return this.#tailFirst
   }
 
+  /** The first index above `stable` whose certificate is not at hand; undefined when all are. */
+  missingCertificate(stable: number): LogIndex | undefined {
+    for (let index = Math.max(stable, this.#base.index) + 1; index <= this.#lastIndex; index++) {
+      if (!this.#certificates.has(index)) return index as LogIndex
+    }
+    return undefined
+  }
+
+  /** An entry read back from the disk: its certificate is needed, not its body. */
+  relearn(entry: Entry): void {
+    if (entry.certificate !== null) this.#certificates.set(entry.index, decodeCertificate(entry.certificate))
+  }
+
   certificate(index: number): Certificate | undefined {
     return this.#certificates.get(index)
   }

@@ -8,7 +8,7 @@ import type { EntryHeader, Sha256 } from '../../entry.js'
 import { type Certificate, certificateChecks, certificateProblem, decodeCertificate } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
 import type { EpochContext } from './epoch.js'
-import { statementProblem } from './new-view.js'
+import { statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
 
 export type ProofVerdict =

@@ -15,6 +15,9 @@ import type { Decided, Value } from './messages.js'
 import type { PbftState } from './state.js'
 import { digestOf } from './value.js'
 
+/** Ordered evidence that is remembered, so that it is not taken for new. */
+const ORDERED_EVIDENCE_MAX = 256
+
 /** A verified commit certificate of this epoch: its slot is decided, whatever view is present. */
 export function noteDecision(state: PbftState, certificate: Certificate): void {
   const index = state.context.indexOf(certificate.statement.sequence)
@@ -97,6 +100,12 @@ function endEpoch(state: PbftState, entry: Entry): void {
   state.slots.dropAbove(entry.index)
 }
 
+/** The oldest ordered evidence is forgotten beyond a bound: the state machine knows it. */
+function forgetOrdered(state: PbftState): void {
+  const ordered = [...state.evidence].filter(([, known]) => known.ordered)
+  for (const [key] of ordered.slice(0, Math.max(0, ordered.length - ORDERED_EVIDENCE_MAX))) state.evidence.delete(key)
+}
+
 function markOrdered(state: PbftState, entry: Entry): void {
   const bytes = onlyRequestIn(entry.body)
   if (bytes === null) return
@@ -105,5 +114,9 @@ function markOrdered(state: PbftState, entry: Entry): void {
   const known = state.evidence.get(id)
   if (known === undefined)
     state.evidence.set(id, { evidence, sinceMs: state.now.monotonicMs, ordered: true, proposedIn: null })
-  else known.ordered = true
+  for (const other of state.evidence.values()) {
+    const { culprit, epoch } = other.evidence
+    if (culprit === evidence.culprit && epoch === evidence.epoch) other.ordered = true
+  }
+  forgetOrdered(state)
 }

@@ -6,7 +6,7 @@ import { decodeMembership, encodeMembership } from '../../membership.js'
 import type { SnapshotOffer } from '../../snapshot.js'
 import type { Epoch, LogIndex, Term } from '../../types.js'
 import { readCertificate, writeCertificate } from '../certificate.js'
-import { EPOCH_STEPS_MAX, type EpochStep } from './epoch-steps.js'
+import { EPOCH_STEPS_MAX, type EpochStep } from './messages.js'
 
 export function writeEntry(out: ByteWriter, { header, body, certificate }: Entry): void {
   out

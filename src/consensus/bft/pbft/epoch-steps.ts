@@ -10,17 +10,8 @@ import { type Certificate, certificateChecks } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
 import { verifyPbftEntryCertificate } from './decision-proof.js'
 import { EpochContext, type EpochPorts } from './epoch.js'
-import { checkpointProblem } from './new-view.js'
-
-export interface EpochStep {
-  /** The entry of kind `membership` that ended its epoch, with its commit certificate. */
-  readonly entry: Entry
-  /** Of the state after it. */
-  readonly checkpoint: Certificate
-}
-
-/** Steps that are kept: a node that missed more changes of members cannot follow. */
-export const EPOCH_STEPS_MAX = 256
+import type { EpochStep } from './messages.js'
+import { checkpointProblem } from './statement-rules.js'
 
 export interface Walk {
   /** Where the steps lead. */

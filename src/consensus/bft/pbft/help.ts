@@ -8,8 +8,7 @@ import { bytesEqual } from '../../../base/bytes.js'
 import type { Input } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { LogIndex, NodeId, ViewNumber } from '../../types.js'
-import type { EpochStep } from './epoch-steps.js'
-import type { FetchValue, Status, ValueMessage } from './messages.js'
+import type { EpochStep, FetchValue, Status, ValueMessage } from './messages.js'
 import { supplyValue } from './normal-case.js'
 import type { Slot } from './slots.js'
 import type { PbftState } from './state.js'
@@ -17,6 +16,8 @@ import { digestOf } from './value.js'
 
 /** Slots that one status tells of. */
 const STATUS_SLOTS_MAX = 64
+/** Values that a peer gets between two of its statuses. */
+const FETCHES_MAX = 64
 const HAS_PROPOSAL = 1
 const IS_PREPARED = 2
 
@@ -33,20 +34,15 @@ export function sendStatus(state: PbftState, to: NodeId, wantsEntries: boolean):
   const { lastIndex } = log
   const { epoch } = context
   const place = { epoch, view: view as ViewNumber, active, lastIndex, stableIndex }
-  state.send(to, { type: 'pbftStatus', ...place, wantsEntries, slots: flags })
+  const wantsSnapshot = wantsEntries && state.diverged
+  state.send(to, { type: 'pbftStatus', ...place, wantsEntries, wantsSnapshot, slots: flags })
 }
 
 /** A peer says where it stands: it gets what it lacks. */
 export function receiveStatus(state: PbftState, from: NodeId, status: Status): void {
-  const { now, options, context } = state
-  const never = { epoch: status.epoch, lastIndex: 0 as LogIndex, helpedMs: Number.NEGATIVE_INFINITY }
-  const peer = state.peers.get(from) ?? never
-  const hasMoved = status.lastIndex > peer.lastIndex
-  peer.lastIndex = status.lastIndex
-  peer.epoch = status.epoch
-  state.peers.set(from, peer)
-  if (!hasMoved && now.monotonicMs - peer.helpedMs < options.limits.statusIntervalMs / 2) return
-  peer.helpedMs = now.monotonicMs
+  const { context } = state
+  if (!mayHelp(state, from, status)) return
+  if (status.wantsSnapshot) offerSnapshot(state, from)
   if (status.wantsEntries && status.lastIndex < state.outbox.durableIndex)
     sendEntries(state, from, status.lastIndex + 1)
   if (status.epoch < context.epoch) return helpIntoEpoch(state, from, status)
@@ -55,6 +51,17 @@ export function receiveStatus(state: PbftState, from: NodeId, status: Status): v
   if (stable !== null && status.stableIndex < stable.statement.sequence)
     state.send(from, { type: 'pbftCertificate', certificate: stable })
   helpIntoView(state, from, status)
+}
+
+/** Helps at once whoever moved on, and others no more often than they have reason to ask. */
+function mayHelp({ now, options, peers }: PbftState, from: NodeId, { epoch, lastIndex }: Status): boolean {
+  const known = peers.get(from)
+  const isDue = known === undefined || now.monotonicMs - known.helpedMs >= options.limits.statusIntervalMs / 2
+  const hasMoved = known !== undefined && lastIndex > known.highest
+  const helpedMs = isDue || hasMoved ? now.monotonicMs : known.helpedMs
+  const highest = Math.max(lastIndex, known?.highest ?? 0) as LogIndex
+  peers.set(from, { epoch, lastIndex, highest, helpedMs, fetches: isDue ? 0 : (known?.fetches ?? 0) })
+  return isDue || hasMoved
 }
 
 /** The last thing that a member of the epoch before needs is the checkpoint that ended it. */
@@ -93,13 +100,8 @@ function helpSlot(state: PbftState, from: NodeId, slot: Slot, flags: number): vo
 
 /** Sends decided entries from memory, has them read, or offers the snapshot that took their place. */
 function sendEntries(state: PbftState, to: NodeId, from: number): void {
-  const { log, options, snapshot, snapshotCertificate } = state
-  if (from <= log.base.index) {
-    const isCertified = snapshotCertificate?.statement.sequence === snapshot?.base.index
-    if (snapshot === null || snapshotCertificate === null || !isCertified) return
-    state.send(to, { type: 'pbftOffer', snapshot, certificate: snapshotCertificate, steps: stepsFrom(state, to) })
-    return
-  }
+  const { log, options } = state
+  if (from <= log.base.index) return offerSnapshot(state, to)
   const { messageBytesMax } = options.limits
   if (from >= log.tailFirst) {
     sendDecided(state, to, log.slice(from, messageBytesMax))
@@ -108,6 +110,12 @@ function sendEntries(state: PbftState, to: NodeId, from: number): void {
   if (state.loads.has(to)) return
   state.loads.set(to, from as LogIndex)
   state.emit({ type: 'load', peer: to, from: from as LogIndex, maxBytes: messageBytesMax })
+}
+
+function offerSnapshot(state: PbftState, to: NodeId): void {
+  const { snapshot, snapshotCertificate } = state
+  if (snapshot === null || snapshotCertificate?.statement.sequence !== snapshot.base.index) return
+  state.send(to, { type: 'pbftOffer', snapshot, certificate: snapshotCertificate, steps: stepsFrom(state, to) })
 }
 
 /** What a peer needs to believe the present replicas: nothing where it is in their epoch. */
@@ -121,6 +129,10 @@ export function handleLoaded(state: PbftState, { peer, from, entries }: Extract<
   state.loads.delete(peer)
   const first = entries[0]
   if (first === undefined) return
+  if (peer === state.self) {
+    for (const entry of entries) state.log.relearn(entry)
+    return
+  }
   sendDecided(state, peer, entries.slice(0, entries.findLastIndex((entry) => entry.epoch === first.epoch) + 1))
 }
 
@@ -135,9 +147,24 @@ function firstWithout(entries: readonly Entry[]): number {
   return at < 0 ? entries.length : at
 }
 
+/**
+ * A view change shows the certificate of every decided slot above the stable checkpoint: those that were
+ * not in memory at the start are read back. True once all are here.
+ */
+export function hasOwnCertificates(state: PbftState): boolean {
+  const missing = state.log.missingCertificate(state.stableIndex)
+  if (missing === undefined) return true
+  if (!state.loads.has(state.self)) {
+    state.loads.set(state.self, missing)
+    state.emit({ type: 'load', peer: state.self, from: missing, maxBytes: state.options.limits.messageBytesMax })
+  }
+  return false
+}
+
 /** Who has the value with this digest? */
 export function receiveFetch(state: PbftState, from: NodeId, { epoch, sequence, digest }: FetchValue): void {
-  if (epoch !== state.context.epoch) return
+  const peer = state.peers.get(from)
+  if (epoch !== state.context.epoch || (peer !== undefined && ++peer.fetches > FETCHES_MAX)) return
   const value = state.slots.get(state.context.indexOf(sequence))?.value(digest)
   if (value !== undefined) state.send(from, { type: 'pbftValue', epoch, sequence, value })
 }

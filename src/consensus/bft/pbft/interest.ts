@@ -6,7 +6,7 @@
 
 import { toHex } from '../../../base/bytes.js'
 import type { NodeId } from '../../types.js'
-import { evidenceId } from '../evidence.js'
+import { type Evidence, evidenceId } from '../evidence.js'
 import { conflicts, type SignedStatement } from '../statement.js'
 import type { CertificateMessage, Decided, NewView, PbftMessage, PrePrepare, ViewChange } from './messages.js'
 import type { PbftState } from './state.js'
@@ -34,7 +34,7 @@ export function interestIn(state: PbftState, from: NodeId, message: PbftMessage)
     case 'pbftOffer':
       return isWorth(message.snapshot.base.index > state.log.lastIndex || state.diverged)
     case 'pbftEvidence':
-      return isWorth(!state.evidence.has(toHex(evidenceId(state.modules.sha256, message.evidence))))
+      return isWorth(interestInEvidence(state, message.evidence))
   }
 }
 
@@ -51,7 +51,8 @@ function interestInProposal(state: PbftState, from: NodeId, { vote }: PrePrepare
   if (!state.active) return false
   const index = state.context.indexOf(vote.sequence)
   if (!state.isOpen(index) || index <= state.orderedUpTo) return false
-  return state.slots.get(index)?.accepted == null
+  const slot = state.slots.get(index)
+  return slot === undefined || (slot.accepted === null && slot.held === null)
 }
 
 function interestInVote(state: PbftState, vote: SignedStatement): boolean {
@@ -80,6 +81,11 @@ function contradicts(state: PbftState, vote: SignedStatement): boolean {
     if (before !== undefined && conflicts(before, vote)) return !isWellProven(state, vote.signer)
   }
   return false
+}
+
+function interestInEvidence(state: PbftState, evidence: Evidence): boolean {
+  if (isWellProven(state, evidence.culprit)) return false
+  return !state.evidence.has(toHex(evidenceId(state.modules.sha256, evidence)))
 }
 
 /** More evidence against a culprit tells nothing new. */

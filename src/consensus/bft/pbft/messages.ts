@@ -12,7 +12,6 @@ import type { Epoch, LogIndex, Millis, SequenceNumber, ViewNumber } from '../../
 import type { Certificate } from '../certificate.js'
 import type { Evidence } from '../evidence.js'
 import type { SignedStatement } from '../statement.js'
-import type { EpochStep } from './epoch-steps.js'
 
 /** What fills a slot: all but its place. Its digest d is `valueDigest` of epoch, index, time and batch digest. */
 export interface Value {
@@ -77,8 +76,10 @@ export interface Status {
   /** The last entry decided in order. */
   readonly lastIndex: LogIndex
   readonly stableIndex: LogIndex
-  /** Asks this peer for decided entries, or a snapshot. */
+  /** Asks this peer for decided entries, or a snapshot where those are gone. */
   readonly wantsEntries: boolean
+  /** The own state is wrong: asks this peer for a snapshot whatever it has of the log. */
+  readonly wantsSnapshot: boolean
   /** Per slot above `lastIndex`: bit 0 has a proposal of this view, bit 1 is prepared in it. */
   readonly slots: Uint8Array
 }
@@ -107,6 +108,17 @@ export interface Decided {
   /** Where the sender's log ends. */
   readonly lastIndex: LogIndex
 }
+
+/** How one epoch led to the next, provable to whoever trusts the earlier one. */
+export interface EpochStep {
+  /** The entry of kind `membership` that ended its epoch, with its commit certificate. */
+  readonly entry: Entry
+  /** Of the state after it. */
+  readonly checkpoint: Certificate
+}
+
+/** Steps that are kept: a node that missed more changes of members cannot follow. */
+export const EPOCH_STEPS_MAX = 256
 
 /** The entries asked for are gone; this certified snapshot holds what they did. */
 export interface Offer {

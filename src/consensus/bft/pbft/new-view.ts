@@ -8,10 +8,11 @@ import { ByteWriter, bytesEqual } from '../../../base/bytes.js'
 import type { Sha256 } from '../../entry.js'
 import type { SequenceNumber } from '../../types.js'
 import { type Certificate, certificateProblem } from '../certificate.js'
-import { NO_EXTRA, type Statement, type StatementType } from '../statement.js'
+import type { Statement } from '../statement.js'
 import { writeOrder, writeViewChangeContent } from './codec.js'
 import type { EpochContext } from './epoch.js'
 import type { NewView, OrderedSlot, Value, ViewChange } from './messages.js'
+import { checkpointProblem, statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
 
 export interface Outcome {
@@ -106,23 +107,6 @@ export function viewChangeProblem(
     if (statement.sequence > floor + windowSlots) return 'a certificate is beyond the window'
     before = statement.sequence
   }
-  return null
-}
-
-/** What is wrong with a checkpoint certificate of this epoch apart from its signatures; null when nothing is. */
-export function checkpointProblem(context: EpochContext, certificate: Certificate): string | null {
-  const { statement } = certificate
-  if (statement.mode !== 'pbft' || statement.type !== 'checkpoint') return 'not a checkpoint of PBFT'
-  if (statement.epoch !== context.epoch || statement.view !== 0) return 'a checkpoint of another epoch'
-  if (statement.sequence <= context.origin.index) return 'a checkpoint before the epoch began'
-  return certificateProblem(context.replicas, certificate)
-}
-
-/** What is wrong with the fields of a statement that binds nothing extra; null when nothing is. */
-export function statementProblem(context: EpochContext, statement: Statement, type: StatementType): string | null {
-  if (statement.mode !== 'pbft' || statement.type !== type) return `not a ${type} of PBFT`
-  if (statement.epoch !== context.epoch) return 'a statement of another epoch'
-  if (!bytesEqual(statement.extra, NO_EXTRA)) return `a ${type} binds nothing extra`
   return null
 }
 

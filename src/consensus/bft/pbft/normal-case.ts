@@ -43,7 +43,7 @@ export function nextIndex(state: PbftState): LogIndex {
 
 /** A proposal of the present primary, verified. */
 export function receivePrePrepare(state: PbftState, message: PrePrepare): void {
-  const { vote, value } = message
+  const { vote } = message
   noteStatement(state, vote, message)
   if (!state.active || vote.view !== state.view) return
   const index = state.context.indexOf(vote.sequence)
@@ -51,13 +51,28 @@ export function receivePrePrepare(state: PbftState, message: PrePrepare): void {
   const slot = state.slots.open(index)
   slot.sinceMs ??= state.now.monotonicMs
   if (!slot.votes.prepare.has(vote.signer)) slot.votes.prepare.set(vote.signer, vote)
-  if (slot.accepted !== null || !state.rules.maySign || state.diverged) return
+  if (slot.accepted === null && state.rules.maySign && !state.diverged) consider(state, slot, message)
+}
+
+/** Votes for a proposal, or keeps it until it can: what comes before it may be a message away. */
+function consider(state: PbftState, slot: Slot, message: PrePrepare): void {
+  const { vote, value } = message
   if (slot.valueCount >= state.options.limits.valuesPerSlotMax) return
-  if (proposalProblem(state, index, value) !== null) return
+  slot.held = message
+  if (proposalProblem(state, slot.index, value) !== null) return
+  slot.held = null
   slot.addValue(vote.digest, value)
-  state.storeSlot(index, message)
+  state.storeSlot(slot.index, message)
   accept(state, slot, vote.digest)
   prepare(state, slot, vote.digest)
+}
+
+/** Looks again at the proposals that could not be voted for. */
+export function reconsider(state: PbftState): void {
+  if (!state.active || !state.rules.maySign || state.diverged) return
+  for (const slot of state.slots.all()) {
+    if (slot.held !== null && slot.accepted === null && state.isOpen(slot.index)) consider(state, slot, slot.held)
+  }
 }
 
 /** The new view gives this slot the value with this digest: from here on it is voted on like any other. */

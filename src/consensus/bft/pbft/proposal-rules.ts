@@ -39,8 +39,7 @@ export function membershipChangeProblem(current: MembershipRecord, body: Uint8Ar
     if (voters < REPLICAS_MIN) return `${voters} replicas tolerate no liar: at least ${REPLICAS_MIN}`
     for (const member of next.members) {
       const known = current.membership.members.find(({ id }) => id === member.id)
-      if (known !== undefined && known.publicKey.some((byte, i) => byte !== member.publicKey[i]))
-        return 'a member keeps its key'
+      if (known?.publicKey.some((byte, i) => byte !== member.publicKey[i])) return 'a member keeps its key'
     }
     return null
   } catch (error) {

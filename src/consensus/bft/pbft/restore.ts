@@ -3,8 +3,10 @@
  * signed it knows again and repeats; what it did not store it never said.
  */
 
+import { toHex } from '../../../base/bytes.js'
 import { decodeMembership } from '../../membership.js'
 import type { LogIndex } from '../../types.js'
+import { evidenceId } from '../evidence.js'
 import type { SignedStatement } from '../statement.js'
 import { decodePbft } from './codec.js'
 import { checkOptions, type PbftModules, type PbftOptions } from './config.js'
@@ -35,6 +37,10 @@ export function restoreState(options: PbftOptions, modules: PbftModules): PbftSt
   const state = new PbftState(options, modules, start, rules)
   rules.decided(context.sequenceOf(restored.lastIndex))
   if (start.ownViewChange !== null) state.viewChanges.set(state.self, start.ownViewChange)
+  for (const evidence of start.evidence) {
+    const known = { evidence, sinceMs: modules.now.monotonicMs, ordered: false, proposedIn: null }
+    state.evidence.set(toHex(evidenceId(modules.sha256, evidence)), known)
+  }
   beginView(state)
   restoreTail(state)
   restoreSlots(state)
@@ -44,7 +50,7 @@ export function restoreState(options: PbftOptions, modules: PbftModules): PbftSt
 function freshStart(ports: EpochPorts, { epoch, origin, membership }: PbftOptions): SafetyRecord {
   const context = new EpochContext(ports, epoch, origin, { index: origin.index, membership })
   const nothing = { previous: null, newView: null, ownViewChange: null, stable: null, snapshotCertificate: null }
-  return { context, view: 0, active: true, ownCheckpoints: [], steps: [], ...nothing }
+  return { context, view: 0, active: true, ownCheckpoints: [], steps: [], evidence: [], ...nothing }
 }
 
 function ownNewViewVote({ newView }: SafetyRecord, { self }: PbftOptions): SignedStatement | undefined {

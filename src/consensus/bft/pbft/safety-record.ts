@@ -8,12 +8,12 @@ import { KnhkError } from '../../../base/error.js'
 import { decodeMembership, encodeMembership, type MembershipRecord } from '../../membership.js'
 import type { Epoch, LogIndex } from '../../types.js'
 import { type Certificate, readCertificate, writeCertificate } from '../certificate.js'
+import { decodeEvidence, type Evidence, encodeEvidence } from '../evidence.js'
 import { readSigned, type SignedStatement, writeSigned } from '../statement.js'
 import { decodePbft, encodePbft } from './codec.js'
 import { readSteps, writeSteps } from './entry-codec.js'
 import { EpochContext, type EpochPorts } from './epoch.js'
-import type { EpochStep } from './epoch-steps.js'
-import type { NewView, PbftMessage, ViewChange } from './messages.js'
+import type { EpochStep, NewView, PbftMessage, ViewChange } from './messages.js'
 
 export interface SafetyRecord {
   readonly context: EpochContext
@@ -25,6 +25,8 @@ export interface SafetyRecord {
   readonly stable: Certificate | null
   readonly snapshotCertificate: Certificate | null
   readonly ownCheckpoints: readonly SignedStatement[]
+  /** Evidence that is not ordered yet. */
+  readonly evidence: readonly Evidence[]
   /** How the cluster came to this epoch, as far as it is known. */
   readonly steps: readonly EpochStep[]
 }
@@ -45,6 +47,8 @@ export function encodeSafety(record: SafetyRecord): Uint8Array {
   optional(out, record.snapshotCertificate, (certificate) => writeCertificate(out, certificate))
   out.u32(record.ownCheckpoints.length)
   for (const signed of record.ownCheckpoints) writeSigned(out, signed)
+  out.u32(record.evidence.length)
+  for (const evidence of record.evidence) out.bytes(encodeEvidence(evidence))
   writeSteps(out, record.steps)
   return out.finish()
 }
@@ -65,9 +69,22 @@ export function decodeSafety(ports: EpochPorts, bytes: Uint8Array): SafetyRecord
   const stable = readOptional(reader, () => readCertificate(reader))
   const snapshotCertificate = readOptional(reader, () => readCertificate(reader))
   const ownCheckpoints = Array.from({ length: reader.u32() }, () => readSigned(reader))
+  const evidence = Array.from({ length: reader.u32() }, () => decodeEvidence(reader.bytes()))
   const steps = readSteps(reader)
   reader.end()
-  return { context, previous, view, active, newView, ownViewChange, stable, snapshotCertificate, ownCheckpoints, steps }
+  return {
+    context,
+    previous,
+    view,
+    active,
+    newView,
+    ownViewChange,
+    stable,
+    snapshotCertificate,
+    ownCheckpoints,
+    steps,
+    evidence,
+  }
 }
 
 function messageOf(reader: ByteReader, type: PbftMessage['type']): PbftMessage {

@@ -8,7 +8,7 @@ import { bytesEqual, toHex } from '../../../base/bytes.js'
 import type { LogIndex, Millis, NodeId } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import type { SignedStatement } from '../statement.js'
-import type { Value } from './messages.js'
+import type { PrePrepare, Value } from './messages.js'
 
 export type Phase = 'prepare' | 'commit'
 
@@ -18,6 +18,8 @@ export class Slot {
   sinceMs: Millis | null = null
   /** d that this replica stands for in this view; null before a proposal. */
   accepted: Uint8Array | null = null
+  /** A proposal of this view that this replica cannot vote for yet. */
+  held: PrePrepare | null = null
   /** d that the new view orders and whose value is missing. */
   wanted: Uint8Array | null = null
   /** The certificate with the highest view. */
@@ -70,6 +72,7 @@ export class Slot {
   resetView(): void {
     this.accepted = null
     this.wanted = null
+    this.held = null
     this.sinceMs = null
     this.votes.prepare.clear()
     this.votes.commit.clear()

@@ -3,55 +3,26 @@
  * The rules are functions in files named after what they decide; they share this object and nothing else.
  */
 import type { Effect, Now, Role, StoreRecord } from '../../core.js'
-import type { MembershipRecord } from '../../membership.js'
 import { MembershipHistory } from '../../raft/membership-history.js'
 import type { SnapshotOffer } from '../../snapshot.js'
-import type { Epoch, LogIndex, Millis, NodeId, SequenceNumber, Term } from '../../types.js'
+import type { LogIndex, Millis, NodeId, SequenceNumber, Term } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import { CheckpointBook } from '../checkpoints.js'
-import type { Evidence } from '../evidence.js'
 import type { SignedStatement } from '../statement.js'
 import { StatementBook } from '../statement-book.js'
 import { encodePbft } from './codec.js'
 import type { PbftModules, PbftOptions } from './config.js'
 import { DecidedLog } from './decided-log.js'
 import type { EpochContext, EpochPorts } from './epoch.js'
-import type { EpochStep } from './epoch-steps.js'
-import type { NewView, PbftMessage, Value, ViewChange } from './messages.js'
+import type { EpochStep, NewView, PbftMessage, Value, ViewChange } from './messages.js'
 import { Outbox } from './outbox.js'
 import { encodeSafety, type SafetyRecord } from './safety-record.js'
 import type { SafetyRules } from './safety-rules.js'
 import { Slots } from './slots.js'
 import { SlowPrimaryWatch } from './slow-primary.js'
+import type { Ending, KnownEvidence, PeerPlace, PendingChange, Transfer } from './state-types.js'
 import { nullValue } from './value.js'
 import { VerifiedCertificates } from './verified.js'
-
-/** A membership entry was decided: nothing follows it in this epoch. */
-export interface Ending {
-  readonly index: LogIndex
-  readonly record: MembershipRecord
-}
-
-/** A change of members that waits until it can be proposed alone. */
-export interface PendingChange {
-  readonly orderId: number
-  readonly body: Uint8Array
-}
-
-export interface KnownEvidence {
-  readonly evidence: Evidence
-  readonly sinceMs: Millis
-  ordered: boolean
-  /** The view in which this primary proposed it. */
-  proposedIn: number | null
-}
-
-export interface Transfer {
-  readonly from: NodeId
-  readonly snapshot: SnapshotOffer
-  readonly certificate: Certificate
-  readonly sinceMs: Millis
-}
 
 export class PbftState {
   readonly options: PbftOptions
@@ -119,11 +90,13 @@ export class PbftState {
   /** Donors that gave something false for a snapshot. */
   readonly badDonors = new Set<string>()
   /** Where each peer said it stood, and when it was helped last. */
-  readonly peers = new Map<NodeId, { epoch: Epoch; lastIndex: LogIndex; helpedMs: Millis }>()
+  readonly peers = new Map<NodeId, PeerPlace>()
   /** Loads under way: peer → first index asked for. */
   readonly loads = new Map<NodeId, LogIndex>()
   nextStatusMs: Millis
   lastStatusMs: Millis
+  /** Where the log ended when held proposals were last looked at. */
+  reconsideredAt: LogIndex
   /** Where this replica stood at its last status. */
   statusIndex: LogIndex
   statusTurn: number
@@ -166,6 +139,7 @@ export class PbftState {
     this.nextStatusMs = now.monotonicMs + options.limits.statusIntervalMs * modules.random()
     this.lastStatusMs = now.monotonicMs
     this.statusIndex = restored.lastIndex
+    this.reconsideredAt = restored.lastIndex
     this.statusTurn = Math.floor(modules.random() * 64)
     this.proposedUpTo = 0 as LogIndex
     this.now = now
@@ -244,6 +218,7 @@ export class PbftState {
 
   safetyRecord(): SafetyRecord {
     const { context, previous, view, active, newView, ownViewChange, snapshotCertificate, steps } = this
+    const evidence = [...this.evidence.values()].filter(({ ordered }) => !ordered).map((known) => known.evidence)
     const ownCheckpoints = this.rules.ownCheckpoints()
     const stable = this.checkpoints.stable
     return {
@@ -257,6 +232,7 @@ export class PbftState {
       snapshotCertificate,
       ownCheckpoints,
       steps,
+      evidence,
     }
   }
 

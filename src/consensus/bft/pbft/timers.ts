@@ -5,7 +5,8 @@
  */
 import type { Millis } from '../../types.js'
 import { isProvenLiar, waitingEvidence } from './accusations.js'
-import { fetchWanted, sendStatus } from './help.js'
+import { fetchWanted, hasOwnCertificates, sendStatus } from './help.js'
+import { reconsider } from './normal-case.js'
 import { mayPropose, proposeOwn } from './own-proposals.js'
 import { enterNextEpoch } from './reconfigure.js'
 import type { PbftState } from './state.js'
@@ -16,6 +17,10 @@ import { startViewChange, timeoutMs } from './view-change.js'
 export function settle(state: PbftState): void {
   while (state.epochDue !== null) enterNextEpoch(state, state.epochDue)
   if (state.active && state.rules.maySign && isProvenLiar(state, state.primary)) startViewChange(state, state.view + 1)
+  if (state.log.lastIndex > state.reconsideredAt) {
+    state.reconsideredAt = state.log.lastIndex
+    reconsider(state)
+  }
   while (proposeOwn(state)) {
     // Each proposal may make room for the next.
   }
@@ -24,6 +29,7 @@ export function settle(state: PbftState): void {
 export function tick(state: PbftState): void {
   const { now } = state
   const nowMs = now.monotonicMs
+  if (!hasOwnCertificates(state)) postpone(state)
   if (state.newViewDueMs !== null && nowMs >= state.newViewDueMs) {
     state.failedViews++
     startViewChange(state, state.view + 1)
@@ -34,6 +40,12 @@ export function tick(state: PbftState): void {
     startViewChange(state, state.view + 1)
   }
   if (nowMs >= state.nextStatusMs) tellStatus(state)
+}
+
+/** No view change can be made yet: the timers start again. */
+function postpone(state: PbftState): void {
+  state.viewBeganMs = state.now.monotonicMs
+  if (state.newViewDueMs !== null) state.newViewDueMs = state.now.monotonicMs + timeoutMs(state)
 }
 
 export function nextDeadline(state: PbftState): Millis {
@@ -68,6 +80,7 @@ function tellStatus(state: PbftState): void {
   const { options, log, now, others } = state
   state.nextStatusMs = now.monotonicMs + options.limits.statusIntervalMs
   watchSlowness(state)
+  reconsider(state)
   const isIdle = !hasOpenWork(state)
   const hasMoved = log.lastIndex > state.statusIndex
   state.statusIndex = log.lastIndex
@@ -78,7 +91,11 @@ function tellStatus(state: PbftState): void {
   const asked = others[state.statusTurn % Math.max(1, others.length)]
   for (const id of others) sendStatus(state, id, id === asked)
   if (!state.active && state.ownViewChange !== null) state.broadcast(state.ownViewChange)
-  if (asked !== undefined) fetchWanted(state, asked)
+  if (asked === undefined) return
+  fetchWanted(state, asked)
+  for (const { evidence, ordered } of state.evidence.values()) {
+    if (!ordered) state.send(asked, { type: 'pbftEvidence', evidence })
+  }
 }
 
 function hasOpenWork(state: PbftState): boolean {

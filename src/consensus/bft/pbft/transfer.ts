@@ -25,6 +25,8 @@ export function receiveOffer(state: PbftState, from: NodeId, { snapshot, certifi
   if (certificate.statement.epoch === state.context.epoch) adoptCheckpoint(state, certificate)
   const { log, now, transfer, diverged } = state
   if (snapshot.base.index <= log.lastIndex && !diverged) return
+  // What follows the snapshot has to be in the own log.
+  if (snapshot.base.index < log.base.index) return
   if (state.badDonors.has(`${from}/${toHex(snapshot.id)}`)) return
   const isStale = transfer !== null && now.monotonicMs - transfer.sinceMs >= state.options.limits.transferTimeoutMs
   if (transfer !== null && transfer.from !== from && !isStale) return

@@ -9,6 +9,7 @@ import type { Certificate } from '../certificate.js'
 import { noteStatement, noteVotesOf } from './accusations.js'
 import { adoptCheckpoint } from './checkpoint-rules.js'
 import { noteDecision } from './decisions.js'
+import { hasOwnCertificates } from './help.js'
 import type { NewView, ViewChange } from './messages.js'
 import { computeOrder, newViewDigest, sameOrder, viewChangeDigest } from './new-view.js'
 import { acceptOrdered } from './normal-case.js'
@@ -21,7 +22,7 @@ export function timeoutMs({ options: { settings }, failedViews }: PbftState): nu
 
 /** Leaves the present view and asks for `view`. */
 export function startViewChange(state: PbftState, view: number): void {
-  if (!state.rules.maySign || view <= state.view) return
+  if (!state.rules.maySign || view <= state.view || !hasOwnCertificates(state)) return
   const { sha256 } = state.modules
   const content = { type: 'pbftViewChange' as const, stable: state.checkpoints.stable, prepared: certificatesOf(state) }
   const vote = state.rules.leaveFor(view, viewChangeDigest(sha256, content))

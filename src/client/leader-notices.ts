@@ -1,0 +1,44 @@
+/**
+ * Who leads, where a member may lie about it: what one member says counts only when others say it too.
+ * Of the leaders that enough members name, the one that they name with the highest view: the lowest view
+ * among the highest that so many give, so that at least one of them is honest about it.
+ */
+
+export interface LeaderNotice {
+  /** Term, view or round. */
+  readonly term: number
+  readonly leader: string | null
+}
+
+export class LeaderNotices {
+  readonly #needed: () => number
+  /** The newest of each member. */
+  readonly #newest = new Map<string, LeaderNotice>()
+
+  /** `needed` says how many members have to agree. */
+  constructor(needed: () => number) {
+    this.#needed = needed
+  }
+
+  /** Takes what a member says; returns what enough of them agree on now, null for nothing. */
+  note(member: string, notice: LeaderNotice): LeaderNotice | null {
+    this.#newest.set(member, notice)
+    const termsOf = new Map<string | null, number[]>()
+    for (const { leader, term } of this.#newest.values()) {
+      const terms = termsOf.get(leader)
+      if (terms === undefined) termsOf.set(leader, [term])
+      else terms.push(term)
+    }
+    let best: LeaderNotice | null = null
+    for (const [leader, terms] of termsOf) {
+      const term = terms.sort((a, b) => b - a)[this.#needed() - 1]
+      if (term !== undefined && (best === null || term > best.term)) best = { term, leader }
+    }
+    return best
+  }
+
+  /** Forgets whoever is no member any more. */
+  keepOnly(isMember: (member: string) => boolean): void {
+    for (const member of [...this.#newest.keys()]) if (!isMember(member)) this.#newest.delete(member)
+  }
+}

@@ -1,0 +1,61 @@
+/** The liars of one simulated cluster: their hands on its network and its answers, and what they have done. */
+import type { Millis, NodeId } from '../../consensus/types.js'
+import type { SimulatedCluster } from '../cluster.js'
+import { SeededRandom } from '../random.js'
+import { simulatedSigner } from '../signatures.js'
+import { Liar } from './liar.js'
+import { LiarKey } from './liar-key.js'
+import type { Lie } from './lies.js'
+
+/** Streams of chance of the liars, by ordinal. */
+const LIAR_STREAM = 2000
+
+export class Liars {
+  readonly counts: Partial<Record<Lie, number>> = {}
+  readonly #liars = new Map<NodeId, Liar>()
+
+  /** `ordinals`: of the nodes that may lie. */
+  constructor(cluster: SimulatedCluster, seed: number, ordinals: readonly number[], requestTimeoutMs: Millis) {
+    const { configuration, sha256, network } = cluster
+    for (const at of ordinals) {
+      const member = configuration.members[at]
+      const node = cluster.nodes[at]
+      if (member === undefined || node === undefined) continue
+      const liar = new Liar({
+        key: new LiarKey({
+          owner: member.id,
+          sha256,
+          clusterId: configuration.clusterId,
+          sign: simulatedSigner(sha256, member.publicKey),
+          configHash: () => node.running?.core.configHash() ?? new Uint8Array(32),
+        }),
+        others: configuration.members.filter(({ id }) => id !== member.id).map(({ id }) => id),
+        random: new SeededRandom(seed, LIAR_STREAM + at),
+        requestTimeoutMs,
+        onLie: (lie) => {
+          this.counts[lie] = (this.counts[lie] ?? 0) + 1
+        },
+      })
+      this.#liars.set(member.id, liar)
+      node.answerOf = (type, payload) => liar.answer(type, payload)
+    }
+    network.liesOf = (from, to, message) => this.#liars.get(from)?.speak(to, message) ?? null
+    network.framesOf = (from, _to, frame) => {
+      const liar = this.#liars.get(from)
+      return liar === undefined ? frame : liar.frame(frame)
+    }
+  }
+
+  has(id: NodeId): boolean {
+    return this.#liars.has(id)
+  }
+
+  get(id: NodeId): Liar | undefined {
+    return this.#liars.get(id)
+  }
+
+  /** All of them, in the order of the configuration. */
+  get all(): readonly Liar[] {
+    return [...this.#liars.values()]
+  }
+}
