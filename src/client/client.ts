@@ -4,7 +4,7 @@
 import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
-import type { Mode } from '../consensus/types.js'
+import type { ProtocolName } from '../consensus/types.js'
 import type { Operation } from '../workflow/operations.js'
 import type {
   CallOptions,
@@ -26,7 +26,7 @@ import { assembleStatus, type MemberReport } from './status.js'
 
 export interface ClientCoreOptions {
   readonly clientKey: Uint8Array
-  readonly protocol: string
+  readonly protocol: ProtocolName
   readonly timeoutMs: number
   /** The trace context of calls that name none; empty for none. */
   readonly trace: Uint8Array
@@ -117,7 +117,7 @@ export class ClusterClient implements Client {
       for (const report of told) reports.set(placeOf(report.member), report)
     }
     const newest = links.members.flatMap((member) => reports.get(placeOf(member)) ?? [])
-    return assembleStatus(this.#options.protocol as Mode, newest)
+    return assembleStatus(this.#options.protocol, newest, links.needed)
   }
 
   async #report(member: MemberConfiguration, options: CallOptions): Promise<MemberReport> {

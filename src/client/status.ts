@@ -1,11 +1,12 @@
 /**
  * Puts the members' own reports together into one picture of the cluster: the contract of
- * `knhk status --json`. Every field is there for all protocols; what does not apply is null.
+ * `knhk status --json`. Every field is there for all protocols; what does not apply is null. In a Byzantine
+ * cluster the picture is what f + 1 members vouch for: no position, epoch or leader rests on one member.
  */
 import { toHex } from '../base/bytes.js'
 import type { KnhkError } from '../base/error.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
-import type { Mode } from '../consensus/types.js'
+import type { Mode, ProtocolName } from '../consensus/types.js'
 import type { ClusterStatus, NodeStatus } from './api.js'
 
 /** What one member said about itself, or why it did not answer. */
@@ -15,22 +16,23 @@ export interface MemberReport {
   readonly error: KnhkError | null
 }
 
-export function assembleStatus(protocol: Mode, reports: readonly MemberReport[]): ClusterStatus {
+/** What is said of the cluster as a whole. */
+type Head = Pick<ClusterStatus, 'mode' | 'epoch' | 'leader' | 'term' | 'view' | 'round' | 'commitIndex'>
+
+/** `needed` members have to say the same before it counts: one in plain Raft. */
+export function assembleStatus(
+  protocol: ProtocolName,
+  reports: readonly MemberReport[],
+  needed: number,
+): ClusterStatus {
   const nodes = reports.map(({ member, value, error }) => nodeStatus(member, value, error))
-  const leading = nodes.filter((node) => node.role === 'leader').sort((a, b) => (b.term ?? 0) - (a.term ?? 0))[0]
-  const newest = [...nodes].filter((node) => node.reachable).sort((a, b) => (b.term ?? 0) - (a.term ?? 0))[0]
-  const commitIndex = leading?.commitIndex ?? maximum(nodes.map((node) => node.commitIndex))
-  const rtts = rttByPeer(reports.find((report) => report.member.id === leading?.id)?.value ?? null)
+  const head = protocol === 'raft' ? raftHead(nodes) : byzantineHead(nodes, needed)
+  const { commitIndex, leader } = head
+  const rtts = rttByPeer(reports.find((report) => report.member.id === leader)?.value ?? null)
   return {
     protocol,
-    mode: leading?.mode ?? newest?.mode ?? protocol,
-    epoch: newest?.epoch ?? 0,
     threat: null,
-    leader: leading?.id ?? null,
-    term: leading?.term ?? newest?.term ?? null,
-    view: leading?.view ?? null,
-    round: leading?.round ?? null,
-    commitIndex,
+    ...head,
     nodes: nodes.map((node) => ({
       ...node,
       rttMs: rtts.get(node.id) ?? null,
@@ -38,6 +40,70 @@ export function assembleStatus(protocol: Mode, reports: readonly MemberReport[])
         node.appliedIndex === null || commitIndex === null ? null : Math.max(0, commitIndex - node.appliedIndex),
     })),
   }
+}
+
+function raftHead(nodes: readonly NodeStatus[]): Head {
+  const leading = nodes.filter((node) => node.role === 'leader').sort((a, b) => (b.term ?? 0) - (a.term ?? 0))[0]
+  const newest = [...nodes].filter((node) => node.reachable).sort((a, b) => (b.term ?? 0) - (a.term ?? 0))[0]
+  return {
+    mode: 'raft',
+    epoch: newest?.epoch ?? 0,
+    leader: leading?.id ?? null,
+    term: leading?.term ?? newest?.term ?? null,
+    view: null,
+    round: null,
+    commitIndex: leading?.commitIndex ?? vouched(nodes, 'commitIndex', 1),
+  }
+}
+
+function byzantineHead(nodes: readonly NodeStatus[], needed: number): Head {
+  const epoch = vouched(nodes, 'epoch', needed) ?? 0
+  const current = nodes.filter((node) => node.epoch === epoch && node.mode !== null)
+  const mode =
+    agreed(
+      current.map((node) => node.mode as Mode),
+      needed,
+    ) ??
+    current[0]?.mode ??
+    'pbft'
+  const leads = agreed(
+    current.flatMap((node) => node.leader ?? []),
+    needed,
+  )
+  return {
+    mode,
+    epoch,
+    leader: leads ?? (mode === 'hotstuff' ? leaderOfRound(current, needed) : null),
+    term: null,
+    view: vouched(current, 'view', needed),
+    round: vouched(current, 'round', needed),
+    commitIndex: vouched(nodes, 'commitIndex', needed),
+  }
+}
+
+/** Rounds pass, and their leaders with them, while the members are asked one after the other: that of a round which `needed` members have reached. */
+function leaderOfRound(nodes: readonly NodeStatus[], needed: number): string | null {
+  const led = nodes.filter((node) => node.leader !== null)
+  const round = vouched(led, 'round', needed)
+  return led.find((node) => node.round === round)?.leader ?? null
+}
+
+/** The highest number that so many members have reached; null where too few tell. */
+function vouched(
+  nodes: readonly NodeStatus[],
+  name: 'epoch' | 'view' | 'round' | 'commitIndex',
+  needed: number,
+): number | null {
+  const known = nodes.flatMap((node) => node[name] ?? []).sort((a, b) => b - a)
+  return known[needed - 1] ?? null
+}
+
+/** What most say, and at least `needed`. */
+function agreed<T extends string>(said: readonly T[], needed: number): T | null {
+  const counts = new Map<T, number>()
+  for (const one of said) counts.set(one, (counts.get(one) ?? 0) + 1)
+  const [most] = [...counts].sort((a, b) => b[1] - a[1])
+  return most !== undefined && most[1] >= needed ? most[0] : null
 }
 
 function nodeStatus(member: MemberConfiguration, value: MemberReport['value'], error: KnhkError | null): NodeStatus {
@@ -78,9 +144,4 @@ function rttByPeer(value: MemberReport['value']): Map<string, number | null> {
   if (!Array.isArray(peers)) return rtts
   for (const peer of peers as { id: string; rttMs: number | null }[]) rtts.set(peer.id, peer.rttMs)
   return rtts
-}
-
-function maximum(values: readonly (number | null)[]): number | null {
-  const known = values.filter((value) => value !== null)
-  return known.length === 0 ? null : Math.max(...known)
 }

@@ -113,16 +113,21 @@ export function assertAvailable(protocol: ProtocolName): void {
   })
 }
 
-/** Members of a new cluster of which nobody says how many. */
-export function defaultNodes(protocol: ProtocolName): number {
-  return protocol === 'raft' ? DEFAULT_NODES : REPLICAS_MIN
+/** The smallest cluster of a protocol; one member may lie in that of a Byzantine one. */
+export function nodesMin(protocol: ProtocolName): number {
+  return protocol === 'raft' ? 1 : REPLICAS_MIN
 }
 
-/** Throws `InvalidArgument` for fewer members than the protocol can bear one lying member with. */
+/** Members of a new cluster of which nobody says how many. */
+export function defaultNodes(protocol: ProtocolName): number {
+  return Math.max(DEFAULT_NODES, nodesMin(protocol))
+}
+
 function checkMembers(protocol: ProtocolName, count: number): void {
-  if (protocol === 'raft' || count >= REPLICAS_MIN) return
-  const message = `${protocol} needs at least ${REPLICAS_MIN} nodes to bear one that lies, not ${count}`
-  throw new KnhkError('InvalidArgument', message, { details: { protocol, nodes: count, needed: REPLICAS_MIN } })
+  const needed = nodesMin(protocol)
+  if (count >= needed) return
+  const message = `${protocol} needs at least ${needed} nodes to bear one that lies, not ${count}`
+  throw new KnhkError('InvalidArgument', message, { details: { protocol, nodes: count, needed } })
 }
 
 /** Every key of the configuration is a sound Ed25519 key: canonical, not of small order, torsion-free. */

@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import { nodeId } from '../consensus/types.js'
-import type { StartOptions } from '../node/start.js'
+import type { Dress, StartOptions } from '../node/start.js'
 import { parseAddress } from './address.js'
 import { HTTP_OFF, readClusterFile } from './cluster-file.js'
 import { formatMember, requireMember } from './data-directories.js'
@@ -69,6 +69,8 @@ export interface RunNodeOptions extends NodeFiles {
   /** Stops the node cleanly. */
   readonly signal: AbortSignal
   readonly onListening: (address: string) => void
+  /** As in `StartOptions`. */
+  readonly dress?: Dress
 }
 
 /** Returns after a clean stop. Throws what `startNode` documents, or the error that stopped the node. */
@@ -93,6 +95,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
       version: options.version,
       ...(options.listen === null ? {} : { listen: options.listen }),
       ...httpOf(configuration, node, options.http),
+      ...(options.dress === undefined ? {} : { dress: options.dress }),
     })
     if (local !== null) await writePidFile(local.paths, process.pid)
     options.onListening(options.listen ?? addressOf(configuration, node))

@@ -4,7 +4,7 @@
  */
 import { DEFAULT_HOTSTUFF_LIMITS, HotStuffCore, type HotStuffLimits } from '../consensus/bft/hotstuff/index.js'
 import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS, PbftCore, type PbftLimits } from '../consensus/bft/pbft/index.js'
-import type { ClusterConfiguration } from '../consensus/configuration.js'
+import { type ClusterConfiguration, requestTimeouts } from '../consensus/configuration.js'
 import type { Core, Now, RestoredLog } from '../consensus/core.js'
 import { GENESIS_CHAIN, type Sha256 } from '../consensus/entry.js'
 import type { Membership } from '../consensus/membership.js'
@@ -48,9 +48,22 @@ export function makeCore(
   }
   const origin = { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
   const shared = { self, clusterId, clusterConfigHash: configHash, epoch: epoch(0), origin, membership }
-  if (protocol === 'hotstuff')
-    return new HotStuffCore({ ...shared, limits: { ...DEFAULT_HOTSTUFF_LIMITS, ...limits.hotstuff } }, modules)
-  const pbftSettings = { ...DEFAULT_PBFT_SETTINGS, checkpointInterval, windowSlots: 2 * checkpointInterval }
+  const { shortestMs, longestMs } = requestTimeouts(settings)
+  if (protocol === 'hotstuff') {
+    const timeouts = { timeoutMs: shortestMs, timeoutMaxMs: longestMs }
+    const commitRule = settings.commitRule === null ? {} : { commitRule: settings.commitRule }
+    return new HotStuffCore(
+      { ...shared, ...commitRule, limits: { ...DEFAULT_HOTSTUFF_LIMITS, ...timeouts, ...limits.hotstuff } },
+      modules,
+    )
+  }
+  const timeouts = { requestTimeoutMs: shortestMs, requestTimeoutMaxMs: longestMs }
+  const pbftSettings = {
+    ...DEFAULT_PBFT_SETTINGS,
+    ...timeouts,
+    checkpointInterval,
+    windowSlots: 2 * checkpointInterval,
+  }
   return new PbftCore(
     { ...shared, handOver: null, settings: pbftSettings, limits: { ...DEFAULT_PBFT_LIMITS, ...limits.pbft } },
     modules,

@@ -17,6 +17,7 @@ import { openTransport, type Transport } from '../transport/transport.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
 import { type ComposedNode, composeNode, configurationHash, type Extensions } from './compose.js'
 import type { NodeLimits } from './limits.js'
+import type { NodePorts } from './loop.js'
 import { poolVerifier } from './pool-verifier.js'
 import type { Logger, PeerHello } from './ports.js'
 import { realClock, realRandom, realScheduler } from './real-ports.js'
@@ -38,7 +39,15 @@ export interface StartOptions {
   readonly http?: HttpAddress | null
   /** Custom operations and rule types of the program. */
   readonly extensions?: Extensions
+  /** What stands between the node and the world, instead of the ports as they are: for tools that observe or disturb. */
+  readonly dress?: Dress
 }
+
+/** `configHash`: of the configuration that the node's core is in. */
+export type Dress = (
+  ports: NodePorts,
+  identity: { readonly configHash: () => Uint8Array; readonly privateKeyPem: string },
+) => NodePorts
 
 export interface HttpAddress {
   readonly host: string
@@ -121,9 +130,11 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       }
       const { version, limits = {}, extensions = {} } = options
       const selfKnowledge = () => ({ http: telemetry.httpUrl, notReady: telemetry.notReady })
+      const configHash = () => node?.core.configHash() ?? configurationHash(sha256, configuration, options.extensions)
+      const dressed = options.dress?.(ports, { configHash, privateKeyPem: options.key.privateKeyPem }) ?? ports
       node = await composeNode(
         { configuration, self: nodeId, version, limits, sign: signer, extensions, selfKnowledge, onFatal },
-        ports,
+        dressed,
       )
       await attach(telemetry, node, transport)
       node.loop.start()

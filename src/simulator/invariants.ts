@@ -12,7 +12,32 @@ import { type MembershipRecord, quorumOf } from '../consensus/membership.js'
 import type { LogIndex } from '../consensus/types.js'
 import { isMajority, MemberRules } from './member-rules.js'
 import type { SimulatedNode } from './node.js'
+import { ToldRules } from './told-rules.js'
 import { InvariantViolation } from './violation.js'
+
+/** What a run asks of the promises that are checked in it. */
+export interface RunInvariants {
+  /** Highest index known to be committed. */
+  readonly commits: number
+  /** Leaders after the first. */
+  readonly leaderChanges: number
+  /** Changes of view, rounds that failed; null where the protocol has none. */
+  readonly viewChanges: number | null
+  /** Highest index that a client was told its write is at: what it reads from now on is not older. */
+  readonly acknowledgedMax: number
+  /** Looks at every node that moved since last time. Throws `InvariantViolation`. */
+  check(): void
+  /** A linearizable read was answered from the state at `index`; `floor` was acknowledged when it was asked. */
+  read(index: number, floor: number): void
+  /** A client was told that its write is at this index. */
+  acknowledged(index: number): void
+  /** Of a committed entry; undefined where it is not known. */
+  committedChain(index: number): string | undefined
+  /** The digest that is known at an index; undefined for none. */
+  digestAt(index: number): string | undefined
+  /** State machine safety: whoever has applied the same entries has the same state. */
+  digest(node: string, index: number, digest: string): void
+}
 
 interface Committed {
   readonly chain: string
@@ -37,7 +62,8 @@ interface Seen {
   role: string
 }
 
-export class Invariants {
+export class Invariants implements RunInvariants {
+  readonly viewChanges = null
   readonly #nodes: readonly SimulatedNode[]
   readonly #seen: Seen[]
   readonly #leaders = new Map<number, string>()
@@ -45,27 +71,23 @@ export class Invariants {
   readonly #committed: (Committed | undefined)[] = []
   readonly members = new MemberRules()
   readonly #chains = new Map<string, string>()
-  readonly #digests = new Map<number, { readonly digest: string; readonly node: string }>()
+  readonly #told = new ToldRules()
   /** Comparisons made, so that a run can tell whether it checked anything. */
   readonly checks = { commits: 0, logs: 0, leaders: 0, digests: 0, quorums: 0 }
-  #acknowledged = 0
 
   constructor(nodes: readonly SimulatedNode[]) {
     this.#nodes = nodes
     this.#seen = nodes.map(() => fresh(-1))
   }
 
-  /** Highest index known to be committed. */
   get commits(): number {
     return this.#committed.length
   }
 
-  /** Leaders after the first. */
   get leaderChanges(): number {
     return Math.max(0, this.#leaders.size - 1)
   }
 
-  /** Looks at every node that moved since last time. Throws `InvariantViolation`. */
   check(): void {
     for (let at = 0; at < this.#nodes.length; at++) {
       const node = this.#nodes[at] as SimulatedNode
@@ -78,45 +100,26 @@ export class Invariants {
     }
   }
 
-  /** Highest index that a client was told its write is at: what it reads from now on is not older. */
   get acknowledgedMax(): number {
-    return this.#acknowledged
+    return this.#told.acknowledgedMax
   }
 
-  /** A linearizable read was answered from the state at `index`; `floor` was acknowledged when it was asked. */
   read(index: number, floor: number): void {
-    if (index < floor)
-      throw new InvariantViolation('readsAreFresh', `a read saw index ${index} after ${floor} was acknowledged`)
+    this.#told.read(index, floor)
   }
 
-  /** A client was told that its write is at this index. */
   acknowledged(index: number): void {
-    this.#acknowledged = Math.max(this.#acknowledged, index)
-    if (index > this.commits) {
-      throw new InvariantViolation(
-        'nothingAcknowledgedEarly',
-        `index ${index} was acknowledged, ${this.commits} is committed`,
-      )
-    }
+    this.#told.acknowledged(index, this.commits)
   }
 
-  /** Of a committed entry; undefined where it is not known. */
   readonly committedChain = (index: number): string | undefined => this.#committed[index - 1]?.chain
 
-  /** The digest that is known at an index; undefined for none. */
   digestAt(index: number): string | undefined {
-    return this.#digests.get(index)?.digest
+    return this.#told.digestAt(index)
   }
 
-  /** State machine safety: whoever has applied the same entries has the same state. */
   digest(node: string, index: number, digest: string): void {
-    const known = this.#digests.get(index)
-    if (known === undefined) this.#digests.set(index, { digest, node })
-    else {
-      this.checks.digests++
-      if (known.digest !== digest)
-        throw new InvariantViolation('stateMachineSafety', `${node} and ${known.node} differ at index ${index}`)
-    }
+    this.checks.digests += this.#told.digest(node, index, digest)
   }
 
   #checkNode(node: SimulatedNode, seen: Seen): void {
@@ -272,6 +275,6 @@ function fresh(run: number): Seen {
   }
 }
 
-function grows(node: SimulatedNode, invariant: string, before: number, now: number): void {
+export function grows(node: SimulatedNode, invariant: string, before: number, now: number): void {
   if (now < before) throw new InvariantViolation(invariant, `${node.id} went back from ${before} to ${now}`)
 }

@@ -16,10 +16,10 @@ export function simulatedSigner(sha256: Sha256, publicKey: Uint8Array): (bytes: 
 }
 
 export function simulatedVerifier(sha256: Sha256): SignatureVerifier {
-  return { verify: (check, done) => done(holds(sha256, check)) }
+  return { verify: (check, done) => done(signatureHolds(sha256, check)) }
 }
 
-function holds(sha256: Sha256, { publicKey, bytes, signature: claimed }: SignatureCheck): boolean {
+export function signatureHolds(sha256: Sha256, { publicKey, bytes, signature: claimed }: SignatureCheck): boolean {
   const expected = signature(sha256, publicKey, bytes)
   return claimed.length === expected.length && claimed.every((byte, at) => byte === expected[at])
 }

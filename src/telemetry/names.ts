@@ -167,7 +167,7 @@ export const METRICS = {
   'consensus.view.changes.total': {
     instrument: 'counter',
     unit: '{change}',
-    brief: 'Changes of the view or the term with a new leader, by cause.',
+    brief: 'Changes of the view with a new primary, by cause; Raft has none.',
   },
   'consensus.leader.known': { instrument: 'gauge', unit: '1', brief: '1 where this node knows who leads.' },
   'consensus.leader.silence': {

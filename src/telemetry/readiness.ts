@@ -38,7 +38,8 @@ export function notReadyReasons(facts: NodeFacts, vitals: Vitals, limits: Readin
   }
   const silenceMs = Math.round(facts.leaderSilenceMs)
   if (status.leader === null) add('no_leader', 'no leader is known', { silenceMs })
-  else if (silenceMs > limits.leaderSilenceMs) {
+  // Only a Raft leader sends heartbeats: an idle primary has nothing to say.
+  else if (status.mode === 'raft' && silenceMs > limits.leaderSilenceMs) {
     add('no_leader', `the leader was not heard for ${silenceMs} ms`, { silenceMs, limitMs: limits.leaderSilenceMs })
   }
   const lagEntries = status.commitIndex - appliedIndex

@@ -4,8 +4,16 @@
  */
 
 import { KnhkError } from '../base/error.js'
-import { AVAILABLE_PROTOCOLS, DEFAULT_NODES, type InitOptions, localMembers, type MemberPlan } from '../cluster/init.js'
-import { quorumArithmetic, toleranceText } from '../cluster/quorum-arithmetic.js'
+import {
+  AVAILABLE_PROTOCOLS,
+  DEFAULT_NODES,
+  type InitOptions,
+  localMembers,
+  type MemberPlan,
+  nodesMin,
+} from '../cluster/init.js'
+import { quorumArithmetic, toleranceText, type Voter } from '../cluster/quorum-arithmetic.js'
+import { byzantineFaults, byzantineQuorum } from '../consensus/quorum.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { parseMember } from './cluster-init.js'
 import { parseCount } from './flags.js'
@@ -52,7 +60,12 @@ export async function askInitOptions({ dir, signal, note }: WizardOptions): Prom
       type: 'select',
       name: 'protocol',
       message: 'Protocol',
-      choices: AVAILABLE_PROTOCOLS.map((name) => ({ name, value: name })),
+      // What these nodes cannot run is not offered.
+      choices: (so: Partial<Answers> = {}) =>
+        AVAILABLE_PROTOCOLS.filter((name) => parseNodes(so.nodes ?? '').length >= nodesMin(name)).map((name) => ({
+          name,
+          value: name,
+        })),
     },
   ])
   const members = withZones(parseNodes(answers.nodes), answers.zones)
@@ -68,9 +81,17 @@ function planText({ dir, protocol }: Answers, members: readonly MemberPlan[]): s
       `  ${id}  ${address ?? 'a free port of 127.0.0.1'}${zone === null ? '' : `  zone ${zone}`}`,
   )
   const voters = members.map(({ id, zone }) => ({ id, zone: zone ?? ONE_ZONE }))
-  const { quorum, failuresTolerated } = quorumArithmetic(voters)
-  const text = `a quorum is ${quorum} of ${members.length}, ${toleranceText(failuresTolerated)}`
+  const text = `a quorum is ${protocol === 'raft' ? majorityText(voters) : byzantineText(members.length)}`
   return [`In ${dir}, deciding by ${protocol}:`, ...lines, `  ${text}`].join('\n')
+}
+
+function majorityText(voters: readonly Voter[]): string {
+  const { quorum, failuresTolerated } = quorumArithmetic(voters)
+  return `${quorum} of ${voters.length}, ${toleranceText(failuresTolerated)}`
+}
+
+function byzantineText(count: number): string {
+  return `${byzantineQuorum(count)} of ${count}, and ${byzantineFaults(count)} may fail or lie`
 }
 
 /** Throws `InvalidArgument`. */

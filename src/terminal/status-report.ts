@@ -3,6 +3,7 @@
  */
 import { KnhkError } from '../base/error.js'
 import type { ClusterStatus, NodeStatus } from '../client/api.js'
+import type { Mode } from '../consensus/types.js'
 import type { Output } from './printer.js'
 import * as schema from './schema.js'
 
@@ -95,6 +96,9 @@ function nodeJson(node: NodeStatus): Record<string, unknown> {
   return { ...fields, rttMs: node.rttMs === null ? null : Math.ceil(node.rttMs) }
 }
 
+/** What counts the changes of who leads. */
+const TURNS = { raft: 'term', pbft: 'view', hotstuff: 'round' } as const satisfies Record<Mode, keyof NodeStatus>
+
 /** `extra` comes first in the JSON and in the text. */
 export function statusOutput(status: ClusterStatus, extra: Readonly<Record<string, string>> = {}): Output {
   return {
@@ -102,17 +106,19 @@ export function statusOutput(status: ClusterStatus, extra: Readonly<Record<strin
     items: status.nodes.map(nodeJson),
     ids: status.nodes.map((node) => node.id),
     text: async ({ table, fields }) => {
+      const turn = TURNS[status.mode]
       const head = fields([
         ...Object.entries(extra),
         ['protocol', status.mode === status.protocol ? status.protocol : `${status.protocol}, now ${status.mode}`],
-        ['leader', status.leader ?? 'none'],
-        ['term', status.term],
+        [status.mode === 'pbft' ? 'primary' : 'leader', status.leader ?? 'none'],
+        ...(status.mode === 'raft' ? [] : ([['epoch', status.epoch]] as const)),
+        [turn, status[turn]],
         ['commit', status.commitIndex],
       ])
       const rows = status.nodes.map((node) => [
         node.id,
         node.reachable ? node.role : `down: ${node.error?.code ?? 'unknown'}`,
-        node.term,
+        node[turn],
         node.lastIndex,
         node.commitIndex,
         node.appliedIndex,
@@ -125,7 +131,7 @@ export function statusOutput(status: ClusterStatus, extra: Readonly<Record<strin
       const names = [
         'node',
         'role',
-        'term',
+        turn,
         'last',
         'commit',
         'applied',

@@ -11,7 +11,7 @@ import { type EntryTrace, traceParentOf } from '../telemetry/spans.js'
 import { TRACE_BYTES_MAX } from './client-protocol.js'
 
 /** Frame type on links between peers; those of the protocols are below. */
-export const TRACE_FRAME = 0x7f
+export const TRACE_FRAME = 0x7e
 const FIXED_BYTES = 16
 
 export function encodeTrace({ index, term: inTerm, traceparent }: EntryTrace): Uint8Array {

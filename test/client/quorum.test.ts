@@ -98,7 +98,9 @@ test('the signed form of one request, byte for byte', async () => {
     `${Buffer.from('knhk/request/1\0\0').toString('hex')}${'09'.repeat(16)}${Buffer.from(sha256(unsigned)).toString('hex')}`,
   )
   const signed = signedRequest(unsigned, sign(key.privateKey, signBytes))
-  expect(Buffer.from(sha256(signed)).toString('hex')).toBe('7007aaf47e41c8aafaea8b0ba37efefead1a2ce1869f94c31024f5ae90e15670')
+  expect(Buffer.from(sha256(signed)).toString('hex')).toBe(
+    '7007aaf47e41c8aafaea8b0ba37efefead1a2ce1869f94c31024f5ae90e15670',
+  )
 })
 
 test('two clients with one key open two sessions: their requests have different names', async () => {

@@ -55,6 +55,7 @@ describe('cluster file', () => {
           members: all.slice(Math.min(gone, genesis, all.length - 1)),
           clients: [{ id: 'c', publicKey: key(200), role }],
           settings: {
+            ...DEFAULT_SETTINGS,
             electionTimeoutMinMs: 2 * heartbeat,
             electionTimeoutMaxMs: 3 * heartbeat,
             heartbeatIntervalMs: heartbeat,

@@ -1,5 +1,7 @@
 /** What tests of the core share: the fixed identity of their cluster, seeded randomness, and a disk. */
+
 import { createHash } from 'node:crypto'
+import { type ClusterSettings, DEFAULT_SETTINGS } from '../../src/consensus/configuration.js'
 import type { HardState, RestoredLog, StoreRecord } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN } from '../../src/consensus/entry.js'
 import { decodeMembership, type Membership, type MembershipRecord } from '../../src/consensus/membership.js'
@@ -9,7 +11,8 @@ import { epoch, type LogIndex, logIndex, type NodeId, nodeId, term } from '../..
 export const sha256 = (data: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(data).digest())
 export const CLUSTER_ID = new Uint8Array(16).fill(7)
 export const CONFIG_HASH = new Uint8Array(32).fill(9)
-export const SETTINGS = {
+export const SETTINGS: ClusterSettings = {
+  ...DEFAULT_SETTINGS,
   electionTimeoutMinMs: 150,
   electionTimeoutMaxMs: 300,
   heartbeatIntervalMs: 50,

@@ -164,6 +164,7 @@ it('finds each reason not to be ready, with its numbers', () => {
   expect(reasons()).toEqual([])
   expect(reasons(factsOf({}, { leader: null, role: 'follower' }))).toEqual(['no_leader'])
   expect(reasons(factsOf({ leaderSilenceMs: 601 }))).toEqual(['no_leader'])
+  expect(reasons(factsOf({ leaderSilenceMs: 601 }, { mode: 'pbft' }))).toEqual([])
   expect(reasons(factsOf({}, { commitIndex: logIndex(1011) }))).toEqual(['apply_lag'])
   expect(reasons(factsOf(), { loopDelayMs: 151 })).toEqual(['loop_delay'])
   expect(reasons(factsOf(), { pendingWriteMs: 1001 })).toEqual(['stalled_disk'])

@@ -9,8 +9,8 @@ import type { BlockNode } from './block-tree.js'
 import { onQc, onTc } from './certified.js'
 import { insertBlock } from './insert.js'
 import type { BlockParts, HsProposal } from './messages.js'
-import type { HotStuffState } from './state.js'
 import { wantBlock } from './questions.js'
+import type { HotStuffState } from './state.js'
 import { considerVote } from './voting.js'
 
 export function handleProposal(hs: HotStuffState, from: NodeId, proposal: HsProposal): void {

@@ -4,8 +4,8 @@
  */
 import { extraRound, type Qc, qcRound, type Tc } from './certificates.js'
 import { decide } from './commit.js'
-import type { HotStuffState } from './state.js'
 import { wantBlock } from './questions.js'
+import type { HotStuffState } from './state.js'
 
 /** Takes a verified QC. `announce`: made here, so nobody else knows it yet. */
 export function onQc(hs: HotStuffState, qc: Qc, announce = false): void {

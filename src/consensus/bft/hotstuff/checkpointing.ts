@@ -10,8 +10,8 @@ import { type Certificate, encodeCertificate } from '../certificate.js'
 import { checkpointStatement, isCheckpointIndex } from '../checkpoints.js'
 import type { SignedStatement } from '../statement.js'
 import { enterNext } from './epoch-change.js'
-import type { HotStuffState } from './state.js'
 import { ask } from './questions.js'
+import type { HotStuffState } from './state.js'
 
 /** The state after the entry at `index` has this digest. */
 export function handleDigest(hs: HotStuffState, index: LogIndex, stateDigest: Uint8Array): void {

@@ -4,10 +4,10 @@
  */
 import { ByteReader, ByteWriter, bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
-import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, HASH_BYTES } from '../../entry.js'
-import { readOffer, writeOffer } from '../../snapshot-codec.js'
+import { HASH_BYTES } from '../../entry.js'
 import type { Epoch, LogIndex } from '../../types.js'
 import { readCertificate, writeCertificate } from '../certificate.js'
+import { readEntry, readOffer, writeEntry, writeOffer } from '../pbft/entry-codec.js'
 import { readSigned, SIGNATURE_BYTES, type SignedStatement, writeSigned } from '../statement.js'
 import { readHeader, writeHeader } from './block.js'
 import { readTc, type Tc, writeTc } from './certificates.js'
@@ -83,11 +83,7 @@ function write(out: ByteWriter, message: HotStuffMessage): void {
       return
     case 'hsEntries':
       out.u32(message.epoch).u16(message.entries.length)
-      for (const { header, body, certificate } of message.entries)
-        out
-          .raw(header)
-          .bytes(body)
-          .bytes(certificate ?? new Uint8Array(0))
+      for (const entry of message.entries) writeEntry(out, entry)
       return
     case 'hsSnapshot':
       out.u32(message.epoch)
@@ -176,11 +172,6 @@ function readBlock(reader: ByteReader): BlockParts {
   const justify = readCertificate(reader)
   const tc: Tc | null = readOptional(reader, readTc)
   return { header, body, justify, tc, signature: reader.raw(SIGNATURE_BYTES) }
-}
-
-function readEntry(reader: ByteReader): Entry {
-  const header = reader.raw(ENTRY_HEADER_BYTES)
-  return decodeEntry(header, reader.bytes(), reader.bytes())
 }
 
 function readItems<T>(reader: ByteReader, readOne: (reader: ByteReader) => T): T[] {

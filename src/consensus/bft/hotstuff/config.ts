@@ -42,6 +42,7 @@ export interface HotStuffLimits {
   readonly evidenceMax: number
   /** Entries of the log kept in memory; only durable and executed ones are let go. */
   readonly tailEntriesMax: number
+  readonly tailBytesMax: number
 }
 
 export const DEFAULT_HOTSTUFF_LIMITS: HotStuffLimits = {
@@ -62,6 +63,7 @@ export const DEFAULT_HOTSTUFF_LIMITS: HotStuffLimits = {
   statementsPerSigner: 1024,
   evidenceMax: 64,
   tailEntriesMax: 4096,
+  tailBytesMax: 64 << 20,
 }
 
 export interface HotStuffOptions {

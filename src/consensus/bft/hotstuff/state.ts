@@ -101,7 +101,7 @@ export class HotStuffState {
     this.now = modules.now
     const { restored } = modules
     this.journal = new Journal((effect) => this.emit(effect))
-    this.log = new DecidedLog(restored, options.limits.tailEntriesMax)
+    this.log = new DecidedLog(restored, options.limits)
     const genesis: MembershipRecord = { index: 0 as LogIndex, membership: options.membership }
     this.memberships = new MembershipHistory(restored.base.membership ?? genesis, restored.memberships)
     this.rule = modules.rule ?? new CommitRule(options.commitRule ?? 3)

@@ -17,8 +17,8 @@ import { commitUpTo, record } from './commit.js'
 import { enterNext } from './epoch-change.js'
 import type { HsEntries, HsFetchEntries, HsSnapshot, HsStatus } from './messages.js'
 import { decodeProof } from './proof.js'
-import type { HotStuffState } from './state.js'
 import { ask } from './questions.js'
+import type { HotStuffState } from './state.js'
 import { afterCatchUp } from './sync.js'
 
 type Taken = Extract<Input, { type: 'snapshotTaken' }>

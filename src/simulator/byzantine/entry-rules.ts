@@ -1,0 +1,97 @@
+/**
+ * What must hold of every entry that an honest member takes for decided: it carries a certificate that
+ * anybody can check, nothing in it was ordered that no client signed, and it follows the entry before.
+ */
+import { bytesEqual, toHex } from '../../base/bytes.js'
+import { bodyChecks } from '../../consensus/bft/client-request.js'
+import { verifyHotStuffEntryCertificate } from '../../consensus/bft/hotstuff/index.js'
+import { EpochContext, verifyPbftEntryCertificate } from '../../consensus/bft/pbft/index.js'
+import type { Replicas } from '../../consensus/bft/replicas.js'
+import type { SignatureCheck } from '../../consensus/bft/checks.js'
+import { SIGNATURE_BYTES } from '../../consensus/bft/statement.js'
+import type { Core } from '../../consensus/core.js'
+import { type Entry, GENESIS_CHAIN, type Sha256 } from '../../consensus/entry.js'
+import type { LogIndex, ProtocolName } from '../../consensus/types.js'
+import { signatureHolds } from '../signatures.js'
+import { InvariantViolation } from '../violation.js'
+
+export interface EntryRulesOptions {
+  readonly sha256: Sha256
+  readonly protocol: ProtocolName
+  readonly clusterId: Uint8Array
+  /** Of the cluster, 32 bytes. */
+  readonly clusterConfigHash: Uint8Array
+  /** The committed entry at an index. */
+  readonly entryAt: (index: number) => Entry | undefined
+}
+
+export class EntryRules {
+  readonly #options: EntryRulesOptions
+  readonly #contexts = new Map<number, EpochContext>()
+  /** Signatures of all requests that clients made. */
+  readonly #issued = new Set<string>()
+
+  constructor(options: EntryRulesOptions) {
+    this.#options = options
+  }
+
+  /** A client signed a request: from now on it may be ordered. */
+  issued(request: Uint8Array): void {
+    this.#issued.add(toHex(request.subarray(request.length - SIGNATURE_BYTES)))
+  }
+
+  replicasOf(epoch: number): Replicas | null {
+    return this.#contexts.get(epoch)?.replicas ?? null
+  }
+
+  /** An entry is committed on an honest node. Throws `InvariantViolation`. */
+  committed(node: string, core: Core, entry: Entry): void {
+    const where = `${node} committed entry ${entry.index}`
+    const problem = this.#certificateProblem(this.#contextOf(core, entry), entry)
+    if (problem !== null) throw new InvariantViolation('committedIsCertified', `${where}: ${problem}`)
+    if (entry.kind === 'data') this.#expectSigned(where, entry)
+    const before = entry.index === 1 ? GENESIS_CHAIN : this.#options.entryAt(entry.index - 1)?.chain
+    if (before !== undefined && !bytesEqual(before, entry.previousChain))
+      throw new InvariantViolation('agreement', `${where}, which follows another past`)
+  }
+
+  #certificateProblem(context: EpochContext, entry: Entry): string | null {
+    const { sha256, protocol } = this.#options
+    if (entry.certificate === null) return 'it has no certificate'
+    if (protocol === 'hotstuff') {
+      const { sign, replicas } = context
+      try {
+        const checks = verifyHotStuffEntryCertificate({ sha256, context: sign, replicas, commitRule: 3 }, entry)
+        return this.#all(checks)
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error)
+      }
+    }
+    const verdict = verifyPbftEntryCertificate(sha256, context, entry, entry.certificate)
+    return verdict.problem ?? this.#all(verdict.checks)
+  }
+
+  #all(checks: readonly SignatureCheck[]): string | null {
+    return checks.every((check) => signatureHolds(this.#options.sha256, check)) ? null : 'a signature does not hold'
+  }
+
+  /** Validity: every request was signed by a client of this simulation. */
+  #expectSigned(where: string, { body }: Entry): void {
+    const { sha256, clusterId } = this.#options
+    const checks = bodyChecks(sha256, clusterId, body)
+    const isSound = checks?.every((check) => this.#issued.has(toHex(check.signature)) && signatureHolds(sha256, check))
+    if (isSound !== true) throw new InvariantViolation('validity', `${where}, which holds what no client signed`)
+  }
+
+  #contextOf(core: Core, entry: Entry): EpochContext {
+    const known = this.#contexts.get(entry.epoch)
+    if (known !== undefined) return known
+    const { sha256, clusterId, clusterConfigHash, entryAt } = this.#options
+    const before = entryAt(entry.index - 1)
+    const origin = before ?? { index: (entry.index - 1) as LogIndex, chain: entry.previousChain, timestampMs: 0 }
+    const record = core.membershipAt((entry.index - 1) as LogIndex)
+    const context = new EpochContext({ sha256, clusterId, clusterConfigHash }, entry.epoch, origin, record)
+    this.#contexts.set(entry.epoch, context)
+    return context
+  }
+}

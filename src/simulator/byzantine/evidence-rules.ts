@@ -1,0 +1,79 @@
+/**
+ * What must hold of accusations: evidence is sound, names only members that lied, and is there as soon as
+ * an honest member has been given two verified statements that contradict each other.
+ */
+import { bytesEqual } from '../../base/bytes.js'
+import { decodeEvidence, evidenceChecks, evidenceProblem } from '../../consensus/bft/evidence.js'
+import type { Replicas } from '../../consensus/bft/replicas.js'
+import { conflicts, type SignedStatement, slotKey } from '../../consensus/bft/statement.js'
+import type { Core, Effect, Input } from '../../consensus/core.js'
+import type { Sha256 } from '../../consensus/entry.js'
+import type { NodeId } from '../../consensus/types.js'
+import type { SimulatedNode } from '../node.js'
+import { signatureHolds } from '../signatures.js'
+import { InvariantViolation } from '../violation.js'
+import { statementsIn } from './statements.js'
+
+export interface EvidenceRulesOptions {
+  readonly sha256: Sha256
+  readonly clusterId: Uint8Array
+  readonly mayLie: (id: NodeId) => boolean
+  /** The replicas of an epoch; null where it is not known yet. */
+  readonly replicasOf: (epoch: number) => Replicas | null
+}
+
+export class EvidenceRules {
+  readonly #options: EvidenceRulesOptions
+  /** What each life of a node was given first, by signer and slot. */
+  readonly #first = new Map<string, SignedStatement>()
+  /** Whom each life of a node has evidence against. */
+  readonly #convicted = new Set<string>()
+  /** Pieces of evidence that were found, and contradictions that were seen. */
+  readonly counts = { evidence: 0, contradictions: 0 }
+
+  constructor(options: EvidenceRulesOptions) {
+    this.#options = options
+  }
+
+  /** An honest node has taken a step. Throws `InvariantViolation`. */
+  stepped(node: SimulatedNode, core: Core, input: Input, effects: readonly Effect[]): void {
+    const life = `${node.id}/${node.run}`
+    for (const effect of effects) if (effect.type === 'evidence') this.#accused(life, effect.evidence)
+    if (input.type !== 'message' || !bytesEqual(input.configHash, core.configHash())) return
+    for (const statement of statementsIn(this.#options.sha256, input.message)) this.#given(node, life, statement)
+  }
+
+  #accused(life: string, bytes: Uint8Array): void {
+    const { sha256, clusterId, mayLie, replicasOf } = this.#options
+    this.counts.evidence++
+    const evidence = decodeEvidence(bytes)
+    const { culprit, epoch } = evidence
+    this.#convicted.add(`${life}/${culprit}`)
+    if (!mayLie(culprit)) throw new InvariantViolation('honestIsNeverAccused', `${life} accuses ${culprit}`)
+    const replicas = replicasOf(epoch)
+    if (replicas === null) return
+    const problem = evidenceProblem(replicas, evidence)
+    const isSigned = evidenceChecks(clusterId, replicas, evidence).every((check) => signatureHolds(sha256, check))
+    if (problem !== null || !isSigned)
+      throw new InvariantViolation('evidenceProves', `${life} accuses ${culprit}: ${problem ?? 'a signature does not hold'}`)
+  }
+
+  #given(node: SimulatedNode, life: string, statement: SignedStatement): void {
+    const { signer } = statement
+    if (signer === node.id) return
+    const key = `${life}/${signer}/${slotKey(statement)}`
+    const before = this.#first.get(key)
+    if (before === undefined) {
+      this.#first.set(key, statement)
+      return
+    }
+    if (!conflicts(before, statement)) return
+    this.counts.contradictions++
+    if (this.#convicted.has(`${life}/${signer}`)) return
+    const { type, view, sequence, epoch } = statement
+    throw new InvariantViolation(
+      'equivocationIsProven',
+      `${node.id} was given two ${type} statements of ${signer} for view ${view}, sequence ${sequence} of epoch ${epoch}, and has no evidence`,
+    )
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * What must hold at every moment of a simulation of a Byzantine protocol, for the members that do not lie:
+ * agreement, validity, certificates, one statement per slot, accusations that are true and complete. What
+ * nodes do is looked at as their cores step; what only grows, after every event.
+ */
+import { toHex } from '../../base/bytes.js'
+import type { Core, Effect, Input, ProtocolMessage } from '../../consensus/core.js'
+import type { Entry } from '../../consensus/entry.js'
+import type { LogIndex, NodeId } from '../../consensus/types.js'
+import { configurationHash } from '../../node/compose.js'
+import type { SimulatedCluster } from '../cluster.js'
+import { grows, type RunInvariants } from '../invariants.js'
+import type { NodeWatch, SimulatedNode } from '../node.js'
+import { ToldRules } from '../told-rules.js'
+import { InvariantViolation } from '../violation.js'
+import { EntryRules } from './entry-rules.js'
+import { EvidenceRules } from './evidence-rules.js'
+import { SigningRules } from './signing-rules.js'
+
+/** What a node was seen at; starts anew with each of its lives. */
+interface Seen {
+  run: number
+  activity: number
+  epoch: number
+  turn: number
+  commit: number
+  applied: number
+}
+
+export class ByzantineInvariants implements RunInvariants, NodeWatch {
+  readonly evidence: EvidenceRules
+  readonly signing = new SigningRules()
+  readonly #cluster: SimulatedCluster
+  readonly #mayLie: (id: NodeId) => boolean
+  readonly #told = new ToldRules()
+  readonly #entries: EntryRules
+  readonly #seen: Seen[]
+  /** By index − 1; undefined where nobody held it in memory any more. */
+  readonly #committed: (Entry | undefined)[] = []
+  /** Turns in which somebody was said to lead, and those that began because one before had failed. */
+  readonly #turns = new Set<string>()
+  readonly #failed = new Set<string>()
+
+  constructor(cluster: SimulatedCluster, mayLie: (id: NodeId) => boolean) {
+    this.#cluster = cluster
+    this.#mayLie = mayLie
+    this.#seen = cluster.nodes.map(() => fresh(-1))
+    const { sha256, configuration } = cluster
+    const { protocol, clusterId } = configuration
+    const clusterConfigHash = configurationHash(sha256, configuration)
+    const entryAt = (index: number) => this.#committed[index - 1]
+    this.#entries = new EntryRules({ sha256, protocol, clusterId, clusterConfigHash, entryAt })
+    const replicasOf = (epoch: number) => this.#entries.replicasOf(epoch)
+    this.evidence = new EvidenceRules({ sha256, clusterId, mayLie, replicasOf })
+  }
+
+  get commits(): number {
+    return this.#committed.length
+  }
+
+  get leaderChanges(): number {
+    return Math.max(0, this.#turns.size - 1)
+  }
+
+  get viewChanges(): number {
+    return this.#failed.size
+  }
+
+  get acknowledgedMax(): number {
+    return this.#told.acknowledgedMax
+  }
+
+  /** A client signed a request: from now on it may be ordered. */
+  issued(request: Uint8Array): void {
+    this.#entries.issued(request)
+  }
+
+  signed(node: NodeId, bytes: Uint8Array, signature: Uint8Array): void {
+    if (!this.#mayLie(node)) this.signing.signed(node, bytes, signature)
+  }
+
+  released(from: NodeId, message: ProtocolMessage): void {
+    if (!this.#mayLie(from)) this.signing.released(from, message)
+  }
+
+  stepped(node: SimulatedNode, core: Core, input: Input, effects: readonly Effect[]): void {
+    if (this.#mayLie(node.id)) return
+    for (const effect of effects) {
+      if (effect.type === 'commit') this.#commit(node, core, effect.upTo)
+      else if (effect.type === 'roleChanged') this.#noteTurn(core)
+    }
+    this.evidence.stepped(node, core, input, effects)
+  }
+
+  check(): void {
+    this.#cluster.nodes.forEach((node, at) => {
+      const seen = this.#seen[at] as Seen
+      if (node.activity === seen.activity && node.run === seen.run) return
+      seen.activity = node.activity
+      if (node.running === null || this.#mayLie(node.id)) return
+      if (node.run !== seen.run) Object.assign(seen, fresh(node.run), { activity: node.activity })
+      this.#checkNode(node, seen)
+    })
+  }
+
+  read(index: number, floor: number): void {
+    this.#told.read(index, floor)
+  }
+
+  acknowledged(index: number): void {
+    this.#told.acknowledged(index, this.commits)
+  }
+
+  readonly committedChain = (index: number): string | undefined => {
+    const entry = this.#committed[index - 1]
+    return entry === undefined ? undefined : toHex(entry.chain)
+  }
+
+  digestAt(index: number): string | undefined {
+    return this.#told.digestAt(index)
+  }
+
+  digest(node: string, index: number, digest: string): void {
+    this.#told.digest(node, index, digest)
+  }
+
+  #checkNode(node: SimulatedNode, seen: Seen): void {
+    const running = node.running as NonNullable<SimulatedNode['running']>
+    const { epoch, view, round, commitIndex, lastIndex } = running.core.status()
+    const applied = running.loop.machine.appliedIndex
+    const turn = view ?? round ?? 0
+    grows(node, 'monotoneEpoch', seen.epoch, epoch)
+    if (epoch === seen.epoch) grows(node, 'monotoneView', seen.turn, turn)
+    grows(node, 'monotoneCommit', seen.commit, commitIndex)
+    if (!node.isDamaged) {
+      grows(node, 'monotoneApplied', seen.applied, applied)
+      if (applied > commitIndex || commitIndex > lastIndex) {
+        const detail = `${node.id} has applied ${applied}, committed ${commitIndex}, last ${lastIndex}`
+        throw new InvariantViolation('appliedWithinCommitted', detail)
+      }
+    }
+    Object.assign(seen, { epoch, turn, commit: commitIndex, applied })
+  }
+
+  #noteTurn(core: Core): void {
+    const { epoch, view, round, leader } = core.status()
+    const turn = `${epoch}/${view ?? round}`
+    if (leader !== null) this.#turns.add(turn)
+    if (view === null ? (round ?? 0) > 1 : view > 0) this.#failed.add(turn)
+  }
+
+  #commit(node: SimulatedNode, core: Core, upTo: number): void {
+    const seen = this.#seen[this.#cluster.nodes.indexOf(node)] as Seen
+    const from = seen.run === node.run ? seen.commit : 0
+    for (let index = from + 1; index <= upTo; index++) {
+      const entry = core.entry(index as LogIndex)
+      if (entry !== undefined) this.#checkCommitted(node, core, entry)
+      else if (index > this.#committed.length) this.#committed[index - 1] = undefined
+    }
+  }
+
+  /** Agreement: one value and one past per index. */
+  #checkCommitted(node: SimulatedNode, core: Core, entry: Entry): void {
+    const known = this.#committed[entry.index - 1]
+    if (known !== undefined && toHex(known.chain) !== toHex(entry.chain))
+      throw new InvariantViolation('agreement', `${node.id} committed another entry ${entry.index}`)
+    // Another node's proof of the same entry is one of its own.
+    this.#entries.committed(node.id, core, entry)
+    this.#committed[entry.index - 1] ??= entry
+  }
+}
+
+function fresh(run: number): Seen {
+  return { run, activity: -1, epoch: 0, turn: 0, commit: 0, applied: 0 }
+}
