@@ -4,6 +4,7 @@ import { KnhkError } from '../src/base/error.js'
 import { ClusterCommand, clusterFlags } from '../src/terminal/cluster-command.js'
 import { timeoutFlag } from '../src/terminal/flags.js'
 import { WRITE_EXIT_CODES } from '../src/terminal/operation-report.js'
+import { requestIdFlag } from '../src/terminal/request-id.js'
 import * as schema from '../src/terminal/schema.js'
 
 const PROPOSE_TIMEOUT_MS = 30_000
@@ -24,6 +25,8 @@ export default class Propose extends ClusterCommand {
   { "type": "SetClient", "clientId": ID, "publicKey": BASE64, "role": ROLE }, { "type": "RemoveClient", "clientId": ID }
   { "type": "SetQuota", "casesMax": N, … }, { "type": "PurgeCases", "caseIds": [UUID, …] }
   { "type": "Approved", "operation": {...}, "approvals": [...] }, as \`policy approve\` prints it
+With --request-id ID the operation of line N has the request id ID:N: a run that was interrupted is given again,
+and applies only what the first one did not.
 Every line is tried and has its own outcome. Exit code 0: all applied; 1: some rejected; 6: the outcome of some is unknown.`
   static override examples = [
     '<%= config.bin %> propose --file cases.ndjson',
@@ -55,6 +58,7 @@ Every line is tried and has its own outcome. Exit code 0: all applied; 1: some r
       multiple: true,
       multipleNonGreedy: true,
     }),
+    'request-id': requestIdFlag,
     unordered: Flags.boolean({ summary: 'Give up the order of the lines for speed.' }),
   }
 
@@ -70,12 +74,15 @@ Every line is tried and has its own outcome. Exit code 0: all applied; 1: some r
     const { client } = await this.connect(flags)
     const progress = await this.progress('proposing')
     let shown = 0
+    let repeated = 0
     const summary = await proposeLines(client, lines, {
       ordered: !flags.unordered,
+      requestId: flags['request-id'],
       timeoutMs: flags.timeout,
       signal: this.signal,
       onProgress: (done) => progress.update(`${done} proposed`),
       onLine: async (report) => {
+        if (report.alreadyApplied) repeated++
         if (this.format === 'ndjson') await this.write(`${JSON.stringify(report)}\n`)
         else if (this.format === 'table' && report.error !== null && shown++ < ERRORS_SHOWN_MAX) {
           this.note(`line ${report.line}: [${report.error.code}] ${report.error.message}`)
@@ -83,6 +90,10 @@ Every line is tried and has its own outcome. Exit code 0: all applied; 1: some r
       },
     }).finally(() => progress.stop())
     if (shown > ERRORS_SHOWN_MAX) this.note(`… and ${shown - ERRORS_SHOWN_MAX} more; --output ndjson lists all`)
+    if (repeated > 0) {
+      const where = summary.total === 1 ? `at index ${summary.firstIndex}` : 'by earlier runs'
+      this.note(`${repeated} of ${summary.total} already applied ${where}`)
+    }
     if (this.format !== 'ndjson') {
       const { total, ok, rejected, unknown, firstIndex, lastIndex } = summary
       await this.print({

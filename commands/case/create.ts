@@ -1,8 +1,9 @@
 /** `knhk case create`. */
 import { randomUUID } from 'node:crypto'
 import * as Flags from '@oclif/core/flags'
-import { ClusterCommand, clusterFlags } from '../../src/terminal/cluster-command.js'
+import { ClusterCommand, proposingFlags } from '../../src/terminal/cluster-command.js'
 import { OPERATION_SCHEMA, placeText, submitOperation, WRITE_EXIT_CODES } from '../../src/terminal/operation-report.js'
+import { caseIdOf } from '../../src/terminal/request-id.js'
 
 export default class CaseCreate extends ClusterCommand {
   static override summary = 'Create a case.'
@@ -14,9 +15,12 @@ export default class CaseCreate extends ClusterCommand {
   static override idempotent = false
   static override exitCodes = WRITE_EXIT_CODES
   static override schema = OPERATION_SCHEMA
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override flags = {
-    'case-id': Flags.string({ summary: 'Id of the new case; a random one if absent.', helpValue: 'UUID' }),
+    'case-id': Flags.string({
+      summary: 'Id of the new case; a random one if absent, with --request-id one that follows from it.',
+      helpValue: 'UUID',
+    }),
     'spec-id': Flags.string({ summary: 'Id of its specification.', required: true, helpValue: 'UUID' }),
     data: Flags.string({
       summary: 'Its data: a JSON object with at least one key.',
@@ -28,9 +32,13 @@ export default class CaseCreate extends ClusterCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(CaseCreate)
     const { createCaseOperation } = await import('../../src/terminal/case-operations.js')
-    const operation = createCaseOperation(flags['case-id'] ?? randomUUID(), flags['spec-id'], flags.data)
-    const { client } = await this.connect(flags)
-    const report = await submitOperation(client, operation, { timeoutMs: flags.timeout, signal: this.signal })
+    const { 'case-id': given, 'request-id': requestId } = flags
+    const operation = (caseId: string) => createCaseOperation(caseId, flags['spec-id'], flags.data)
+    const drawn = operation(given ?? randomUUID())
+    const { client, target } = await this.connect(flags)
+    const isDerived = given === undefined && requestId !== undefined
+    const created = isDerived ? operation(await caseIdOf(requestId, target)) : drawn
+    const report = await submitOperation(client, created, this.submission(flags))
     await this.print({
       value: report,
       ids: [String(report.result.caseId)],

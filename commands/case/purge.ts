@@ -1,6 +1,6 @@
 /** `knhk case purge`. */
 import type { Impact } from '../../src/terminal/base-command.js'
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { confirm } from '../../src/terminal/confirm.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { yesFlag } from '../../src/terminal/members/flags.js'
@@ -13,7 +13,7 @@ export default class CasePurge extends GovernCommand {
 with { "type": "PurgeCases", "caseIds": [UUID, …] }, up to 256 in each.`
   static override examples = ['<%= config.bin %> case purge 7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11 --yes']
   static override impact: Impact = 'dangerous'
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { case: requiredArg('Id of the case, a UUID.') }
   static override flags = { yes: yesFlag }
 

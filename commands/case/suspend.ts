@@ -1,12 +1,12 @@
 /** `knhk case suspend`. */
 import { CaseTransitionCommand } from '../../src/terminal/case-transition.js'
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 
 export default class CaseSuspend extends CaseTransitionCommand {
   static override summary = 'Suspend a running case.'
   static override examples = ['<%= config.bin %> case suspend 7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11']
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { case: requiredArg('Id of the case, a UUID.') }
 
   async run(): Promise<void> {

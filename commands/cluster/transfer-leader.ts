@@ -15,6 +15,9 @@ export default class ClusterTransferLeader extends ClusterCommand {
     from: schema.text,
     to: schema.text,
     term: schema.nullable(schema.integer),
+    view: schema.nullable(schema.integer),
+    round: schema.nullable(schema.integer),
+    mode: schema.text,
     changed: schema.flag,
     elapsedMs: schema.integer,
   })
@@ -27,6 +30,7 @@ export default class ClusterTransferLeader extends ClusterCommand {
     const { requireReachable } = await import('../../src/terminal/status-report.js')
     requireReachable(await client.clusterStatus({ timeoutMs: flags.timeout, signal: this.signal }))
     const { transferLeader } = await import('../../src/terminal/transfer-leader.js')
+    const { TURNS } = await import('../../src/terminal/turn.js')
     const progress = await this.progress('handing over')
     const transfer = await transferLeader(client, args.id ?? null, {
       expiresAtMs: performance.now() + flags.timeout,
@@ -39,7 +43,7 @@ export default class ClusterTransferLeader extends ClusterCommand {
       text: ({ fields }) =>
         fields([
           ['leader', transfer.changed ? `${transfer.to}, was ${transfer.from}` : `${transfer.to}, as before`],
-          ['term', transfer.term],
+          [TURNS[transfer.mode], transfer[TURNS[transfer.mode]]],
           ['after', `${transfer.elapsedMs} ms`],
         ]),
     })

@@ -1,7 +1,7 @@
 /** `knhk kv cas`. */
 import * as Flags from '@oclif/core/flags'
 import { KnhkError } from '../../src/base/error.js'
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { base64Flag, KvWriteCommand } from '../../src/terminal/kv-command.js'
 import { bytesOfText } from '../../src/terminal/text-bytes.js'
@@ -13,7 +13,7 @@ export default class KvCas extends KvWriteCommand {
     '<%= config.bin %> kv cas colour --absent --value green',
   ]
   static override idempotent = false
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { key: requiredArg('The key.') }
   static override flags = {
     expected: Flags.string({ summary: 'The value that has to be there.', helpValue: 'V', exclusive: ['absent'] }),

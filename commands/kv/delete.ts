@@ -1,5 +1,5 @@
 /** `knhk kv delete`. */
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { base64Flag, KvWriteCommand } from '../../src/terminal/kv-command.js'
 import { bytesOfText } from '../../src/terminal/text-bytes.js'
@@ -7,7 +7,7 @@ import { bytesOfText } from '../../src/terminal/text-bytes.js'
 export default class KvDelete extends KvWriteCommand {
   static override summary = 'Remove a key; removing an absent one is no error.'
   static override examples = ['<%= config.bin %> kv delete colour']
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { key: requiredArg('The key.') }
   static override flags = { base64: base64Flag }
 

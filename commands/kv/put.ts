@@ -1,5 +1,5 @@
 /** `knhk kv put`. */
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { base64Flag, KvWriteCommand } from '../../src/terminal/kv-command.js'
 import { bytesOfText } from '../../src/terminal/text-bytes.js'
@@ -7,7 +7,7 @@ import { bytesOfText } from '../../src/terminal/text-bytes.js'
 export default class KvPut extends KvWriteCommand {
   static override summary = 'Store a value under a key.'
   static override examples = ['<%= config.bin %> kv put colour green', '<%= config.bin %> kv put -- -5 negative']
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { key: requiredArg('The key.'), value: requiredArg('The value.') }
   static override flags = { base64: base64Flag }
 

@@ -1,6 +1,6 @@
 /** `knhk overlay compose`. */
 import * as Flags from '@oclif/core/flags'
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { OverlayWriteCommand } from '../../src/terminal/overlays/overlay-command.js'
 
@@ -13,7 +13,7 @@ themselves stay as they are.`
   static override examples = [
     '<%= config.bin %> overlay compose release-7 --strategy Merge --overlay pause-admission --overlay no-cancel',
   ]
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { id: requiredArg('Id of the new overlay.') }
   static override flags = {
     strategy: Flags.option({ options: ['Sequential', 'Parallel', 'Merge'] as const, required: true })({

@@ -1,6 +1,6 @@
 /** `knhk overlay deploy`. */
 import * as Flags from '@oclif/core/flags'
-import { checkedReadLevel, clusterFlags } from '../../src/terminal/cluster-command.js'
+import { checkedReadLevel, proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { submitOperation } from '../../src/terminal/operation-report.js'
 import { OverlayWriteCommand } from '../../src/terminal/overlays/overlay-command.js'
@@ -24,7 +24,7 @@ Nothing changes for cases before the overlay is promoted. Exit code 9: the base 
     '<%= config.bin %> overlay deploy fixtures/overlays/pause-admission.yaml',
     '<%= config.bin %> overlay deploy overlay.json --id release-7 --base active --json',
   ]
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { file: requiredArg('The overlay, YAML or JSON.') }
   static override flags = {
     base: Flags.string({
@@ -37,11 +37,12 @@ Nothing changes for cases before the overlay is promoted. Exit code 9: the base 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(OverlayDeploy)
     const { activeSigma, planDeploy } = await import('../../src/terminal/overlays/deploy.js')
-    const plan = await planDeploy({ path: args.file, overlayId: flags.id, base: flags.base })
+    const requestId = flags['request-id']
+    const plan = await planDeploy({ requestId, path: args.file, overlayId: flags.id, base: flags.base })
     const connection = await this.connect(flags)
     const call = { timeoutMs: flags.timeout, signal: this.signal }
     const read = checkedReadLevel(undefined, connection)
     const base = plan.base ?? (await activeSigma(connection.client, { ...call, read })).activeSigma
-    await this.printOverlay(await submitOperation(connection.client, plan.operation(base), call))
+    await this.printOverlay(await submitOperation(connection.client, plan.operation(base), { ...call, requestId }))
   }
 }

@@ -1,6 +1,6 @@
 /** `knhk overlay rollback`. */
 import * as Flags from '@oclif/core/flags'
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { OverlayWriteCommand } from '../../src/terminal/overlays/overlay-command.js'
 
@@ -13,7 +13,7 @@ to be rolled back first (NotHead). The genesis snapshot stays (GenesisRollback).
     '<%= config.bin %> overlay rollback pause-admission',
     '<%= config.bin %> overlay rollback pause-admission --reason "orders pile up" --json',
   ]
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { id: requiredArg('Id of the overlay.') }
   static override flags = { reason: Flags.string({ summary: 'Why; kept with the overlay.', helpValue: 'TEXT' }) }
 

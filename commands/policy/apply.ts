@@ -1,6 +1,6 @@
 /** `knhk policy apply`. */
 import * as Flags from '@oclif/core/flags'
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { GovernCommand } from '../../src/terminal/policies/govern-command.js'
 
@@ -19,7 +19,7 @@ every field.`
     '<%= config.bin %> policy apply fixtures/policies/capacity.yaml',
     '<%= config.bin %> policy apply rule.json --id office-hours --json',
   ]
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { file: requiredArg('The policy, YAML or JSON.') }
   static override flags = {
     id: Flags.string({ summary: 'Id of the policy, instead of the one in the file.', helpValue: 'ID' }),

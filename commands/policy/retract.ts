@@ -1,5 +1,5 @@
 /** `knhk policy retract`. */
-import { clusterFlags } from '../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../src/terminal/flags.js'
 import { GovernCommand } from '../../src/terminal/policies/govern-command.js'
 
@@ -7,7 +7,7 @@ export default class PolicyRetract extends GovernCommand {
   static override summary = 'Take a policy or a doctrine rule out of force.'
   static override examples = ['<%= config.bin %> policy retract few-at-once']
   static override idempotent = false
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { id: requiredArg('Id of the policy.') }
 
   async run(): Promise<void> {

@@ -1,7 +1,8 @@
 /** `knhk sim replay`. */
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../src/terminal/base-command.js'
-import { countFlag, optionalArg, outputFlags } from '../../src/terminal/flags.js'
+import { countFlag, countFlagWithDefault, optionalArg, outputFlags } from '../../src/terminal/flags.js'
+import { BYZANTINE_MAX, NODES_MAX, protocolFlag } from '../../src/terminal/sim-flags.js'
 import { REPLAY_SCHEMA } from '../../src/terminal/sim-schema.js'
 
 export default class SimReplay extends BaseCommand {
@@ -18,8 +19,9 @@ export default class SimReplay extends BaseCommand {
   static override baseFlags = outputFlags
   static override args = { file: optionalArg('A case that was saved.') }
   static override flags = {
-    protocol: Flags.option({ options: ['raft'] as const })({ summary: 'What the cluster runs.', default: 'raft' }),
-    nodes: countFlag('Members of the cluster; 3 if absent.', 1, 9),
+    protocol: protocolFlag('What the cluster runs.'),
+    nodes: countFlag('Members of the cluster; 3 if absent, 4 for a Byzantine protocol.', 1, NODES_MAX),
+    byzantine: countFlagWithDefault('Members that may lie, as far as the protocol bears as many.', 0, BYZANTINE_MAX, 0),
     seed: countFlag('The seed.', 0, 2 ** 40),
     trace: Flags.string({ summary: 'Write every event, one a line.', helpValue: 'FILE' }),
     report: Flags.string({ summary: 'Draw the run as one HTML page.', helpValue: 'FILE.html' }),
@@ -29,7 +31,12 @@ export default class SimReplay extends BaseCommand {
     const { args, flags } = await this.parse(SimReplay)
     const { choosePlan, replayOutput, replayPlan } = await import('../../src/terminal/sim-replay.js')
     const { trace, report: page } = flags
-    const plan = await choosePlan(args.file, flags.seed, flags.nodes)
+    const plan = await choosePlan(args.file, {
+      protocol: flags.protocol,
+      seed: flags.seed,
+      nodes: flags.nodes,
+      byzantine: flags.byzantine,
+    })
     const report = await replayPlan({
       plan,
       ...(trace === undefined ? {} : { trace }),

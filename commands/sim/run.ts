@@ -2,7 +2,7 @@
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../src/terminal/base-command.js'
 import { countFlag, countFlagWithDefault, optionalArg, outputFlags } from '../../src/terminal/flags.js'
-import { nodesFlag } from '../../src/terminal/sim-flags.js'
+import { BYZANTINE_MAX, nodesFlag, protocolFlag } from '../../src/terminal/sim-flags.js'
 import { SIM_SCHEMA } from '../../src/terminal/sim-schema.js'
 
 export default class SimRun extends BaseCommand {
@@ -16,6 +16,7 @@ command line that shows it again; what was seen is noted on stderr. docs/testing
     '<%= config.bin %> sim run --nodes 5 --seeds 100',
     '<%= config.bin %> sim run --nodes 3,5,7 --minutes 60 --resume campaign.json --json',
     '<%= config.bin %> sim run --nodes 5 --seed 7 --report run.html',
+    '<%= config.bin %> sim run --protocol pbft --nodes 4,5,7,10 --byzantine 3 --seeds 100',
     '<%= config.bin %> sim run fixtures/scenarios/paper/5.1-leader-enters-a-higher-term.yaml',
   ]
   static override exitCodes = [10]
@@ -23,9 +24,14 @@ command line that shows it again; what was seen is noted on stderr. docs/testing
   static override baseFlags = outputFlags
   static override args = { file: optionalArg('A scenario file, instead of seeds.') }
   static override flags = {
-    protocol: Flags.option({ options: ['raft'] as const })({ summary: 'What the clusters run.', default: 'raft' }),
+    protocol: protocolFlag('What the clusters run.'),
     nodes: nodesFlag('Members of each cluster; several sizes, comma-separated, share the seeds evenly.'),
-    byzantine: countFlagWithDefault('Members that lie; plain Raft bears none.', 0, 9, 0),
+    byzantine: countFlagWithDefault(
+      'Members that may lie: as many as the protocol bears at most; plain Raft bears none.',
+      0,
+      BYZANTINE_MAX,
+      0,
+    ),
     seed: countFlagWithDefault('The first seed.', 0, 2 ** 40, 1),
     seeds: countFlag('How many seeds to run; 1 if absent, with --minutes as many as there is time for.', 1, 2 ** 30),
     minutes: countFlag('Start no further seed after so many minutes.', 1, 10_000),
@@ -52,6 +58,7 @@ command line that shows it again; what was seen is noted on stderr. docs/testing
     const found: string[] = []
     const { minutes, workers, resume, trace, report: page } = flags
     const report = await simulate({
+      protocol: flags.protocol,
       nodes: flags.nodes,
       byzantine: flags.byzantine,
       firstSeed: flags.seed,

@@ -2,6 +2,7 @@
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../src/terminal/base-command.js'
 import { countFlag, countFlagWithDefault, optionalArg, outputFlags } from '../../src/terminal/flags.js'
+import { BYZANTINE_MAX, NODES_MAX, protocolFlag } from '../../src/terminal/sim-flags.js'
 import { SHRINK_SCHEMA } from '../../src/terminal/sim-schema.js'
 
 export default class SimShrink extends BaseCommand {
@@ -18,8 +19,9 @@ does break a promise, with 0 where there is nothing to shrink.`
   static override baseFlags = outputFlags
   static override args = { file: optionalArg('A case that was saved.') }
   static override flags = {
-    protocol: Flags.option({ options: ['raft'] as const })({ summary: 'What the cluster runs.', default: 'raft' }),
-    nodes: countFlag('Members of the cluster; 3 if absent.', 1, 9),
+    protocol: protocolFlag('What the cluster runs.'),
+    nodes: countFlag('Members of the cluster; 3 if absent, 4 for a Byzantine protocol.', 1, NODES_MAX),
+    byzantine: countFlagWithDefault('Members that may lie, as far as the protocol bears as many.', 0, BYZANTINE_MAX, 0),
     seed: countFlag('The seed.', 0, 2 ** 40),
     runs: countFlagWithDefault('Runs to try at most.', 1, 100_000, 200),
     out: Flags.string({ summary: 'Where to save the smaller case.', helpValue: 'FILE' }),
@@ -30,7 +32,12 @@ does break a promise, with 0 where there is nothing to shrink.`
     const { choosePlan, saveCase, shrinkOutput, shrinkPlan, shrinkReport } = await import(
       '../../src/terminal/sim-replay.js'
     )
-    const plan = await choosePlan(args.file, flags.seed, flags.nodes)
+    const plan = await choosePlan(args.file, {
+      protocol: flags.protocol,
+      seed: flags.seed,
+      nodes: flags.nodes,
+      byzantine: flags.byzantine,
+    })
     const progress = await this.progress('shrinking')
     const shrunk = await shrinkPlan(plan, {
       runsMax: flags.runs,

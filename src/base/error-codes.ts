@@ -141,6 +141,10 @@ export const ERROR_CODES = {
     'The current value is not the expected one.',
     'Read the key again and retry with the value you see.',
   ),
+  RequestIdReused: conflict(
+    'The client used this request id for another operation.',
+    'Give each operation a request id of its own; the details say at which index the first one stands.',
+  ),
   StalePlan: conflict(
     'The members changed after the change was planned.',
     'Look at the members again with `knhk cluster members list` and repeat the command.',
@@ -173,7 +177,7 @@ export const ERROR_CODES = {
   InvalidKeyFile: usage('The key file is not valid.', 'Make a new key with `knhk keys gen`.'),
   UnsupportedRead: usage(
     'This read level is not offered by the running protocol.',
-    'Plain Raft: linearizable, lease, local.',
+    'Plain Raft: linearizable, lease, local; all others: linearizable, leader, local.',
   ),
   // Connection, deadlines, leaders.
   Unreachable: {

@@ -102,7 +102,10 @@ export interface Session {
 export interface Client {
   openSession(options?: CallOptions & { readonly ordered?: boolean }): Promise<Session>
   /** One operation in a session of its own, which is closed again. */
-  submitOnce(operation: Operation, options?: CallOptions): Promise<SettledOperation>
+  submitOnce(
+    operation: Operation,
+    options?: CallOptions,
+  ): Promise<SettledOperation & { readonly session: Session['id'] }>
   /**
    * Gives an order and resolves when it is under way. Follows the leader and waits out other changes
    * until the deadline. Throws KnhkError: `StalePlan`, `ChangeInProgress`, `NotPermitted` and the like =

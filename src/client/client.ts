@@ -66,7 +66,10 @@ export class ClusterClient implements Client {
     })
   }
 
-  async submitOnce(operation: Operation, options: CallOptions = {}): Promise<SettledOperation> {
+  async submitOnce(
+    operation: Operation,
+    options: CallOptions = {},
+  ): Promise<SettledOperation & { readonly session: Session['id'] }> {
     const session = await this.openSession(options)
     let settled: SettledOperation | undefined
     try {
@@ -79,7 +82,7 @@ export class ClusterClient implements Client {
     }
     // The answer is what the caller came for; a session that stays open expires by itself.
     await session.close(options).catch(() => undefined)
-    return settled as SettledOperation
+    return { ...(settled as SettledOperation), session: session.id }
   }
 
   async order(order: ClientOrder, options: OrderOptions = {}): Promise<OrderAnswer> {

@@ -12,19 +12,26 @@ export interface LeaderNotice {
 
 export class LeaderNotices {
   readonly #needed: () => number
+  readonly #isMember: (id: string) => boolean
   /** The newest of each member. */
   readonly #newest = new Map<string, LeaderNotice>()
 
   /** `needed` says how many members have to agree. */
-  constructor(needed: () => number) {
+  constructor(needed: () => number, isMember: (id: string) => boolean) {
     this.#needed = needed
+    this.#isMember = isMember
   }
 
   /** Takes what a member says; returns what enough of them agree on now, null for nothing. */
   note(member: string, notice: LeaderNotice): LeaderNotice | null {
     this.#newest.set(member, notice)
+    return this.agreed()
+  }
+
+  agreed(): LeaderNotice | null {
     const termsOf = new Map<string | null, number[]>()
-    for (const { leader, term } of this.#newest.values()) {
+    for (const [member, { leader, term }] of this.#newest) {
+      if (!this.#isMember(member)) continue
       const terms = termsOf.get(leader)
       if (terms === undefined) termsOf.set(leader, [term])
       else terms.push(term)
@@ -35,10 +42,5 @@ export class LeaderNotices {
       if (term !== undefined && (best === null || term > best.term)) best = { term, leader }
     }
     return best
-  }
-
-  /** Forgets whoever is no member any more. */
-  keepOnly(isMember: (member: string) => boolean): void {
-    for (const member of [...this.#newest.keys()]) if (!isMember(member)) this.#newest.delete(member)
   }
 }

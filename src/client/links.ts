@@ -78,7 +78,10 @@ export class Links {
       throw new KnhkError('InvalidArgument', 'no member of the cluster file matches the endpoints')
     this.#members = this.#listed
     this.#size = members.length
-    this.#notices = new LeaderNotices(() => this.needed)
+    this.#notices = new LeaderNotices(
+      () => this.needed,
+      (id) => this.isMember(id),
+    )
     this.#candidates = this.#listed.map((member) => ({ member, addresses: [member.address] }))
   }
 
@@ -127,7 +130,6 @@ export class Links {
     this.#candidates = [...known, ...others.map((member) => ({ member, addresses: [member.address] }))]
     this.#members = members
     this.#size = replicated.length
-    this.#notices.keepOnly((id) => this.isMember(id))
     for (const { member } of before) this.#forgetUnless(member)
     const named = this.#named
     if (this.#leader === null && named !== null && members.some(({ id }) => id === named)) this.#setLeader(named)
@@ -181,6 +183,12 @@ export class Links {
   /** The member that was thought to lead says that it does not. */
   doubt(member: string): void {
     if (this.#leader === member) this.#setLeader(null)
+  }
+
+  /** Nobody is thought to lead any more: enough members may still say who does. */
+  reconsider(): void {
+    const leader = this.#leader ?? this.#notices.agreed()?.leader ?? null
+    if (leader !== this.#leader) this.#setLeader(leader)
   }
 
   close(): void {
@@ -261,12 +269,9 @@ export class Links {
 
   /** Why nobody is linked, as far as dialling told: what says most. */
   failure(): KnhkError {
-    const failures = [...this.failures.values()]
-    return (
-      failures.find((error) => error.code !== 'Unreachable') ??
-      failures[0] ??
-      new KnhkError('Unreachable', 'no member answered before the deadline')
-    )
+    const all = [...this.failures.values()]
+    const unknown = new KnhkError('Unreachable', 'no member answered before the deadline')
+    return all.find((error) => error.code !== 'Unreachable') ?? all[0] ?? unknown
   }
 
   /** Told once every member has been asked; trying them again would only repeat the refusal. */

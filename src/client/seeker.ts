@@ -25,7 +25,7 @@ export class Seeker {
 
   /** Starts to look, unless it is looking already. */
   seek(): void {
-    if (this.#timer === undefined) this.#look()
+    if (this.#timer === undefined) this.#look(false)
   }
 
   stop(): void {
@@ -33,25 +33,28 @@ export class Seeker {
     this.#timer = undefined
   }
 
-  #look(): void {
+  /** `again` after a pause: what a refusal says of the leader comes first. */
+  #look(again: boolean): void {
     this.#timer = undefined
-    const { leader, candidates } = this.#links
     if (!this.#wanted()) {
       this.#backoffMs = BACKOFF_MIN_MS
       return
     }
+    if (again) this.#links.reconsider()
+    const { leader, candidates } = this.#links
     const target = leader ?? (candidates[this.#next++ % candidates.length] as string)
     if (this.#links.link(target) === undefined) {
       // A failure is kept in `links.failures`; the next member is asked after the stagger.
       this.#links.open(target).catch(() => this.#links.doubt(target))
     }
     this.#inRound++
-    let delayMs = STAGGER_MS
+    // So many have to name the leader before one is known.
+    let delayMs = this.#inRound < this.#links.needed ? 0 : STAGGER_MS
     if (this.#inRound >= candidates.length) {
       this.#inRound = 0
       delayMs = this.#backoffMs
       this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS)
     }
-    this.#timer = setTimeout(() => this.#look(), delayMs)
+    this.#timer = setTimeout(() => this.#look(true), delayMs)
   }
 }

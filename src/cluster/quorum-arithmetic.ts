@@ -2,7 +2,8 @@
  * What a set of voters can bear, in numbers and in words, for everything that shows a change of members
  * before it is made: how many have to agree, how many may fail, and whether a whole zone may.
  */
-import { majority } from '../consensus/quorum.js'
+import { byzantineFaults, byzantineQuorum, majority } from '../consensus/quorum.js'
+import type { ProtocolName } from '../consensus/types.js'
 
 export interface Voter {
   readonly id: string
@@ -23,14 +24,15 @@ export interface QuorumArithmetic {
   readonly zones: readonly ZoneArithmetic[]
 }
 
-/** `voters` is not empty. */
-export function quorumArithmetic(voters: readonly Voter[]): QuorumArithmetic {
-  const quorum = majority(voters.length)
+/** `voters` is not empty. Failures under a Byzantine protocol include lies. */
+export function quorumArithmetic(voters: readonly Voter[], protocol: ProtocolName = 'raft'): QuorumArithmetic {
+  const isRaft = protocol === 'raft'
+  const quorum = isRaft ? majority(voters.length) : byzantineQuorum(voters.length)
   const zones = [...new Set(voters.map(({ zone }) => zone))].sort()
   return {
     voters: voters.map(({ id }) => id),
     quorum,
-    failuresTolerated: voters.length - quorum,
+    failuresTolerated: isRaft ? voters.length - quorum : byzantineFaults(voters.length),
     zones: zones.map((zone) => {
       const inside = voters.filter((voter) => voter.zone === zone).length
       return { zone, voters: inside, mayFail: voters.length - inside >= quorum }

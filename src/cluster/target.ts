@@ -58,6 +58,12 @@ export async function resolveTarget(flags: TargetChoice, environment: Environmen
   }
 }
 
+/** The cluster file alone: for what is checked offline nobody connects. Throws as `resolveTarget`. */
+export async function resolveClusterFile(flags: TargetChoice, environment: Environment): Promise<ClusterConfiguration> {
+  const { clusterFile } = await findPlace(flags, environment)
+  return readClusterFile(clusterFile)
+}
+
 interface Place {
   readonly name: string
   readonly clusterFile: string

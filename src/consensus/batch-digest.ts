@@ -13,6 +13,12 @@ const KIND_BYTES: Readonly<Record<EntryKind, number>> = { data: 1, membership: 2
 
 /** Computes the digest of a framed body. Throws `ProtocolViolation` where the framing is broken. */
 export function computeBatchDigest(sha256: Sha256, kind: EntryKind, body: Uint8Array): Uint8Array {
+  const leaves = batchLeaves(sha256, body)
+  return digestOfRoot(sha256, kind, leaves.length, leaves.length > 0 ? merkleRoot(sha256, leaves) : null)
+}
+
+/** The leaf of every request of a framed body, in order. Throws `ProtocolViolation` where the framing is broken. */
+export function batchLeaves(sha256: Sha256, body: Uint8Array): Uint8Array[] {
   const leaves: Uint8Array[] = []
   let scratch = new Uint8Array(1024)
   forEachRequest(body, (start, end) => {
@@ -22,11 +28,16 @@ export function computeBatchDigest(sha256: Sha256, kind: EntryKind, body: Uint8A
     scratch.set(body.subarray(start, end), 1)
     leaves.push(sha256(scratch.subarray(0, length)))
   })
+  return leaves
+}
+
+/** The digest of a batch of `count` requests from the root over them; null for none. */
+export function digestOfRoot(sha256: Sha256, kind: EntryKind, count: number, root: Uint8Array | null): Uint8Array {
   const final = new Uint8Array(1 + 1 + 4 + HASH_BYTES)
   final[0] = 0x02
   final[1] = KIND_BYTES[kind]
-  writeU32(final, 2, leaves.length)
-  if (leaves.length > 0) final.set(merkleRoot(sha256, leaves), 6)
+  writeU32(final, 2, count)
+  if (root !== null) final.set(root, 6)
   return sha256(final)
 }
 
@@ -35,14 +46,17 @@ export function merkleRoot(sha256: Sha256, leaves: readonly Uint8Array[]): Uint8
   let level = leaves
   while (level.length > 1) {
     const next: Uint8Array[] = []
-    for (let first = 0; first < level.length; first += MERKLE_FANOUT) {
-      const children = level.slice(first, first + MERKLE_FANOUT)
-      const node = new Uint8Array(1 + children.length * HASH_BYTES)
-      node[0] = 0x01
-      for (let i = 0; i < children.length; i++) node.set(children[i] as Uint8Array, 1 + i * HASH_BYTES)
-      next.push(sha256(node))
-    }
+    for (let first = 0; first < level.length; first += MERKLE_FANOUT)
+      next.push(innerNode(sha256, level.slice(first, first + MERKLE_FANOUT)))
     level = next
   }
   return level[0] as Uint8Array
+}
+
+/** H(0x01 | children). */
+export function innerNode(sha256: Sha256, children: readonly Uint8Array[]): Uint8Array {
+  const node = new Uint8Array(1 + children.length * HASH_BYTES)
+  node[0] = 0x01
+  for (let i = 0; i < children.length; i++) node.set(children[i] as Uint8Array, 1 + i * HASH_BYTES)
+  return sha256(node)
 }

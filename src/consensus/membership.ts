@@ -6,7 +6,8 @@
 import { assert } from '../base/assert.js'
 import { ByteReader, ByteWriter } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import type { QuorumConfiguration } from './quorum.js'
+import type { ClusterConfiguration } from './configuration.js'
+import type { QuorumConfiguration, QuorumRule } from './quorum.js'
 import { encodeBody } from './request-body.js'
 import type { LogIndex, NodeId } from './types.js'
 
@@ -45,11 +46,20 @@ const VERSION = 1
 const FLAG_WAS_VOTER = 1
 const FLAG_PROMOTE = 2
 
+/** The configuration before the first entry: every genesis member votes. */
+export function genesisMembership({ genesis }: Pick<ClusterConfiguration, 'genesis'>): Membership {
+  const settled = { role: 'voter', wasVoter: false, promote: false } as const
+  return {
+    joint: false,
+    members: genesis.map(({ id, publicKey, address, zone }) => ({ id, publicKey, address, zone, ...settled })),
+  }
+}
+
 /** Who decides under this configuration. */
-export function quorumOf(membership: Membership): QuorumConfiguration {
+export function quorumOf(membership: Membership, rule: QuorumRule = 'majority'): QuorumConfiguration {
   const voters = membership.members.filter((member) => member.role === 'voter').map((member) => member.id)
   const outgoing = membership.members.filter((member) => member.wasVoter).map((member) => member.id)
-  return { voters, outgoing }
+  return rule === 'majority' ? { voters, outgoing } : { voters, outgoing, rule }
 }
 
 /** The body of a membership entry: framed like any other body, with the configuration as its one request. */

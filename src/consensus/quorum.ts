@@ -17,7 +17,11 @@ export interface QuorumConfiguration {
   readonly voters: readonly NodeId[]
   /** The old half of a joint configuration; empty otherwise. */
   readonly outgoing: readonly NodeId[]
+  /** Byzantine in epochs of the hybrid: any two quorums share an honest member. A majority where absent. */
+  readonly rule?: QuorumRule
 }
+
+export type QuorumRule = 'majority' | 'byzantine'
 
 /** Smallest number of `count` members of which any two groups intersect. */
 export function majority(count: number): number {
@@ -36,21 +40,30 @@ export function byzantineQuorum(count: number): number {
   return Math.ceil((count + byzantineFaults(count) + 1) / 2)
 }
 
+/** How many of `count` members a decision needs under this configuration. */
+function needed({ rule }: QuorumConfiguration, count: number): number {
+  return rule === 'byzantine' ? byzantineQuorum(count) : majority(count)
+}
+
 /**
  * The highest position that a quorum of each half has acknowledged. `ackOf` gives what one voter has
  * acknowledged, 0 for nothing.
  */
 export function committedIndex(configuration: QuorumConfiguration, ackOf: (id: NodeId) => number): number {
   const { voters, outgoing } = configuration
-  const incoming = majorityIndex(voters, ackOf)
-  return outgoing.length === 0 ? incoming : Math.min(incoming, majorityIndex(outgoing, ackOf))
+  const incoming = quorumIndex(configuration, voters, ackOf)
+  return outgoing.length === 0 ? incoming : Math.min(incoming, quorumIndex(configuration, outgoing, ackOf))
 }
 
-function majorityIndex(voters: readonly NodeId[], ackOf: (id: NodeId) => number): number {
+function quorumIndex(
+  configuration: QuorumConfiguration,
+  voters: readonly NodeId[],
+  ackOf: (id: NodeId) => number,
+): number {
   const acks: number[] = []
   for (const voter of voters) acks.push(ackOf(voter))
   acks.sort((a, b) => b - a)
-  return acks[majority(voters.length) - 1] as number
+  return acks[needed(configuration, voters.length) - 1] as number
 }
 
 /**
@@ -65,16 +78,19 @@ export function zoneCommittedIndex(
   zoneOf: (id: NodeId) => string | null,
 ): number {
   const { voters, outgoing } = configuration
-  const incoming = zoneMajorityIndex(voters, ackOf, zoneOf)
-  return outgoing.length === 0 ? incoming : Math.min(incoming, zoneMajorityIndex(outgoing, ackOf, zoneOf))
+  const incoming = zoneQuorumIndex(configuration, voters, ackOf, zoneOf)
+  return outgoing.length === 0
+    ? incoming
+    : Math.min(incoming, zoneQuorumIndex(configuration, outgoing, ackOf, zoneOf))
 }
 
-function zoneMajorityIndex(
+function zoneQuorumIndex(
+  configuration: QuorumConfiguration,
   voters: readonly NodeId[],
   ackOf: (id: NodeId) => number,
   zoneOf: (id: NodeId) => string | null,
 ): number {
-  const quorumIndex = majorityIndex(voters, ackOf)
+  const reached = quorumIndex(configuration, voters, ackOf)
   const highestByZone = new Map<string, number>()
   let lowest = Number.POSITIVE_INFINITY
   let unzoned = false
@@ -85,9 +101,9 @@ function zoneMajorityIndex(
     if (zone === null) unzoned = true
     else highestByZone.set(zone, Math.max(highestByZone.get(zone) ?? 0, ack))
   }
-  if (highestByZone.size < 2) return unzoned ? lowest : quorumIndex
+  if (highestByZone.size < 2) return unzoned ? lowest : reached
   const highest = [...highestByZone.values()].sort((a, b) => b - a)
-  return Math.min(quorumIndex, highest[1] as number)
+  return Math.min(reached, highest[1] as number)
 }
 
 export type VoteResult = 'won' | 'lost' | 'pending'
@@ -95,15 +111,14 @@ export type VoteResult = 'won' | 'lost' | 'pending'
 /** Where an election stands. Votes of members that are not voters are not counted. */
 export function voteResult(configuration: QuorumConfiguration, votes: ReadonlyMap<NodeId, boolean>): VoteResult {
   const { voters, outgoing } = configuration
-  const incoming = majorityVote(voters, votes)
+  const incoming = quorumVote(voters, votes, needed(configuration, voters.length))
   if (outgoing.length === 0) return incoming
-  const other = majorityVote(outgoing, votes)
+  const other = quorumVote(outgoing, votes, needed(configuration, outgoing.length))
   if (incoming === 'lost' || other === 'lost') return 'lost'
   return incoming === 'won' && other === 'won' ? 'won' : 'pending'
 }
 
-function majorityVote(voters: readonly NodeId[], votes: ReadonlyMap<NodeId, boolean>): VoteResult {
-  const needed = majority(voters.length)
+function quorumVote(voters: readonly NodeId[], votes: ReadonlyMap<NodeId, boolean>, quorum: number): VoteResult {
   let granted = 0
   let open = 0
   for (const voter of voters) {
@@ -111,8 +126,8 @@ function majorityVote(voters: readonly NodeId[], votes: ReadonlyMap<NodeId, bool
     if (vote === true) granted++
     else if (vote === undefined) open++
   }
-  if (granted >= needed) return 'won'
-  return granted + open >= needed ? 'pending' : 'lost'
+  if (granted >= quorum) return 'won'
+  return granted + open >= quorum ? 'pending' : 'lost'
 }
 
 /** True when the voters for which `holds` is true form a quorum in each half. */

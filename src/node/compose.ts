@@ -32,7 +32,7 @@ export interface ComposeOptions {
   readonly version: string
   readonly limits?: Partial<NodeLimits>
   readonly coreLimits?: CoreLimits
-  /** Ed25519 with this node's key, 64 bytes. Plain Raft never signs. */
+  /** Ed25519 with this node's key, 64 bytes. Plain Raft signs nothing but receipts. */
   readonly sign: (bytes: Uint8Array) => Uint8Array
   readonly extensions?: Extensions
   readonly selfKnowledge?: () => SelfKnowledge
@@ -91,6 +91,7 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
       clusterId: configuration.clusterId,
       configHash,
       makeMachine,
+      sign: options.sign,
       zone: configuration.members.find((member) => member.id === self)?.zone ?? '',
       version: options.version,
       electionTimeoutMinMs: configuration.settings.electionTimeoutMinMs,

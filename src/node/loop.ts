@@ -26,6 +26,8 @@ import {
 } from '../transport/client-protocol.js'
 import type { WorkflowMachine } from '../workflow/machine.js'
 import { Checkpoints } from './checkpoints.js'
+import { EpochSteps } from './epoch-steps.js'
+import { EvidenceQueries } from './evidence-queries.js'
 import { Execution, type MakeMachine } from './execution.js'
 import type { Intake } from './intake.js'
 import { LeaderIntake } from './leader-intake.js'
@@ -49,9 +51,12 @@ import type {
   SnapshotLinks,
   SnapshotStore,
   StateStore,
+  StepStore,
 } from './ports.js'
 import { QueryService } from './query-service.js'
 import { ReadQueue } from './reads.js'
+import { ReceiptSigner } from './receipt-signer.js'
+import { Receipts } from './receipts.js'
 import { SnapshotKeeper } from './snapshot-keeper.js'
 import { SnapshotTransfer } from './snapshot-transfer.js'
 import { timedVerifier } from './timed-verifier.js'
@@ -72,6 +77,7 @@ export interface NodePorts {
   /** Checks signatures, where members or clients sign; null in plain Raft, where links authenticate. */
   readonly verifier: SignatureVerifier | null
   readonly evidence: EvidenceStore
+  readonly epochs: StepStore
   /** Told what happens; nobody where it is absent. */
   readonly observer?: Observer
 }
@@ -86,6 +92,8 @@ export interface NodeOptions {
   readonly electionTimeoutMinMs: Millis
   readonly limits: NodeLimits
   readonly makeMachine: MakeMachine
+  /** Ed25519 with this node's key, 64 bytes; here it signs receipts and nothing else. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array
   /** What telemetry knows of this node, for its status; nothing where it is absent. */
   readonly selfKnowledge?: () => SelfKnowledge
   /** Called once when the node cannot go on: a write failed, or an invariant broke. */
@@ -108,6 +116,7 @@ export class NodeLoop {
   readonly #writer: LogWriter
   readonly #execution: Execution
   readonly #checkpoints: Checkpoints
+  readonly #steps: EpochSteps
   readonly #snapshots: SnapshotKeeper
   readonly #transfer: SnapshotTransfer
   readonly #orders: Orders
@@ -221,11 +230,24 @@ export class NodeLoop {
       openMax: limits.queriesWaitingMax,
       wake: () => this.#wake(),
     })
+    const { state, evidence: store, log, epochs } = ports
+    this.#steps = new EpochSteps(log, epochs)
+    const held = { core, state, steps: this.#steps }
+    const { self, clusterId, sign } = options
     this.#queries = new QueryService({
       state: ports.state,
       log: ports.log,
       snapshots: ports.snapshots,
       execution: this.#execution,
+      receipts: new Receipts({
+        ...held,
+        log,
+        execution: this.#execution,
+        signer: new ReceiptSigner(self, sign),
+        sha256: ports.sha256,
+        clusterId,
+      }),
+      evidence: new EvidenceQueries({ ...held, store }),
       context: () => this.#context(),
       status: () => this.describe(),
       members: () => memberList(core.status()),
@@ -315,6 +337,7 @@ export class NodeLoop {
     clients.onFrame = (connection, type, payload) => this.#frame(connection, type, payload)
     this.#connectMembers()
     this.#execution.start()
+    this.#finishEpoch()
     this.#wake()
   }
 
@@ -440,7 +463,9 @@ export class NodeLoop {
       })
     }
     const { verification, core } = { verification: this.#verification, core: this.#core }
-    return new PoolIntake({ ...shared, self, clusterId, clock, core, peers, verification, wake: () => this.#wake() })
+    const members = () => core.status().membership.membership.members.map(({ id }) => id)
+    const wake = () => this.#wake()
+    return new PoolIntake({ ...shared, self, clusterId, clock, core, peers, verification, members, wake })
   }
 
   #step(input: Input): void {
@@ -628,10 +653,20 @@ export class NodeLoop {
   #applied(entry: Entry): void {
     this.#observer.applied(entry.index, entry.kind, entry.kind === 'data' ? requestsIn(entry.body) : 0)
     this.#snapshots.noteApplied(entry)
+    if (entry.kind === 'mode') this.#steps.note(entry).catch((error: unknown) => this.#fail(error))
     const recordAt = entry.index % this.#options.limits.digestInterval === 0 ? entry.index : null
-    if (this.#verification !== null && this.#checkpoints.isDue(entry.index))
-      this.#checkpoints.begin(this.#execution, entry.index, recordAt)
+    // The end of an epoch is certified wherever it falls.
+    const isCheckpoint = this.#checkpoints.isDue(entry.index) || entry.kind === 'membership'
+    if (this.#verification !== null && isCheckpoint) this.#checkpoints.begin(this.#execution, entry.index, recordAt)
     else if (recordAt !== null) this.#execution.rotate(recordAt)
+  }
+
+  /** The entry that ends an epoch was the last one applied before the start: its state is still to be signed. */
+  #finishEpoch(): void {
+    const { appliedIndex } = this.#execution
+    if (this.#verification === null || appliedIndex === 0) return
+    if (this.#core.membershipAt(appliedIndex).index === appliedIndex)
+      this.#checkpoints.begin(this.#execution, appliedIndex, null)
   }
 
   /** Plain Raft compares the digests that `status` shows; Byzantine protocols sign those of their checkpoints. */

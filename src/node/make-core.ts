@@ -3,11 +3,17 @@
  * same for all of them.
  */
 import { DEFAULT_HOTSTUFF_LIMITS, HotStuffCore, type HotStuffLimits } from '../consensus/bft/hotstuff/index.js'
-import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS, PbftCore, type PbftLimits } from '../consensus/bft/pbft/index.js'
+import {
+  DEFAULT_PBFT_LIMITS,
+  DEFAULT_PBFT_SETTINGS,
+  PbftCore,
+  type PbftLimits,
+  type PbftSettings,
+} from '../consensus/bft/pbft/index.js'
 import { type ClusterConfiguration, requestTimeouts } from '../consensus/configuration.js'
 import type { Core, Now, RestoredLog } from '../consensus/core.js'
 import { GENESIS_CHAIN, type Sha256 } from '../consensus/entry.js'
-import type { Membership } from '../consensus/membership.js'
+import { genesisMembership } from '../consensus/membership.js'
 import { DEFAULT_RAFT_LIMITS, type RaftLimits } from '../consensus/raft/config.js'
 import { RaftCore } from '../consensus/raft/core.js'
 import { epoch, logIndex, type NodeId } from '../consensus/types.js'
@@ -15,6 +21,8 @@ import { epoch, logIndex, type NodeId } from '../consensus/types.js'
 export interface CoreLimits {
   readonly raft?: Partial<RaftLimits>
   readonly pbft?: Partial<PbftLimits>
+  /** Time-outs of PBFT. */
+  readonly pbftSettings?: Partial<Pick<PbftSettings, 'requestTimeoutMs' | 'requestTimeoutMaxMs'>>
   readonly hotstuff?: Partial<HotStuffLimits>
 }
 
@@ -41,7 +49,7 @@ export function makeCore(
   modules: CoreModules,
 ): Core {
   const { clusterId, protocol, settings } = configuration
-  const membership = genesisOf(configuration)
+  const membership = genesisMembership(configuration)
   if (protocol === 'raft') {
     const raftLimits = { ...DEFAULT_RAFT_LIMITS, ...limits.raft }
     return new RaftCore({ self, genesis: membership, clusterId, configHash, settings, limits: raftLimits }, modules)
@@ -68,13 +76,4 @@ export function makeCore(
     { ...shared, handOver: null, settings: pbftSettings, limits: { ...DEFAULT_PBFT_LIMITS, ...limits.pbft } },
     modules,
   )
-}
-
-/** The configuration before the first entry: every genesis member votes. */
-export function genesisOf({ genesis }: ClusterConfiguration): Membership {
-  const settled = { role: 'voter', wasVoter: false, promote: false } as const
-  return {
-    joint: false,
-    members: genesis.map(({ id, publicKey, address, zone }) => ({ id, publicKey, address, zone, ...settled })),
-  }
 }

@@ -35,6 +35,7 @@ export interface PoolIntakeOptions {
   readonly peers: Pick<PeerLinks, 'send'>
   readonly verification: Verification
   readonly leader: () => NodeId | null
+  readonly members: () => readonly NodeId[]
   /** Committed entries that are not applied yet. */
   readonly applyLag: () => number
   readonly step: (input: Input) => void
@@ -216,14 +217,17 @@ export class PoolIntake implements Intake {
   }
 
   #forward(): void {
-    const { clock, limits, leader, self, peers } = this.#options
+    const { clock, limits, leader, members, self, peers } = this.#options
     const nowMs = clock.monotonicMs()
     if (this.#pool.isEmpty || nowMs < this.#lookAtMs) return
     this.#lookAtMs = nowMs + limits.forwardAfterMs / 4
     const to = leader()
-    if (to === null || to === self) return
+    if (to === self) return
     const requests = this.#pool.toForward(nowMs - limits.forwardAfterMs)
-    if (requests.length > 0) peers.send(to, { type: 'forwardRequests', body: encodeBody(requests) })
+    if (requests.length === 0) return
+    const message = { type: 'forwardRequests', body: encodeBody(requests) } as const
+    // Between two views nobody leads; whoever does next has it then.
+    for (const member of to === null ? members() : [to]) if (member !== self) peers.send(member, message)
   }
 
   #tellDemand(): void {

@@ -39,6 +39,9 @@ export interface EvidenceStore {
   put(id: Uint8Array, evidence: Uint8Array): Promise<unknown>
 }
 
+/** How epochs led to the next ones, kept for receipts: one piece per step, named by 32 bytes like evidence. */
+export type StepStore = EvidenceStore
+
 /** Uniform in [0, 1). Seeded afresh at every start. */
 export type Random = () => number
 

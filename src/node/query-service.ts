@@ -16,15 +16,19 @@ import {
 import { type QueryRead, type QueryReadResult, startQuery } from '../workflow/queries.js'
 import { refuseOne, refuseWithError } from './answers.js'
 import { readChanges } from './changes.js'
+import type { EvidenceQueries } from './evidence-queries.js'
 import type { Execution } from './execution.js'
 import type { ClientConnection, LogStore, SnapshotStore, StateStore } from './ports.js'
 import type { ReadCallback } from './reads.js'
+import type { Receipts } from './receipts.js'
 
 export interface QueryServiceOptions {
   readonly state: StateStore
   readonly log: LogStore
   readonly snapshots: SnapshotStore
   readonly execution: Execution
+  readonly receipts: Receipts
+  readonly evidence: EvidenceQueries
   readonly context: () => AnswerContext
   readonly status: () => Record<string, unknown>
   readonly members: () => Record<string, unknown>
@@ -143,9 +147,25 @@ export class QueryService {
         return this.#snapshotList()
       case 'snapshot.read':
         return this.#snapshotRead(query.args)
+      case 'receipt.get':
+        return this.#receipt(query.args)
+      case 'receipt.sign':
+        return { statement: await this.#options.receipts.sign(required(query.args, 'index')) }
+      case 'evidence.list': {
+        const ordered = await this.#stateQuery({ ...query, name: 'evidence.ordered' })
+        const isFirst = (query.args.cursor ?? null) === null
+        return this.#options.evidence.list(ordered as Parameters<EvidenceQueries['list']>[0], isFirst)
+      }
+      case 'evidence.get':
+        return this.#options.evidence.get(query.args.id)
       default:
         return this.#stateQuery(query)
     }
+  }
+
+  async #receipt(args: QueryFrame['args']): Promise<unknown> {
+    const position = integer(args, 'position') ?? 0
+    return { body: await this.#options.receipts.body(required(args, 'index'), position) }
   }
 
   /** Drives a query of the state machine: it asks for reads, the store answers them. */
@@ -224,6 +244,12 @@ export class QueryService {
     }
     return { index: record.index, stateDigest: toHex(record.stateDigest), dataDigest: toHex(record.dataDigest) }
   }
+}
+
+function required(args: QueryFrame['args'], name: string): number {
+  const value = integer(args, name)
+  if (value === undefined) throw new KnhkError('InvalidArgument', `${name} is missing`)
+  return value
 }
 
 function integer(args: QueryFrame['args'], name: string): number | undefined {

@@ -170,7 +170,9 @@ export class SnapshotKeeper {
 
   /** Tells the core how far the log can go, and lets go of files that nobody needs. */
   async #finish(taken: SnapshotInfo): Promise<void> {
-    const { log, limits, core, onTaken, snapshots, checkpoints } = this.#options
+    const { log, limits, core, onTaken, checkpoints } = this.#options
+    // What no quorum signs is for whoever asked for it: it can help no other member, so no log rests on it.
+    if (checkpoints?.isDue(taken.base.index) === false) return this.#retain()
     const { trailingEntries, trailingBytes } = limits
     const trailing = this.#compactAll ? 0 : log.countBack(taken.base.index, trailingEntries, trailingBytes)
     this.#compactAll = false
@@ -180,9 +182,16 @@ export class SnapshotKeeper {
     onTaken(taken, compactTo)
     const stable = checkpoints?.at(taken.base.index)
     if (stable !== undefined) this.noteCheckpoint(stable)
+    await this.#retain()
+  }
+
+  /** Besides the newest ones: what peers are fetching, and the newest that others believe. */
+  async #retain(): Promise<void> {
+    const { limits, snapshots } = this.#options
     const offered = this.#offered()
-    const newest = snapshots.list().slice(-limits.snapshotsKept)
-    await snapshots.retain((info) => newest.includes(info) || offered.some((offer) => bytesEqual(offer.id, info.id)))
+    const all = snapshots.list()
+    const kept = [...all.slice(-limits.snapshotsKept), all.findLast(({ certificate }) => certificate !== null)]
+    await snapshots.retain((info) => kept.includes(info) || offered.some((offer) => bytesEqual(offer.id, info.id)))
   }
 
   async #position(index: LogIndex, log: LogStore): Promise<Omit<LogBase, 'membership'> | null> {

@@ -127,6 +127,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
         sha256,
         verifier: configuration.protocol === 'raft' ? null : poolVerifier(),
         evidence: storage.evidence,
+        epochs: storage.epochs,
       }
       const { version, limits = {}, extensions = {} } = options
       const selfKnowledge = () => ({ http: telemetry.httpUrl, notReady: telemetry.notReady })

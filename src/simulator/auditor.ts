@@ -6,7 +6,7 @@ import { toHex } from '../base/bytes.js'
 import { CLIENT_FRAME, decodeQueryAnswer, encodeQuery } from '../transport/client-protocol.js'
 import type { SimulatedConnection } from './clients.js'
 import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
-import type { Invariants } from './invariants.js'
+import type { RunInvariants } from './invariants.js'
 import type { SimulatedNode } from './node.js'
 
 const INTERVAL_MS = 250
@@ -18,13 +18,13 @@ interface StatusAnswer {
 
 export class Auditor {
   readonly #cluster: SimulatedCluster
-  readonly #invariants: Invariants
+  readonly #invariants: RunInvariants
   readonly #connections = new Map<SimulatedNode, SimulatedConnection>()
   /** Index of the newest digest of each node, as it last said. */
   readonly digestIndexes = new Map<SimulatedNode, number>()
   #number = 0
 
-  constructor(cluster: SimulatedCluster, invariants: Invariants) {
+  constructor(cluster: SimulatedCluster, invariants: RunInvariants) {
     this.#cluster = cluster
     this.#invariants = invariants
   }

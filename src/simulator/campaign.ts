@@ -4,10 +4,16 @@
  * it took.
  */
 import { addFaults, type FaultCounts, noFaults } from './fault-counts.js'
+import type { SimProtocol } from './plan.js'
+import type { PlanChoice } from './plan-choice.js'
 import type { SeedReport } from './seed-report.js'
 import { runSeeds, type SeedSource } from './seed-workers.js'
 
 export interface CampaignOptions {
+  /** Plain Raft where absent. */
+  readonly protocol?: SimProtocol
+  /** Members that may lie, as far as the protocol bears as many; 0 if absent. */
+  readonly byzantine?: number
   /** Cluster sizes; a seed has the one at its place modulo their number. */
   readonly nodes: readonly number[]
   readonly firstSeed: number
@@ -40,8 +46,9 @@ export interface CampaignReport {
   readonly faults: Readonly<FaultCounts>
   readonly leaderChanges: number
   readonly snapshotInstalls: number
-  /** Null: Raft has no views, and one protocol does not switch. */
+  /** Changes of view, or rounds that failed; null for Raft, which has no views. */
   readonly viewChanges: number | null
+  /** Null: one protocol does not switch. */
   readonly switches: number | null
   readonly simulatedSeconds: number
   readonly elapsedSeconds: number
@@ -49,7 +56,7 @@ export interface CampaignReport {
 
 /** Rejects with the signal's reason when it fires; what `onSeed` was told of until then has happened. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { nodes, firstSeed, seeds, limitMs = Number.POSITIVE_INFINITY } = options
+  const { nodes, firstSeed, seeds, limitMs = Number.POSITIVE_INFINITY, protocol = 'raft', byzantine = 0 } = options
   const startedMs = performance.now()
   const elapsedMs = () => performance.now() - startedMs
   let report = emptyReport()
@@ -57,10 +64,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const source: SeedSource = () => {
     if (next >= firstSeed + seeds || elapsedMs() >= limitMs) return null
     const seed = next++
-    return { seed, nodes: nodesOf(nodes, seed) }
+    return { protocol, byzantine, seed, nodes: nodesOf(nodes, seed) }
   }
   const onSeed = async (one: SeedReport) => {
-    report = { ...addSeed(report, one), elapsedSeconds: Math.round(elapsedMs()) / 1000 }
+    report = { ...addSeed(report, one, { protocol, byzantine, nodes: one.nodes, seed: one.seed }), elapsedSeconds: Math.round(elapsedMs()) / 1000 }
     await options.onSeed?.(one, report)
   }
   await runSeeds({ ...options, withTrace: options.withTrace === true, source, onSeed })
@@ -102,18 +109,18 @@ export function addReports(a: CampaignReport, b: CampaignReport): CampaignReport
     faults,
     leaderChanges: a.leaderChanges + b.leaderChanges,
     snapshotInstalls: a.snapshotInstalls + b.snapshotInstalls,
-    viewChanges: null,
+    viewChanges: a.viewChanges === null && b.viewChanges === null ? null : (a.viewChanges ?? 0) + (b.viewChanges ?? 0),
     switches: null,
     simulatedSeconds: sum(a.simulatedSeconds, b.simulatedSeconds),
     elapsedSeconds: sum(a.elapsedSeconds, b.elapsedSeconds),
   }
 }
 
-function addSeed(report: CampaignReport, one: SeedReport): CampaignReport {
-  const { seed, nodes, violation } = one
+function addSeed(report: CampaignReport, one: SeedReport, choice: PlanChoice): CampaignReport {
+  const { seed, violation } = one
   const violations =
-    violation === null ? [] : [{ seed, invariant: violation.invariant, replay: replayLine(nodes, seed) }]
-  const { commits, leaderChanges, snapshotInstalls } = one
+    violation === null ? [] : [{ seed, invariant: violation.invariant, replay: replayLine(choice) }]
+  const { commits, leaderChanges, snapshotInstalls, viewChanges } = one
   return addReports(report, {
     ...emptyReport(),
     seeds: 1,
@@ -123,10 +130,12 @@ function addSeed(report: CampaignReport, one: SeedReport): CampaignReport {
     faults: one.faults,
     leaderChanges,
     snapshotInstalls,
+    viewChanges,
     simulatedSeconds: Math.round(one.simulatedMs) / 1000,
   })
 }
 
-export function replayLine(nodes: number, seed: number): string {
-  return `knhk sim replay --protocol raft --nodes ${nodes} --seed ${seed}`
+export function replayLine({ protocol = 'raft', byzantine = 0, nodes, seed }: PlanChoice): string {
+  const liars = byzantine === 0 ? '' : ` --byzantine ${byzantine}`
+  return `knhk sim replay --protocol ${protocol} --nodes ${nodes}${liars} --seed ${seed}`
 }

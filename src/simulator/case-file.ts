@@ -1,14 +1,15 @@
 /** One run as a file: its plan, written by `sim shrink` and read by `sim replay`. */
 import { readFile } from 'node:fs/promises'
 import { KnhkError } from '../base/error.js'
-import { type PlannedFault, type RunPlan, STRIKES } from './plan.js'
+import { LIES } from './byzantine/lies.js'
+import { type PlannedFault, type RunPlan, SIM_PROTOCOLS, STRIKES } from './plan.js'
 
 const CASE_BYTES_MAX = 4 << 20
-const NODES_MAX = 9
+const NODES_MAX = 31
 const SPARES_MAX = 9
 /** Clocks at most twice as fast as time. */
 const SPEEDS_BELOW = 2001
-const VERSION = 1
+const VERSION = 2
 const NUMBERS = [
   'seed',
   'nodes',
@@ -27,10 +28,12 @@ const NUMBERS = [
   'snapshotPieceBytes',
   'faultsForMs',
   'commitsMin',
+  'requestTimeoutMs',
+  'checkpointInterval',
 ] as const satisfies readonly (keyof RunPlan)[]
 
 export function formatCase(plan: RunPlan): string {
-  return `${JSON.stringify({ version: VERSION, protocol: 'raft', plan }, null, 2)}\n`
+  return `${JSON.stringify({ version: VERSION, plan }, null, 2)}\n`
 }
 
 /** Throws `InvalidFile`. */
@@ -51,9 +54,10 @@ export async function readCase(path: string): Promise<RunPlan> {
 }
 
 function parseCase(value: unknown): RunPlan {
-  const { version, protocol, plan } = record(value)
-  if (version !== VERSION || protocol !== 'raft') throw new Error('its version or protocol is unknown')
+  const { version, plan } = record(value)
   const fields = record(plan)
+  if (version !== VERSION || !SIM_PROTOCOLS.some((name) => name === fields.protocol))
+    throw new Error('its version or protocol is unknown')
   for (const name of NUMBERS) if (!isCount(fields[name])) throw new Error(`${name} is not a whole number`)
   const { nodes, spares } = fields as { nodes: number; spares: number }
   const all = nodes + spares
@@ -65,6 +69,11 @@ function parseCase(value: unknown): RunPlan {
   if (!isOrdinals(healing, all) || new Set(healing).size !== all) throw new Error('healing does not name every node')
   if (!isOrdinals(left, 4)) throw new Error('left says how nodes are left with 0 to 3')
   if (!Array.isArray(faults) || !faults.every((fault) => isFault(fault, all))) throw new Error('a fault is unknown')
+  const { liars, lastLies, verifyMaxMs } = fields
+  if (!isOrdinals(liars, all)) throw new Error('liars are not nodes')
+  const isLastLie = (lie: unknown) => lie === null || LIES.some((one) => one === lie)
+  if (!Array.isArray(lastLies) || !lastLies.every(isLastLie)) throw new Error('a lie is unknown')
+  if (typeof verifyMaxMs !== 'number' || !(verifyMaxMs >= 0)) throw new Error('verifyMaxMs is no time')
   return fields as unknown as RunPlan
 }
 

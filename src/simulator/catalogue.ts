@@ -24,6 +24,16 @@ export const FAULT_MEANINGS: Readonly<Record<FaultId, string>> = {
   slowSync: 'a sync takes up to 60 ms',
   hungSync: 'no sync comes back for up to 2 s',
   wipe: 'a disk is replaced by an empty one; the node must refuse to start',
+  equivocate: 'a liar tells some members one thing and others another, signed both times',
+  tamper: 'a liar changes what it says a little: view or sequence one off, another digest; signed again',
+  forge: 'a liar speaks in the name of other members, or of clients',
+  withhold: 'a liar keeps proposals and bodies from some members',
+  replay: 'a liar says old things again, its own and those of others, or signs for another cluster',
+  wrongResult: 'a liar answers clients wrongly',
+  lieInTransfer: 'a liar gives wrong entries, values, snapshots, and says that it is further than it is',
+  flood: 'a liar sends many signed messages for views and slots that may never come',
+  silence: 'a liar says nothing',
+  slowPrimary: 'a liar proposes just before it would be suspected',
 }
 
 export const INVARIANT_MEANINGS: Readonly<Record<string, string>> = {
@@ -61,5 +71,14 @@ export const INVARIANT_MEANINGS: Readonly<Record<string, string>> = {
   aMajorityServes: 'a healed majority serves every client',
   allConverge: 'healed members are whole, leave no change half done, and come to one index and one digest',
   everyKeyIsReadable: 'at the end every key can be read',
+  agreement: 'honest members decide one entry and one past per index',
+  validity: 'nothing is executed that no client signed',
+  committedIsCertified: 'what is committed carries a certificate that anybody can check',
+  neverSignsTwice: 'an honest member lets out one statement per slot, over all its lives',
+  honestIsNeverAccused: 'evidence names only members that lied',
+  evidenceProves: 'evidence is sound, and its signatures hold',
+  equivocationIsProven: 'who was given two statements that contradict each other has evidence',
+  monotoneEpoch: 'a node’s epoch never goes back while it runs',
+  monotoneView: 'a node’s view or round never goes back within an epoch while it runs',
   noException: 'nothing fails in a way that nobody thought of',
 }

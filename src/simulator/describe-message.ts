@@ -24,8 +24,8 @@ export function describeMessage(message: ProtocolMessage): TraceFields {
       return { ...fields, what: type, view, sequence }
     }
     case 'hsProposal': {
-      const { round, index, kind } = message.header
-      return { ...fields, round, index, kind }
+      const { round, index, kind: what } = message.header
+      return { ...fields, round, index, what }
     }
     case 'hsTimeout':
       return { ...fields, round: message.timeout.view }

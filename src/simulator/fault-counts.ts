@@ -1,4 +1,5 @@
 /** The faults that a simulation counts, by the names that reports use. */
+import { LIES } from './byzantine/lies.js'
 
 export const FAULT_IDS = [
   'crash',
@@ -23,6 +24,7 @@ export const FAULT_IDS = [
   'slowSync',
   'hungSync',
   'wipe',
+  ...LIES,
 ] as const
 
 export type FaultId = (typeof FAULT_IDS)[number]

@@ -6,20 +6,24 @@ import { hasCode } from '../base/error.js'
 import type { Millis, NodeId } from '../consensus/types.js'
 import { AimedFaults } from './aimed-faults.js'
 import { deposeAstrayLeaders } from './astray-leader.js'
+import type { Liars } from './byzantine/liars.js'
+import { isLie, type Lie } from './byzantine/lies.js'
 import type { SimulatedCluster } from './cluster.js'
 import { Damage } from './damage.js'
 import { FAILPOINTS } from './failpoints.js'
 import { addFaults, type FaultCounts, noFaults } from './fault-counts.js'
-import type { Invariants } from './invariants.js'
 import { CALM_NETWORK } from './network.js'
 import type { SimulatedNode } from './node.js'
 import { giveOrder } from './operator.js'
 import type { PlannedFault, Strike } from './plan.js'
 import { SeededRandom } from './random.js'
+import type { RunRules } from './run-rules.js'
 import { InvariantViolation } from './violation.js'
 
 type NetworkStrike = Extract<Strike, 'weather' | 'clog' | `partition${string}`>
 
+const LIE_MIN_MS = 300
+const LIE_MAX_MS = 6000
 /** Passes of a failpoint before it strikes, at most. */
 const PASSES_MAX = 30
 
@@ -28,7 +32,8 @@ export class FaultDriver {
   episodes = 0
   readonly aimed: AimedFaults
   readonly #cluster: SimulatedCluster
-  readonly #invariants: Invariants
+  readonly #rules: RunRules
+  readonly #liars: Liars | null
   readonly #planned: readonly PlannedFault[]
   readonly #counts = noFaults()
   readonly #damage: Damage
@@ -38,13 +43,14 @@ export class FaultDriver {
   #running = false
   #isHealed = false
 
-  constructor(cluster: SimulatedCluster, planned: readonly PlannedFault[], invariants: Invariants) {
+  constructor(cluster: SimulatedCluster, planned: readonly PlannedFault[], rules: RunRules, liars: Liars | null) {
     this.#cluster = cluster
-    this.#invariants = invariants
+    this.#rules = rules
+    this.#liars = liars
     this.#planned = planned
     this.#random = new SeededRandom(0)
     this.#damage = new Damage(cluster)
-    this.#damage.isQuorum = (nodes) => invariants.members.isQuorum(nodes)
+    this.#damage.isQuorum = (nodes) => rules.isQuorum(nodes)
     cluster.network.holdsSnapshots = (from) => cluster.node(from).astraySince !== null
     this.aimed = new AimedFaults(cluster, this)
     for (const node of cluster.nodes) node.disk.onSynced = () => this.#synced(node)
@@ -75,7 +81,7 @@ export class FaultDriver {
     this.aimed.look()
     for (const node of this.#cluster.nodes) {
       if (node.broken !== null) throw node.broken
-      this.#damage.noteRepair(node, this.#invariants.committedChain)
+      this.#damage.noteRepair(node, (index) => this.#rules.invariants.committedChain(index))
       if (node.fatal === null) continue
       const error = node.fatal
       node.fatal = null
@@ -91,7 +97,7 @@ export class FaultDriver {
     this.#isHealed = true
     this.healNetwork()
     for (const node of this.#cluster.nodes) this.repair(node)
-    deposeAstrayLeaders(this.#cluster)
+    if (this.#liars === null) deposeAstrayLeaders(this.#cluster)
   }
 
   /** Brings a node back as it was before any fault; one that lost its disk stays away. */
@@ -157,7 +163,7 @@ export class FaultDriver {
     counts.delay += network.delayed
     counts.duplicate += network.duplicated
     counts.reorder += network.reordered
-    addFaults(counts, { ...noFaults(), ...this.#damage.counts })
+    addFaults(counts, { ...noFaults(), ...this.#damage.counts, ...this.#liars?.counts })
     for (const { disk } of nodes) {
       counts.eio += disk.counts.EIO
       counts.enospc += disk.counts.ENOSPC
@@ -183,7 +189,18 @@ export class FaultDriver {
     })
   }
 
+  /** A liar lies so until it lies otherwise, or for a while. */
+  #lie(lie: Lie, node: SimulatedNode): void {
+    const liar = this.#liars?.get(node.id)
+    if (liar === undefined) return
+    liar.take(lie)
+    this.#after(LIE_MIN_MS, LIE_MAX_MS, () => {
+      if (this.#running && liar.lie === lie) liar.take(null)
+    })
+  }
+
   #strike(strike: Strike, node: SimulatedNode): void {
+    if (isLie(strike)) return this.#lie(strike, node)
     switch (strike) {
       case 'crashProcess':
         return this.crashAndRestart(node, 'process')

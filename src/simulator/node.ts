@@ -33,6 +33,7 @@ import { WatchedFiles } from './watched-files.js'
 
 export const LOG_DIRECTORY = '/log'
 const EVIDENCE_DIRECTORY = '/evidence'
+const EPOCH_DIRECTORY = '/epochs'
 const SNAPSHOT_DIRECTORY = '/snapshots'
 const START_OF_TIME_MS = 1_750_000_000_000
 /** More than any rounding: a timer never comes before its time on a clock of another speed. */
@@ -214,6 +215,9 @@ export class SimulatedNode {
     })
     if (run !== this.#run) return
     const evidence = await openEvidenceStore(this.watchedFiles, EVIDENCE_DIRECTORY)
+    // Plain Raft stays in its first epoch: nothing is ever kept.
+    const isRaft = configuration.protocol === 'raft'
+    const epochs = isRaft ? evidence : await openEvidenceStore(this.watchedFiles, EPOCH_DIRECTORY)
     if (run !== this.#run) return
     this.#snapshots = snapshots
     this.#check(() => this.#checkRestored(log.restored))
@@ -236,6 +240,7 @@ export class SimulatedNode {
       sha256,
       verifier: configuration.protocol === 'raft' ? null : this.#slowVerifier(simulatedVerifier(sha256), guard),
       evidence,
+      epochs,
     }
     const options = { configuration, self: id, version: 'simulated', limits, coreLimits, sign, onFatal: fail }
     const node = await composeNode(options, ports)

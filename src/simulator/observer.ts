@@ -39,10 +39,11 @@ export class Observer {
       return
     }
     seen.activity = node.activity
-    const { role, term, leader, commitIndex } = node.running.core.status()
+    const { role, term, view, round, leader, commitIndex } = node.running.core.status()
     const applied = node.running.loop.machine.appliedIndex
-    const now = `${role} ${term} ${leader}`
-    if (now !== seen.role) this.#trace.emit('role', id, { role, term, leader })
+    const turn = view === null ? (round === null ? { term } : { round }) : { view }
+    const now = `${role} ${Object.values(turn)} ${leader}`
+    if (now !== seen.role) this.#trace.emit('role', id, { role, ...turn, leader })
     if (commitIndex > seen.commit) this.#trace.emit('commit', id, { upTo: commitIndex })
     if (applied > seen.applied) this.#trace.emit('apply', id, { upTo: applied })
     seen.role = now

@@ -5,7 +5,11 @@
  * the same seed.
  */
 import type { Millis } from '../consensus/types.js'
+import { isLie, LIES, type Lie } from './byzantine/lies.js'
 import { SeededRandom } from './random.js'
+
+export const SIM_PROTOCOLS = ['raft', 'pbft', 'hotstuff'] as const
+export type SimProtocol = (typeof SIM_PROTOCOLS)[number]
 
 /** What can go wrong; each is one planned event with parameters of its own chance. */
 export const STRIKES = [
@@ -37,6 +41,7 @@ export const STRIKES = [
   'lateTransfer',
   'restartedVoter',
   'leaderFallsAtAck',
+  ...LIES,
 ] as const
 export type Strike = (typeof STRIKES)[number]
 
@@ -51,6 +56,7 @@ export interface PlannedFault {
 }
 
 export interface RunPlan {
+  readonly protocol: SimProtocol
   readonly seed: number
   readonly nodes: number
   /** Nodes beside the first members, which the operator adds and removes. */
@@ -79,6 +85,13 @@ export interface RunPlan {
   readonly healing: readonly number[]
   /** How each of the others is left: crashed, cut off, deaf or mute. */
   readonly left: readonly number[]
+  /** Ordinals of the nodes that may lie, and how each of them lies to the end. None in plain Raft. */
+  readonly liars: readonly number[]
+  readonly lastLies: readonly (Lie | null)[]
+  /** Byzantine protocols: when a leader is suspected at first, how often the state is signed, how long a check of a signature takes. */
+  readonly requestTimeoutMs: Millis
+  readonly checkpointInterval: number
+  readonly verifyMaxMs: Millis
 }
 
 const COMMITS_MIN = 200
@@ -115,6 +128,7 @@ export function planRun(seed: number, nodes: number): RunPlan {
   const settings = planSettings(seed, nodes)
   const all = nodes + settings.spares
   return {
+    protocol: 'raft',
     seed,
     nodes,
     ...settings,
@@ -134,6 +148,11 @@ export function planRun(seed: number, nodes: number): RunPlan {
     faults: planFaults(seed, all, settings.leaseDriftMs > 0),
     healing: shuffled(random, all),
     left: Array.from({ length: all }, () => random.between(0, 3)),
+    liars: [],
+    lastLies: [],
+    requestTimeoutMs: 0,
+    checkpointInterval: 0,
+    verifyMaxMs: 0,
   }
 }
 
@@ -163,7 +182,7 @@ function planSettings(
  */
 function planFaults(seed: number, nodes: number, hasLeases: boolean): PlannedFault[] {
   const random = new SeededRandom(seed, FAULT_STREAM)
-  const possible = STRIKES.filter((strike) => hasLeases || !WITH_LEASES.includes(strike))
+  const possible = STRIKES.filter((strike) => !isLie(strike) && (hasLeases || !WITH_LEASES.includes(strike)))
   const chosen = possible.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.55))
   const mix = chosen.length >= 3 ? chosen : possible
   const courses = hasLeases ? AIMED_LEASES : AIMED
@@ -182,7 +201,7 @@ function planFaults(seed: number, nodes: number, hasLeases: boolean): PlannedFau
   }
 }
 
-function shuffled(random: SeededRandom, count: number): number[] {
+export function shuffled(random: SeededRandom, count: number): number[] {
   const items = Array.from({ length: count }, (_, at) => at)
   for (let at = count - 1; at > 0; at--) {
     const other = random.between(0, at)

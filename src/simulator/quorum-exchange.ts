@@ -4,7 +4,7 @@
  * f + 1 members say alike at least one honest member says; nothing else counts.
  */
 import { toHex } from '../base/bytes.js'
-import type { ErrorCode } from '../base/error-codes.js'
+import { KnhkError } from '../base/error.js'
 import { byzantineFaults } from '../consensus/quorum.js'
 import type { Millis, NodeId } from '../consensus/types.js'
 import { CLIENT_FRAME, decodeApplied, decodeRefused, requestNumberOf } from '../transport/client-protocol.js'
@@ -112,8 +112,8 @@ export class QuorumExchange implements RequestExchange {
       return
     }
     const exchanged = read(type, payload)
-    if (exchanged === null) return
-    const key = keyOf(exchanged)
+    const key = exchanged === null ? null : keyOf(exchanged)
+    if (exchanged === null || key === null) return
     open.said.set(node.id, { key, exchanged })
     const alike = [...open.said.values()].filter((one) => one.key === key).length
     if (alike > byzantineFaults(this.#cluster.configuration.genesis.length)) this.#finish(exchanged)
@@ -134,17 +134,22 @@ function read(type: number, payload: Uint8Array): Exchanged | null {
   return RETRYABLE.includes(code) ? null : { kind: 'refused', code }
 }
 
-/** Equal for equal results: where an operation was applied first, and to what effect. */
-function keyOf(exchanged: Exchanged): string {
-  if (exchanged.kind !== 'answered') return exchanged.kind === 'refused' ? refusedKey(exchanged.code) : ''
-  const { results, index, firstPosition } = decodeApplied(exchanged.payload)
+/** Equal for equal results: where an operation was applied first, and to what effect. Null for what is no answer. */
+function keyOf(exchanged: Exchanged): string | null {
+  if (exchanged.kind !== 'answered') return exchanged.kind === 'refused' ? `refused ${exchanged.code}` : null
+  try {
+    return resultsKey(exchanged.payload)
+  } catch (error) {
+    if (error instanceof KnhkError) return null
+    throw error
+  }
+}
+
+function resultsKey(payload: Uint8Array): string {
+  const { results, index, firstPosition } = decodeApplied(payload)
   const said = decodeResults(results, index, firstPosition).map(({ outcome, ...place }) => {
     const what = outcome.ok ? toHex(outcome.payload) : outcome.code
     return `${place.index}/${place.position}/${outcome.ok}/${what}`
   })
   return said.join(' ')
-}
-
-function refusedKey(code: ErrorCode): string {
-  return `refused ${code}`
 }

@@ -6,27 +6,27 @@
  */
 import type { Sha256 } from '../consensus/entry.js'
 import { Auditor } from './auditor.js'
+import { ByzantineRules } from './byzantine/rules.js'
 import { SimulatedCluster } from './cluster.js'
+import { clusterOptionsOf } from './cluster-of-plan.js'
 import type { FaultCounts } from './fault-counts.js'
 import { FaultDriver } from './faults.js'
 import { formatHistory, type HistoryOperation } from './history.js'
 import { HistoryRecorder } from './history-recorder.js'
-import { Invariants } from './invariants.js'
 import { checkLinearizability } from './linearizability.js'
-import { isMajority } from './member-rules.js'
-import { checkMessage } from './message-rules.js'
 import type { SimulatedNode } from './node.js'
 import { Observer } from './observer.js'
 import { Operator } from './operator.js'
-import { FAULTS_MAX_MS, planRun, type RunPlan } from './plan.js'
+import { FAULTS_MAX_MS, type RunPlan } from './plan.js'
+import { type PlanChoice, planOf } from './plan-choice.js'
+import { RaftRules } from './raft-rules.js'
 import { SeededRandom } from './random.js'
+import type { RunRules } from './run-rules.js'
 import type { TraceEvent } from './trace.js'
 import { InvariantViolation } from './violation.js'
 import { WorkloadClient } from './workload-client.js'
 
-export interface SeedOptions {
-  readonly seed: number
-  readonly nodes: number
+export interface SeedOptions extends PlanChoice {
   readonly sha256: Sha256
   readonly onTrace?: (event: TraceEvent) => void
 }
@@ -41,14 +41,14 @@ export interface SeedResult {
   readonly faults: FaultCounts
   readonly leaderChanges: number
   readonly snapshotInstalls: number
+  /** Null where the protocol has no views. */
+  readonly viewChanges: number | null
   readonly simulatedMs: number
   readonly history: readonly HistoryOperation[]
 }
 
 const COMMITS_TO_COUNT = 200
 const EPISODES_MIN = 5
-const SERVE_WITHIN_MS = 30_000
-const CONVERGE_WITHIN_MS = 30_000
 const OPERATIONS_TO_SERVE = 3
 /** A history of one seed is short: what takes longer than this is not going to be decided. */
 const STATES_MAX = 200_000
@@ -57,8 +57,8 @@ const STATES_MAX = 200_000
 const STREAM = { reader: 1002, stubborn: 1003, operator: 1004, clients: 1100 } as const
 const STUBBORN_THINK_MS = 10
 
-export function runSeed({ seed, nodes, ...rest }: SeedOptions): Promise<SeedResult> {
-  return runPlan({ plan: planRun(seed, nodes), ...rest })
+export function runSeed({ sha256, onTrace, ...choice }: SeedOptions): Promise<SeedResult> {
+  return runPlan({ plan: planOf(choice), sha256, ...(onTrace === undefined ? {} : { onTrace }) })
 }
 
 export interface RunOptions {
@@ -86,7 +86,7 @@ export async function runPlan(options: RunOptions): Promise<SeedResult> {
 class SimulationRun {
   readonly #plan: RunPlan
   readonly #cluster: SimulatedCluster
-  readonly #invariants: Invariants
+  readonly #rules: RunRules
   readonly #recorder: HistoryRecorder
   readonly #driver: FaultDriver
   readonly #auditor: Auditor
@@ -100,64 +100,27 @@ class SimulationRun {
 
   constructor({ plan, sha256, onTrace }: RunOptions) {
     this.#plan = plan
-    const {
-      seed,
-      nodes,
-      spares,
-      leaseDriftMs,
-      electionTimeoutMaxMs,
-      clockSpeeds,
-      flushIntervalMs,
-      tailEntriesMax,
-      messageEntriesMax,
-      segmentBytesMax,
-    } = plan
-    const { snapshotEntries, trailingEntries, snapshotPieceBytes } = plan
     this.#cluster = new SimulatedCluster({
-      seed,
-      nodes,
-      spares,
-      settings: { electionTimeoutMaxMs, leaseDriftMs: leaseDriftMs === 0 ? null : leaseDriftMs },
-      clockSpeeds,
+      ...clusterOptionsOf(plan),
       sha256,
-      limits: {
-        digestInterval: 50,
-        flushIntervalMs,
-        idleMs: 400,
-        snapshotEntries,
-        trailingEntries,
-        snapshotPieceBytes,
-        snapshotRetryMs: 200,
-      },
-      coreLimits: { raft: { tailEntriesMax, messageEntriesMax } },
-      segmentBytesMax,
       ...(onTrace === undefined ? {} : { onTrace }),
     })
     const cluster = this.#cluster
-    this.#invariants = new Invariants(cluster.nodes)
+    const byzantine = plan.protocol === 'raft' ? null : new ByzantineRules(cluster, plan)
+    this.#rules = byzantine ?? new RaftRules(cluster)
     this.#recorder = new HistoryRecorder(cluster.queue)
-    this.#driver = new FaultDriver(cluster, plan.faults, this.#invariants)
-    this.#auditor = new Auditor(cluster, this.#invariants)
+    this.#driver = new FaultDriver(cluster, plan.faults, this.#rules, byzantine?.liars ?? null)
+    this.#auditor = new Auditor(cluster, this.#rules.invariants)
     this.#observer = cluster.trace === null ? null : new Observer(cluster, cluster.trace)
     const { aimed } = this.#driver
     this.#keys = Array.from({ length: plan.keys }, (_, at) => `k${at}`)
     this.#clients = Array.from({ length: plan.clients }, (_, at) =>
       this.#client(`c${at}`, STREAM.clients + at, plan.thinkMaxMs, () => aimed.writesAt),
     )
-    this.#operator = new Operator(cluster, new SeededRandom(seed, STREAM.operator))
+    this.#operator = new Operator(cluster, new SeededRandom(plan.seed, STREAM.operator))
     this.#stubborn = this.#client('stubborn', STREAM.stubborn, STUBBORN_THINK_MS, () => aimed.readsAt)
     aimed.onMoved = () => {
       for (const { exchange } of this.#clients) exchange.moveOn()
-    }
-    cluster.network.onSend = (from, to, message) => {
-      const sender = cluster.node(from)
-      try {
-        checkMessage(sender, to, message)
-      } catch (error) {
-        // Thrown inside the node it would be the node's own failure.
-        if (!(error instanceof InvariantViolation)) throw error
-        sender.broken ??= error
-      }
     }
   }
 
@@ -165,7 +128,7 @@ class SimulationRun {
     const { seed, nodes } = this.#plan
     this.#cluster.trace?.emit('run', null, { seed, nodes })
     await this.#cluster.start()
-    await this.#until('aLeaderAtFirst', SERVE_WITHIN_MS, () => this.#cluster.leader() !== null)
+    await this.#until('aLeaderAtFirst', this.#rules.limitsMs.lead, () => this.#cluster.leader() !== null)
     for (const client of this.#clients) client.start()
     this.#stubborn.start()
     this.#auditor.start()
@@ -177,7 +140,7 @@ class SimulationRun {
 
   result(violation: SeedResult['violation']): SeedResult {
     if (violation !== null) this.#cluster.trace?.emit('violation', null, violation)
-    const { commits, leaderChanges } = this.#invariants
+    const { commits, leaderChanges, viewChanges } = this.#rules.invariants
     const faults = this.#driver.counts()
     for (const { exchange } of this.#clients) faults.drop += exchange.answersLost
     return {
@@ -190,6 +153,7 @@ class SimulationRun {
       leaderChanges,
       // Counted where snapshots are received.
       snapshotInstalls: this.#cluster.network.snapshotInstalls,
+      viewChanges,
       simulatedMs: this.#cluster.queue.nowMs,
       history: this.#recorder.history(),
     }
@@ -204,11 +168,12 @@ class SimulationRun {
     this.#operator.start()
     const untilMs = queue.nowMs + faultsForMs
     const episodesMin = Math.min(EPISODES_MIN, faults.length)
-    const isEnough = () => this.#invariants.commits >= commitsMin && this.#driver.episodes >= episodesMin
+    const isEnough = () => this.#rules.invariants.commits >= commitsMin && this.#driver.episodes >= episodesMin
     await this.#pass(FAULTS_MAX_MS, () => queue.nowMs >= untilMs && isEnough())
     this.#driver.stop()
     this.#stubborn.stop()
     this.#operator.stop()
+    this.#rules.settle()
   }
 
   /** A random majority is healed, the rest is left as broken as can be: every client must be served. */
@@ -216,7 +181,7 @@ class SimulationRun {
     const { nodes, trace } = this.#cluster
     trace?.emit('phase', null, { phase: 'majority' })
     const ordered = this.#plan.healing.map((at) => nodes[at] as SimulatedNode)
-    const core = this.#majorityOf(ordered)
+    const core = this.#rules.coreOf(ordered)
     this.#driver.healNetwork()
     for (const node of core) this.#driver.repair(node)
     const broken = ordered.filter((node) => !core.includes(node))
@@ -224,32 +189,17 @@ class SimulationRun {
     const before = this.#clients.map((client) => client.completed)
     const isServed = (client: WorkloadClient, at: number) =>
       client.completed >= (before[at] as number) + OPERATIONS_TO_SERVE
-    const { members } = this.#invariants
-    let { version } = members
-    await this.#until('aMajorityServes', SERVE_WITHIN_MS, () => {
-      if (members.version !== version && !members.isQuorum(core.map(({ id }) => id))) {
+    const rules = this.#rules
+    let { version } = rules
+    await this.#until('aMajorityServes', rules.limitsMs.serve, () => {
+      if (rules.version !== version && !rules.isQuorum(core.map(({ id }) => id))) {
         // A change that was on its way has made others necessary.
         this.#driver.healNetwork()
         for (const node of broken) this.#driver.repair(node)
       }
-      version = members.version
+      version = rules.version
       return this.#clients.every(isServed)
     })
-  }
-
-  /** As few as decide under every configuration that may be in force. */
-  #majorityOf(ordered: readonly SimulatedNode[]): SimulatedNode[] {
-    const core: SimulatedNode[] = []
-    const groups = this.#invariants.members.groups()
-    for (const node of ordered) {
-      // What a disk has lost no healing brings back: such a node counts among the broken ones.
-      if (node.isDamaged || node.astraySince !== null || node.isRebuilding) continue
-      const ids = core.map(({ id }) => id)
-      if (groups.some((group) => group.includes(node.id) && !isMajority(group, ids))) core.push(node)
-    }
-    const ids = core.map(({ id }) => id)
-    // The members have changed since a disk was damaged, and nobody decides without that node: it takes all.
-    return groups.every((group) => isMajority(group, ids)) ? core : [...ordered]
   }
 
   #leaveBroken(node: SimulatedNode, how: number, core: readonly SimulatedNode[]): void {
@@ -268,18 +218,13 @@ class SimulationRun {
     trace?.emit('phase', null, { phase: 'converge' })
     for (const client of this.#clients) client.stop()
     this.#driver.allHealed()
-    const isCaughtUp = (node: SimulatedNode) => node.running?.loop.machine.appliedIndex === this.#invariants.commits
-    const isWhole = (node: SimulatedNode) => !node.isDamaged && node.astraySince === null
-    const isAtEnd = (node: SimulatedNode) =>
-      node.isWiped ||
-      (isCaughtUp(node) && isWhole(node) && this.#auditor.digestIndexes.get(node) === this.#invariants.commits)
-    const areMembersAtEnd = () => {
-      const status = this.#cluster.leader()?.running?.core.status()
-      if (status === undefined || !status.membershipCommitted || status.membership.membership.joint) return false
-      return status.membership.membership.members.every(({ id }) => isAtEnd(this.#cluster.node(id)))
-    }
     const areIdle = () => this.#stubborn.isIdle && this.#clients.every((client) => client.isIdle)
-    await this.#until('allConverge', CONVERGE_WITHIN_MS, () => areIdle() && areMembersAtEnd())
+    const { limitsMs } = this.#rules
+    await this.#until(
+      'allConverge',
+      limitsMs.converge,
+      () => areIdle() && this.#rules.isConverged(this.#auditor.digestIndexes),
+    )
     // A removed node that was never told waits for a leader in vain.
     const reader = this.#client('reader', STREAM.reader, 0, () => this.#cluster.leader() ?? null)
     for (const key of this.#keys) {
@@ -287,7 +232,7 @@ class SimulationRun {
       reader.readOnce(key, () => {
         isRead = true
       })
-      await this.#until('everyKeyIsReadable', SERVE_WITHIN_MS, () => isRead)
+      await this.#until('everyKeyIsReadable', limitsMs.serve, () => isRead)
     }
     if (reader.completed !== this.#keys.length)
       throw new InvariantViolation('everyKeyIsReadable', 'a read was given up')
@@ -305,7 +250,7 @@ class SimulationRun {
   #pass(limitMs: number, done: () => boolean): Promise<boolean> {
     return this.#cluster.run(limitMs, () => {
       this.#observer?.look()
-      this.#invariants.check()
+      this.#rules.invariants.check()
       this.#driver.look()
       return done()
     })
@@ -313,18 +258,11 @@ class SimulationRun {
 
   async #until(invariant: string, limitMs: number, done: () => boolean): Promise<void> {
     if (await this.#pass(limitMs, done)) return
-    const nodes = this.#cluster.nodes.map((node) => {
-      const status = node.running?.core.status()
-      return status === undefined
-        ? `${node.id} is down`
-        : `${node.id} ${status.role} of term ${status.term}, log ${status.firstIndex} … ${status.lastIndex}, commit ${status.commitIndex}, members of ${status.membership.index}${status.mayVote ? '' : ', may not vote'}`
-    })
-    const groups = this.#invariants.members.groups().map((group) => group.join(' '))
-    nodes.push(`a majority of each of: ${groups.join(' | ')}`)
-    throw new InvariantViolation(invariant, `not within ${limitMs} simulated milliseconds: ${nodes.join('; ')}`)
+    throw new InvariantViolation(invariant, `not within ${limitMs} simulated milliseconds: ${this.#rules.describe()}`)
   }
 
   #client(name: string, stream: number, thinkMaxMs: number, prefers: () => SimulatedNode | null): WorkloadClient {
+    const { invariants } = this.#rules
     return new WorkloadClient({
       cluster: this.#cluster,
       recorder: this.#recorder,
@@ -338,13 +276,14 @@ class SimulationRun {
       prefers,
       trace: this.#cluster.trace,
       onRead: () => {
-        const floor = this.#invariants.acknowledgedMax
-        return (index) => this.#invariants.read(index, floor)
+        const floor = invariants.acknowledgedMax
+        return (index) => invariants.read(index, floor)
       },
       onAcknowledged: (index) => {
-        this.#invariants.acknowledged(index)
+        invariants.acknowledged(index)
         this.#driver.aimed.acknowledged()
       },
+      onSigned: (request) => this.#rules.issued(request),
       onNonsense: (detail) => {
         throw new InvariantViolation('answersMakeSense', detail)
       },

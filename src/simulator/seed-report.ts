@@ -1,5 +1,6 @@
 /** What one seed came to, as it goes from a worker to the campaign: plain data. */
 import { sha256 } from '../crypto/sha256.js'
+import type { PlanChoice } from './plan-choice.js'
 import { runSeed, type SeedResult } from './run-seed.js'
 import { formatTraceEvent } from './trace.js'
 
@@ -8,16 +9,13 @@ export interface SeedReport extends Omit<SeedResult, 'history'> {
   readonly trace: string | null
 }
 
-export interface SeedTask {
-  readonly seed: number
-  readonly nodes: number
-}
+export type SeedTask = PlanChoice
 
-export async function reportSeed({ seed, nodes }: SeedTask, withTrace: boolean): Promise<SeedReport> {
+export async function reportSeed(task: SeedTask, withTrace: boolean): Promise<SeedReport> {
   const lines: string[] = []
   const onTrace = withTrace
     ? { onTrace: (event: Parameters<typeof formatTraceEvent>[0]) => void lines.push(formatTraceEvent(event)) }
     : {}
-  const { history: _history, ...result } = await runSeed({ seed, nodes, sha256, ...onTrace })
+  const { history: _history, ...result } = await runSeed({ ...task, sha256, ...onTrace })
   return { ...result, trace: withTrace ? `${lines.join('\n')}\n` : null }
 }

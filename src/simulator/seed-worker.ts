@@ -3,9 +3,9 @@ import { parentPort } from 'node:worker_threads'
 import { reportSeed } from './seed-report.js'
 import type { WorkerAnswer, WorkerTask } from './seed-workers.js'
 
-parentPort?.on('message', (task: WorkerTask) => {
+parentPort?.on('message', ({ withTrace, ...task }: WorkerTask) => {
   const answer = (message: WorkerAnswer) => parentPort?.postMessage(message)
-  reportSeed(task, task.withTrace).then(
+  reportSeed(task, withTrace).then(
     (report) => answer({ report }),
     (error: unknown) => answer({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
   )

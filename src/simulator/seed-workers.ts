@@ -22,9 +22,7 @@ export interface SeedWorkersOptions {
 const AHEAD_MAX = 8
 
 /** To a worker: what it runs. From it: what it came to, or why it could not. */
-export interface WorkerTask extends SeedTask {
-  readonly withTrace: boolean
-}
+export type WorkerTask = SeedTask & { readonly withTrace: boolean }
 export type WorkerAnswer = { readonly report: SeedReport } | { readonly failure: string }
 
 type RunTask = (task: WorkerTask) => Promise<SeedReport>

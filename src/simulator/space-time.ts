@@ -97,7 +97,7 @@ export class SpaceTime {
     this.#nowMs = atMs
     switch (kind) {
       case 'role':
-        return this.#band(on as string, String(fields.role), Number(fields.term))
+        return this.#band(on as string, String(fields.role), Number(fields.term ?? fields.view ?? fields.round))
       case 'send':
         return this.#sent(on as string, fields)
       case 'deliver':

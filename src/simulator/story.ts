@@ -24,7 +24,7 @@ export class Story {
 
 const PHASES: Readonly<Record<string, string>> = {
   faults: 'the faults begin',
-  majority: 'a majority is healed and has to serve every client',
+  majority: 'as few as decide are healed and have to serve every client',
   converge: 'all are healed and have to come to one state',
 }
 
@@ -35,7 +35,9 @@ function tell({ kind, on, fields }: TraceEvent): string | null {
     case 'phase':
       return PHASES[String(fields.phase)] ?? `phase ${fields.phase}`
     case 'role':
-      return fields.role === 'leader' ? `${on} leads term ${fields.term}` : null
+      // Every round of HotStuff has another leader: that is no news.
+      if (fields.role !== 'leader' || fields.round !== undefined) return null
+      return fields.view === undefined ? `${on} leads term ${fields.term}` : `${on} is the primary of view ${fields.view}`
     case 'fault':
       return fields.point === undefined ? `fault ${fields.strike} on ${on}` : `${on} is ended at ${fields.point}`
     case 'crash':

@@ -145,7 +145,9 @@ export class WorkloadClient {
 
   #openSession(opened: () => void, gaveUp: () => void): void {
     const operation: Operation = { type: 'OpenSession', ordered: false }
-    this.#propose(NO_SESSION, 0, operation, (outcome) => {
+    // Outside any session the number is all that tells one client's request from another's.
+    const sequence = this.#isByzantine ? this.#options.random.between(1, 2 ** 40) : 0
+    this.#propose(NO_SESSION, sequence, operation, (outcome) => {
       const result = this.#resultOf(outcome)
       if (result === null) {
         // Whether there is a session now that nobody knows of does not matter: it expires.

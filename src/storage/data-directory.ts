@@ -25,6 +25,8 @@ export interface DataDirectory {
   readonly snapshotDirectory: string
   /** Made when it is first opened. */
   readonly evidenceDirectory: string
+  /** The same. */
+  readonly epochDirectory: string
   readonly identity: DataIdentity
 }
 
@@ -101,6 +103,7 @@ function layout(path: string): Omit<DataDirectory, 'identity' | 'path'> {
     stateDirectory: `${path}/state`,
     snapshotDirectory: `${path}/snapshots`,
     evidenceDirectory: `${path}/evidence`,
+    epochDirectory: `${path}/epochs`,
   }
 }
 

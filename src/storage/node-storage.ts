@@ -54,6 +54,8 @@ export interface NodeStorage extends Stores {
   readonly directory: DataDirectory
   readonly knownPeers: KnownPeers
   readonly evidence: FileEvidenceStore
+  /** How epochs led to the next ones, kept like evidence. */
+  readonly epochs: FileEvidenceStore
 }
 
 /**
@@ -63,13 +65,14 @@ export interface NodeStorage extends Stores {
 export async function openNodeStorage(options: NodeStorageOptions): Promise<NodeStorage> {
   const { files, path } = options
   const directory = await openDataDirectory(files, path, options)
-  const { identity, logDirectory, snapshotDirectory, stateDirectory, evidenceDirectory } = directory
+  const { identity, logDirectory, snapshotDirectory, stateDirectory, evidenceDirectory, epochDirectory } = directory
   const source = options.source ?? classicSource(stateDirectory)
   const stores = await openStores({ ...options, identity, logDirectory, snapshotDirectory, source })
   try {
     const knownPeers = await KnownPeers.load(files, path)
     const evidence = await openEvidenceStore(files, evidenceDirectory)
-    return { ...stores, directory, knownPeers, evidence }
+    const epochs = await openEvidenceStore(files, epochDirectory)
+    return { ...stores, directory, knownPeers, evidence, epochs }
   } catch (error) {
     await stores.close()
     throw error

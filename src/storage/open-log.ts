@@ -32,7 +32,7 @@ export interface OpenLogOptions {
   /** Applied before, hence certainly durable and committed; 0 if unknown. */
   readonly provenIndex?: number
   /** The snapshots on disk; the newest that lies inside the log is the one to start from. */
-  readonly snapshots?: readonly SnapshotOffer[]
+  readonly snapshots?: readonly (SnapshotOffer & { readonly certificate?: Uint8Array | null })[]
   /** 64 MiB. */
   readonly segmentBytesMax?: number
   /** Entries handed to the core at start; 16 MiB. */
@@ -125,9 +125,11 @@ class LogOpening {
     const { base } = this.#start
     const { positions, memberships, terms, pending } = this.#replay
     const lastIndex = (positions.nextIndex - 1) as LogIndex
-    const snapshot = this.#options.snapshots?.findLast(isInside(base.index, lastIndex)) ?? null
-    // A snapshot holds only what is committed, whether or not the applied state has come that far again.
-    const known = Math.max(base.index, Math.min(provenIndex, lastIndex), snapshot?.base.index ?? 0)
+    const inside = this.#options.snapshots?.filter(isInside(base.index, lastIndex)) ?? []
+    // Where members sign their state others believe no other snapshot.
+    const snapshot = inside.findLast(({ certificate }) => certificate != null) ?? inside.at(-1) ?? null
+    // Each snapshot holds only what is committed, whether or not the applied state has come that far again.
+    const known = Math.max(base.index, Math.min(provenIndex, lastIndex), inside.at(-1)?.base.index ?? 0)
     return {
       hardState: standing.hardState,
       base,

@@ -2,16 +2,15 @@
  * The commands that move a case to another state are one command with another name: this is it.
  */
 import type { CaseState } from '../workflow/operations.js'
-import { ClusterCommand } from './cluster-command.js'
+import { ClusterCommand, type ProposingFlags } from './cluster-command.js'
 import { OPERATION_SCHEMA, placeText, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
 
-interface TransitionFlags {
+interface TransitionFlags extends ProposingFlags {
   readonly dir?: string | undefined
   readonly context?: string | undefined
   readonly cluster?: string | undefined
   readonly key?: string | undefined
   readonly endpoints?: string | undefined
-  readonly timeout: number
 }
 
 export abstract class CaseTransitionCommand extends ClusterCommand {
@@ -29,10 +28,7 @@ export abstract class CaseTransitionCommand extends ClusterCommand {
     const { parseUuid } = await import('./case-operations.js')
     const operation = { type: 'UpdateCaseState', caseId: parseUuid(caseId, 'CASE'), newState, error } as const
     const connection = await this.connect(flags)
-    const report = await submitOperation(connection.client, operation, {
-      timeoutMs: flags.timeout,
-      signal: this.signal,
-    })
+    const report = await submitOperation(connection.client, operation, this.submission(flags))
     await this.print({
       value: report,
       ids: [caseId],

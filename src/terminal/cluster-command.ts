@@ -4,12 +4,13 @@
  */
 import type { FlagInput } from '@oclif/core/interfaces'
 import { KnhkError } from '../base/error.js'
-import type { ReadLevel } from '../client/api.js'
+import type { CallOptions, ReadLevel } from '../client/api.js'
 import type { TargetChoice } from '../cluster/target.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { BaseCommand } from './base-command.js'
 import { type Connection, openConnection } from './connection.js'
 import { connectionFlags, outputFlags, timeoutFlag } from './flags.js'
+import { requestIdFlag } from './request-id.js'
 
 export const CALL_TIMEOUT_MS = 10_000
 
@@ -21,6 +22,15 @@ const READ_LEVELS: Readonly<Record<ProtocolName, readonly string[]>> = {
 }
 
 export const clusterFlags = { ...outputFlags, ...connectionFlags, timeout: timeoutFlag(CALL_TIMEOUT_MS) }
+
+/** Of a command that proposes one operation. */
+export const proposingFlags = { ...clusterFlags, 'request-id': requestIdFlag }
+
+/** What `submitOperation` takes from the flags. */
+export interface ProposingFlags {
+  readonly timeout: number
+  readonly 'request-id'?: string | undefined
+}
 
 type TargetFlags = { readonly [Name in keyof TargetChoice]?: string | undefined }
 
@@ -35,6 +45,11 @@ export abstract class ClusterCommand extends BaseCommand {
     if (this.session !== null && !isNamed) return this.session.connection
     this.#own = await openConnection(choice, process.env)
     return this.#own
+  }
+
+  /** How the command's one operation is submitted. */
+  protected submission(flags: ProposingFlags): CallOptions & { readonly requestId: string | undefined } {
+    return { timeoutMs: flags.timeout, signal: this.signal, requestId: flags['request-id'] }
   }
 
   /** What the command line itself says about the target. */

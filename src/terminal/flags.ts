@@ -131,7 +131,7 @@ export function optionalArg(description: string) {
 }
 
 export const readFlag = Flags.string({
-  summary: 'Read level: linearizable (default), lease or local under plain Raft.',
+  summary: 'Read level: linearizable (default) or local; lease under plain Raft, leader where nodes may lie.',
   env: 'KNHK_READ',
   helpValue: 'LEVEL',
 })

@@ -12,8 +12,7 @@ import {
   type MemberPlan,
   nodesMin,
 } from '../cluster/init.js'
-import { quorumArithmetic, toleranceText, type Voter } from '../cluster/quorum-arithmetic.js'
-import { byzantineFaults, byzantineQuorum } from '../consensus/quorum.js'
+import { quorumArithmetic, toleranceText } from '../cluster/quorum-arithmetic.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { parseMember } from './cluster-init.js'
 import { parseCount } from './flags.js'
@@ -81,17 +80,9 @@ function planText({ dir, protocol }: Answers, members: readonly MemberPlan[]): s
       `  ${id}  ${address ?? 'a free port of 127.0.0.1'}${zone === null ? '' : `  zone ${zone}`}`,
   )
   const voters = members.map(({ id, zone }) => ({ id, zone: zone ?? ONE_ZONE }))
-  const text = `a quorum is ${protocol === 'raft' ? majorityText(voters) : byzantineText(members.length)}`
+  const { quorum, failuresTolerated } = quorumArithmetic(voters, protocol)
+  const text = `a quorum is ${quorum} of ${members.length}, ${toleranceText(failuresTolerated)}`
   return [`In ${dir}, deciding by ${protocol}:`, ...lines, `  ${text}`].join('\n')
-}
-
-function majorityText(voters: readonly Voter[]): string {
-  const { quorum, failuresTolerated } = quorumArithmetic(voters)
-  return `${quorum} of ${voters.length}, ${toleranceText(failuresTolerated)}`
-}
-
-function byzantineText(count: number): string {
-  return `${byzantineQuorum(count)} of ${count}, and ${byzantineFaults(count)} may fail or lie`
 }
 
 /** Throws `InvalidArgument`. */

@@ -2,7 +2,7 @@
 import * as Flags from '@oclif/core/flags'
 import type { TargetChoice } from '../cluster/target.js'
 import type { KvOperation } from '../workflow/operations.js'
-import { ClusterCommand } from './cluster-command.js'
+import { ClusterCommand, type ProposingFlags } from './cluster-command.js'
 import { OPERATION_SCHEMA, placeText, submitOperation, WRITE_EXIT_CODES } from './operation-report.js'
 
 export const base64Flag = Flags.boolean({ summary: 'Keys and values are bytes in base64, here and in the result.' })
@@ -15,15 +15,14 @@ export abstract class KvWriteCommand extends ClusterCommand {
   /** `done` says what happened, for people. */
   protected async submitKv(
     kv: KvOperation,
-    flags: TargetChoice & { readonly timeout: number; readonly base64: boolean },
+    flags: TargetChoice & ProposingFlags & { readonly base64: boolean },
     done: (result: Readonly<Record<string, unknown>>) => string,
   ): Promise<void> {
     const { kvOperation } = await import('../workflow/kv-codec.js')
     const operation = kvOperation(kv)
     const { client } = await this.connect(flags)
     const report = await submitOperation(client, operation, {
-      timeoutMs: flags.timeout,
-      signal: this.signal,
+      ...this.submission(flags),
       base64: flags.base64,
     })
     await this.print({

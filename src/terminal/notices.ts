@@ -3,6 +3,7 @@
  * events of `watch`.
  */
 import type { ClusterStatus } from '../client/api.js'
+import { turnText } from './turn.js'
 
 /** Another leader, another protocol, another threat level; null when there is nothing. */
 export function changeNotice(before: ClusterStatus | null, after: ClusterStatus): string | null {
@@ -13,8 +14,8 @@ export function changeNotice(before: ClusterStatus | null, after: ClusterStatus)
   if (before.leader === after.leader) return null
   if (after.leader === null) return `${before.leader} no longer leads; there is no leader`
   return before.leader === null
-    ? `${after.leader} leads now (term ${after.term})`
-    : `${after.leader} leads now, was ${before.leader} (term ${after.term})`
+    ? `${after.leader} leads now (${turnText(after)})`
+    : `${after.leader} leads now, was ${before.leader} (${turnText(after)})`
 }
 
 /** The connection as a whole: lost, or back. */

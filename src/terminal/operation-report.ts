@@ -3,8 +3,9 @@
  * KnhkError with its place in the log where the state machine rejected it.
  */
 import { KnhkError } from '../base/error.js'
-import type { CallOptions, Client, SettledOperation } from '../client/api.js'
+import type { CallOptions, Client, Session, SettledOperation } from '../client/api.js'
 import type { Operation, ResultWarning } from '../workflow/operations.js'
+import { isRepeated, underRequestId } from './request-id.js'
 import * as schema from './schema.js'
 import { textOfBytes } from './text-bytes.js'
 
@@ -14,6 +15,8 @@ export interface OperationReport {
   readonly epoch: number
   readonly mode: string
   readonly assurance: string
+  /** An earlier run applied it, under the same request id; the place and the result are those of then. */
+  readonly alreadyApplied: boolean
   /** What the operation came to, with texts instead of bytes. */
   readonly result: Readonly<Record<string, string | number | boolean | null | readonly ResultWarning[]>>
 }
@@ -24,6 +27,7 @@ export const OPERATION_SCHEMA = schema.record({
   epoch: schema.integer,
   mode: schema.text,
   assurance: schema.text,
+  alreadyApplied: schema.flag,
   result: schema.anything,
 })
 
@@ -35,20 +39,22 @@ export const READ_EXIT_CODES: readonly number[] = [4, 5, 6, 7, 8]
 export async function submitOperation(
   client: Client,
   operation: Operation,
-  options: CallOptions & { readonly base64?: boolean },
+  options: CallOptions & { readonly base64?: boolean; readonly requestId?: string | undefined },
 ): Promise<OperationReport> {
   // A malformed operation is the caller's mistake whether or not the cluster can be reached.
   const { encodeOperation } = await import('../workflow/operation-codec.js')
-  encodeOperation(operation)
-  const settled = await client.submitOnce(operation, options)
+  const sent = underRequestId(operation, options.requestId)
+  encodeOperation(sent)
+  const settled = await client.submitOnce(sent, options)
   if (!settled.outcome.ok) throw rejection(settled)
-  return reportOf(operation, settled, options.base64 ?? false)
+  return reportOf(operation, settled, settled.session, options.base64 ?? false)
 }
 
-/** `settled` was applied. */
+/** `settled` was applied, now or under its request id before `session` was opened. */
 export async function reportOf(
   operation: Operation,
   settled: SettledOperation,
+  session: Session['id'],
   base64 = false,
 ): Promise<OperationReport> {
   const { decodeResult } = await import('../workflow/result-data.js')
@@ -60,14 +66,14 @@ export async function reportOf(
       value instanceof Uint8Array ? textOfBytes(value, base64, name) : value,
     ]),
   )
-  return { index, position, epoch, mode, assurance, result }
+  return { index, position, epoch, mode, assurance, alreadyApplied: isRepeated(settled, session), result }
 }
 
 /** Where in the log, and what rules the operation violated without being blocked: for people. */
-export function placeText({ index, result }: OperationReport): string {
+export function placeText({ index, alreadyApplied, result }: OperationReport): string {
   const warnings = Array.isArray(result.warnings) ? (result.warnings as readonly ResultWarning[]) : []
   const told = warnings.map(({ policyId, enforcement }) => `${policyId} (${enforcement})`)
-  return `(index ${index})${told.length === 0 ? '' : `; against ${told.join(', ')}`}`
+  return `(${alreadyApplied ? 'already applied at ' : ''}index ${index})${told.length === 0 ? '' : `; against ${told.join(', ')}`}`
 }
 
 /** The error of an operation that was rejected. */

@@ -7,11 +7,13 @@
 import { KnhkError } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import type { Client, Session, SettledOperation } from '../client/api.js'
+import { encodeOperation } from '../workflow/operation-codec.js'
 import { operationFromJsonText } from '../workflow/operation-json.js'
 import type { Operation } from '../workflow/operations.js'
 import type { ByteLine } from './byte-lines.js'
 import { type ErrorJson, errorJson } from './error-report.js'
 import { type OperationReport, reportOf } from './operation-report.js'
+import { lineRequestId, underRequestId } from './request-id.js'
 
 export const BATCH_MAX = 256
 export const BATCH_BYTES_MAX = 256 * 1024
@@ -26,6 +28,8 @@ export interface LineReport {
   readonly index: number | null
   readonly position: number | null
   readonly ok: boolean
+  /** By an earlier run, under its request id. */
+  readonly alreadyApplied: boolean
   readonly result: OperationReport['result'] | null
   readonly error: ErrorJson['error'] | null
 }
@@ -41,6 +45,8 @@ export interface ProposeSummary {
 
 export interface ProposeOptions {
   readonly ordered: boolean
+  /** With the number of its line it is that of each operation. */
+  readonly requestId?: string | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
   /** Called once per line, in file order. */
@@ -72,6 +78,8 @@ export async function proposeLines(
 interface Item {
   readonly line: number
   readonly operation: Operation
+  /** Under its request id, where it has one. */
+  readonly sent: Operation
   readonly bytes: number
   readonly slot: Slot
 }
@@ -114,14 +122,14 @@ class ProposeRun {
     while (this.#slots.length >= LINES_WAITING_MAX && this.#underWay.size > 0) await Promise.race(this.#underWay)
     const slot: Slot = { report: null }
     this.#slots.push(slot)
-    const parsed = parseLine(line)
+    const parsed = parseLine(line, this.#options.requestId)
     if (parsed instanceof KnhkError) {
       slot.report = failedLine(line.number, parsed)
       await this.#emit()
       return
     }
     const bytes = line.bytes?.length ?? 0
-    this.#collected.push({ line: line.number, operation: parsed, bytes, slot })
+    this.#collected.push({ line: line.number, ...parsed, bytes, slot })
     this.#collectedBytes += bytes
     const full = this.#collected.length >= BATCH_MAX || this.#collectedBytes >= BATCH_BYTES_MAX
     if (!full && this.#underWay.size > 0) return
@@ -160,11 +168,11 @@ class ProposeRun {
       this.#session ??= this.#openSession()
       const session = await this.#session
       const settled = await session.submit(
-        items.map((item) => item.operation),
+        items.map((item) => item.sent),
         { timeoutMs, signal },
       )
       for (const [i, item] of items.entries()) {
-        item.slot.report = await settledLine(item, settled[i] as SettledOperation)
+        item.slot.report = await settledLine(item, settled[i] as SettledOperation, session.id)
       }
     } catch (thrown) {
       const error = thrown instanceof KnhkError ? thrown : new KnhkError('Bug', 'a request failed', { cause: thrown })
@@ -208,28 +216,45 @@ class ProposeRun {
   }
 }
 
-function parseLine(line: ByteLine): Operation | KnhkError {
+function parseLine(line: ByteLine, requestId: string | undefined): Pick<Item, 'operation' | 'sent'> | KnhkError {
   if (line.bytes === null)
     return new KnhkError('InvalidArgument', `line ${line.number} is over ${LINE_BYTES_MAX} bytes`)
   try {
-    return operationFromJsonText(line.bytes)
+    const operation = operationFromJsonText(line.bytes)
+    const sent = underRequestId(operation, lineRequestId(requestId, line.number))
+    // Not every operation may have one.
+    if (sent !== operation) encodeOperation(sent)
+    return { operation, sent }
   } catch (error) {
     if (error instanceof KnhkError) return error
     throw error
   }
 }
 
-async function settledLine({ line, operation }: Item, settled: SettledOperation): Promise<LineReport> {
+async function settledLine(
+  { line, operation }: Item,
+  settled: SettledOperation,
+  session: Session['id'],
+): Promise<LineReport> {
   const { index, position, outcome } = settled
   if (!outcome.ok) {
     const error = new KnhkError(outcome.code, outcome.message, { details: outcome.details })
     return { ...failedLine(line, error), index, position }
   }
-  return { line, index, position, ok: true, result: (await reportOf(operation, settled)).result, error: null }
+  const { alreadyApplied, result } = await reportOf(operation, settled, session)
+  return { line, index, position, ok: true, alreadyApplied, result, error: null }
 }
 
 function failedLine(line: number, error: KnhkError): LineReport {
-  return { line, index: null, position: null, ok: false, result: null, error: errorJson(error).error }
+  return {
+    line,
+    index: null,
+    position: null,
+    ok: false,
+    alreadyApplied: false,
+    result: null,
+    error: errorJson(error).error,
+  }
 }
 
 function isBlank(bytes: Uint8Array): boolean {

@@ -1,8 +1,16 @@
 /** Flags of `knhk sim`. */
 import * as Flags from '@oclif/core/flags'
+import { SIM_PROTOCOLS } from '../simulator/plan.js'
 import { parseCount } from './flags.js'
 
-const NODES_MAX = 9
+export const NODES_MAX = 31
+/** Members that lie; a third of a larger cluster would be more. */
+export const BYZANTINE_MAX = 10
+
+/** What simulated clusters run. */
+export function protocolFlag(summary: string) {
+  return Flags.option({ options: SIM_PROTOCOLS })({ summary, default: 'raft' })
+}
 
 /** Cluster sizes, comma-separated. Throws `InvalidArgument`. */
 export function nodesFlag(summary: string) {

@@ -1,10 +1,12 @@
 /** `sim replay` and `sim shrink`: one run, told, traced, drawn or made smaller. */
 import { writeFile } from 'node:fs/promises'
 import { KnhkError } from '../base/error.js'
+import { REPLICAS_MIN } from '../consensus/bft/replicas.js'
 import { sha256 } from '../crypto/sha256.js'
 import { formatCase, readCase } from '../simulator/case-file.js'
 import type { FaultCounts } from '../simulator/fault-counts.js'
-import { planRun, type RunPlan } from '../simulator/plan.js'
+import type { RunPlan, SimProtocol } from '../simulator/plan.js'
+import { planOf } from '../simulator/plan-choice.js'
 import { runPlan } from '../simulator/run-seed.js'
 import { type Shrunk, shrink } from '../simulator/shrink.js'
 import { SpaceTime } from '../simulator/space-time.js'
@@ -22,6 +24,7 @@ export interface ReplayReport {
   readonly faults: Readonly<FaultCounts>
   readonly leaderChanges: number
   readonly snapshotInstalls: number
+  readonly viewChanges: number | null
   readonly simulatedSeconds: number
   readonly story: readonly string[]
 }
@@ -36,17 +39,39 @@ export interface ReplayOptions {
 /** The plan that is meant: that of a file, or that of a seed. Throws `Usage` or `InvalidFile`. */
 export async function choosePlan(
   file: string | undefined,
-  seed: number | undefined,
-  nodes: number | undefined,
+  choice: {
+    readonly protocol: SimProtocol
+    readonly seed: number | undefined
+    readonly nodes: number | undefined
+    readonly byzantine: number
+  },
 ): Promise<RunPlan> {
+  const { protocol, seed, nodes = protocol === 'raft' ? 3 : 4, byzantine } = choice
   if (file !== undefined) {
-    if (seed !== undefined || nodes !== undefined)
+    if (seed !== undefined || choice.nodes !== undefined)
       throw new KnhkError('Usage', 'a file says which seed and how many nodes: give the file alone')
     return readCase(file)
   }
   if (seed === undefined)
     throw new KnhkError('Usage', 'which run?', { hint: 'Give --seed S and --nodes N, or a FILE.' })
-  return planRun(seed, nodes ?? 3)
+  expectBearable({ protocol, nodes: [nodes], byzantine })
+  return planOf({ protocol, seed, nodes, byzantine })
+}
+
+/** Throws `InvalidArgument` for clusters that cannot be. */
+export function expectBearable(choice: {
+  readonly protocol: SimProtocol
+  readonly nodes: readonly number[]
+  readonly byzantine: number
+}): void {
+  const { protocol, nodes, byzantine } = choice
+  if (protocol === 'raft' && byzantine > 0) {
+    throw new KnhkError('InvalidArgument', 'plain Raft bears no Byzantine nodes: --byzantine is 0', {
+      hint: 'Lying nodes are simulated with the Byzantine protocols only.',
+    })
+  }
+  if (protocol !== 'raft' && nodes.some((count) => count < REPLICAS_MIN))
+    throw new KnhkError('InvalidArgument', `a Byzantine protocol takes ${REPLICAS_MIN} members or more`)
 }
 
 /** Throws `InvalidFile` where a file cannot be written. */
@@ -68,8 +93,7 @@ export async function replayPlan({ plan, trace, report }: ReplayOptions): Promis
     const title = `seed ${result.seed}, ${result.nodes} nodes`
     await writeFile(report, spaceTimePage(title, diagram.diagram())).catch(cannotWrite(report))
   }
-  const { seed, nodes, violation, counted, commits, faults, leaderChanges, snapshotInstalls, simulatedMs } = result
-  const figures = { seed, nodes, violation, counted, commits, faults, leaderChanges, snapshotInstalls }
+  const { simulatedMs, history: _history, ...figures } = result
   return { ...figures, simulatedSeconds: Math.round(simulatedMs) / 1000, story: story.lines() }
 }
 

@@ -13,13 +13,15 @@ import {
   readRecord,
   writeRecord,
 } from '../simulator/campaign-record.js'
-import { planRun } from '../simulator/plan.js'
+import type { SimProtocol } from '../simulator/plan.js'
+import { planOf } from '../simulator/plan-choice.js'
 import type { ScenarioResult } from '../simulator/scenario/index.js'
 import type { SeedReport } from '../simulator/seed-report.js'
 import type { Output } from './printer.js'
-import { replayPlan } from './sim-replay.js'
+import { expectBearable, replayPlan } from './sim-replay.js'
 
 export interface SimRunOptions {
+  readonly protocol: SimProtocol
   readonly nodes: readonly number[]
   readonly byzantine: number
   readonly firstSeed: number
@@ -39,13 +41,9 @@ const RECORD_EVERY_MS = 10_000
 
 /** Throws `InvalidArgument` for what no cluster is, `InvalidFile` for a record of another engine. */
 export async function simulate(options: SimRunOptions): Promise<CampaignReport> {
-  const { nodes, byzantine } = options
-  if (byzantine > 0) {
-    throw new KnhkError('InvalidArgument', 'plain Raft bears no Byzantine nodes: --byzantine is 0', {
-      hint: 'Lying nodes are simulated with the Byzantine protocols only.',
-    })
-  }
-  const record = options.resume === undefined ? null : await openRecord(options.resume, byzantine)
+  const { protocol, nodes, byzantine } = options
+  expectBearable(options)
+  const record = options.resume === undefined ? null : await openRecord(options.resume, protocol, byzantine)
   const firstSeed = record === null ? options.firstSeed : nextSeed(record, options.firstSeed)
   const trace = options.trace === undefined ? null : await openForWriting(options.trace)
   try {
@@ -68,7 +66,7 @@ export async function simulate(options: SimRunOptions): Promise<CampaignReport> 
     })
     if (options.report !== undefined) {
       const seed = shown ?? firstSeed
-      await replayPlan({ plan: planRun(seed, nodesOf(nodes, seed)), report: options.report })
+      await replayPlan({ plan: planOf({ protocol, byzantine, seed, nodes: nodesOf(nodes, seed) }), report: options.report })
     }
     return await done.finish(report)
   } finally {
@@ -112,8 +110,8 @@ class Progress {
   }
 }
 
-async function openRecord(path: string, byzantine: number): Promise<CampaignRecord> {
-  const fresh = newRecord(await engineBuildId(), 'raft', byzantine)
+async function openRecord(path: string, protocol: SimProtocol, byzantine: number): Promise<CampaignRecord> {
+  const fresh = newRecord(await engineBuildId(), protocol, byzantine)
   const record = await readRecord(path)
   if (record !== null) expectSameCampaign(path, record, fresh)
   return record ?? fresh
@@ -147,6 +145,7 @@ export function simulationOutput(report: SimReport): Output {
         ['commits', report.commits],
         ['leader changes', report.leaderChanges],
         ['snapshot installs', report.snapshotInstalls],
+        ...(report.viewChanges === null ? [] : [['view changes', report.viewChanges] as const]),
         ['faults', struck.map(([id, count]) => `${id} ${count}`).join(', ')],
         ['simulated', `${report.simulatedSeconds.toFixed(1)} s in ${report.elapsedSeconds.toFixed(1)} s`],
       ])

@@ -42,6 +42,7 @@ export const REPLAY_SCHEMA = schema.record({
   faults: schema.record(Object.fromEntries(FAULT_IDS.map((id) => [id, schema.integer]))),
   leaderChanges: schema.integer,
   snapshotInstalls: schema.integer,
+  viewChanges: schema.nullable(schema.integer),
   simulatedSeconds: schema.number,
   story: schema.list(schema.text),
 })

@@ -3,9 +3,9 @@
  */
 import { KnhkError } from '../base/error.js'
 import type { ClusterStatus, NodeStatus } from '../client/api.js'
-import type { Mode } from '../consensus/types.js'
 import type { Output } from './printer.js'
 import * as schema from './schema.js'
+import { TURNS } from './turn.js'
 
 /** The contract's fields of a node, in its order. */
 const NODE_FIELDS = [
@@ -95,9 +95,6 @@ function nodeJson(node: NodeStatus): Record<string, unknown> {
   const fields = Object.fromEntries(NODE_FIELDS.map((field) => [field, node[field]]))
   return { ...fields, rttMs: node.rttMs === null ? null : Math.ceil(node.rttMs) }
 }
-
-/** What counts the changes of who leads. */
-const TURNS = { raft: 'term', pbft: 'view', hotstuff: 'round' } as const satisfies Record<Mode, keyof NodeStatus>
 
 /** `extra` comes first in the JSON and in the text. */
 export function statusOutput(status: ClusterStatus, extra: Readonly<Record<string, string>> = {}): Output {

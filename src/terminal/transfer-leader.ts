@@ -1,9 +1,9 @@
 /** `cluster transfer-leader`: asks the leader to hand over, as often as it takes, and waits until it has. */
 
 import { hasCode, KnhkError } from '../base/error.js'
-import type { Client } from '../client/api.js'
+import type { Client, ClusterStatus } from '../client/api.js'
 import { callOptions, type Patience, waitUntil } from '../cluster/members.js'
-import { nodeId } from '../consensus/types.js'
+import { type Mode, nodeId } from '../consensus/types.js'
 
 /** A leader gives a transfer up after one election time-out; then it is asked again. */
 const ASK_AGAIN_MS = 1_000
@@ -11,7 +11,11 @@ const ASK_AGAIN_MS = 1_000
 export interface Transfer {
   readonly from: string
   readonly to: string
+  /** Those of the protocol that decides; the others are null. */
   readonly term: number | null
+  readonly view: number | null
+  readonly round: number | null
+  readonly mode: Mode
   /** False where it led already. */
   readonly changed: boolean
   readonly elapsedMs: number
@@ -27,15 +31,15 @@ export async function transferLeader(client: Client, target: string | null, pati
   const first = await client.clusterStatus(callOptions(patience))
   const from = first.leader
   if (from === null) throw new KnhkError('NoLeader', 'nobody leads, so nobody can hand over')
-  if (target === from) return { from, to: from, term: first.term, changed: false, elapsedMs: elapsedMs() }
+  if (target === from) return { from, to: from, ...turnsOf(first), changed: false, elapsedMs: elapsedMs() }
   let to = from
-  let term = first.term
+  let turns = turnsOf(first)
   let askedMs = Number.NEGATIVE_INFINITY
   const missing = async (): Promise<string | null> => {
     const status = await client.clusterStatus(callOptions(patience))
     if (status.leader !== null && (target === null ? status.leader !== from : status.leader === target)) {
       to = status.leader
-      term = status.term
+      turns = turnsOf(status)
       return null
     }
     if (status.leader !== null && performance.now() - askedMs > ASK_AGAIN_MS) {
@@ -45,7 +49,11 @@ export async function transferLeader(client: Client, target: string | null, pati
     return `${status.leader ?? 'nobody'} leads`
   }
   await waitUntil(`${target ?? 'another member'} leads`, missing, patience)
-  return { from, to, term, changed: true, elapsedMs: elapsedMs() }
+  return { from, to, ...turns, changed: true, elapsedMs: elapsedMs() }
+}
+
+function turnsOf({ mode, term, view, round }: ClusterStatus): Pick<ClusterStatus, 'mode' | 'term' | 'view' | 'round'> {
+  return { mode, term, view, round }
 }
 
 /** What passes by itself is only a reason to look again. */

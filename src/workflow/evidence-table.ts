@@ -22,10 +22,15 @@ export interface OrderedEvidence {
 export function recordEvidence(state: StatePort, sha256: Sha256, { index, body }: Entry): void {
   forEachRequest(body, (start, end) => {
     const evidence = body.slice(start, end)
-    const key = EVIDENCE_SPACE + binaryString(evidenceId(sha256, decodeEvidence(evidence)))
+    const key = evidenceKey(evidenceId(sha256, decodeEvidence(evidence)))
     if (state.get(key) !== undefined) return
     state.put(key, new ByteWriter(16 + evidence.length).u8(RECORD_VERSION).u64(index).bytes(evidence).finish())
   })
+}
+
+/** Key of a piece that was ordered; `id` has 32 bytes. */
+export function evidenceKey(id: Uint8Array): string {
+  return EVIDENCE_SPACE + binaryString(id)
 }
 
 /** Throws `Corrupt`. */

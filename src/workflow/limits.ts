@@ -35,6 +35,17 @@ export const SESSION_RESULT_BYTES_SPARE = 65_536
  */
 export const SMALL_RESULT_BYTES = 160
 
+/** Printable ASCII without spaces. */
+export const REQUEST_ID_CHARS_MAX = 128
+/** The result of an operation under a request id is given again for so long, in log time. */
+export const REQUEST_ID_TTL_MS = 86_400_000
+/** Request ids kept in all … */
+export const REQUEST_IDS_MAX = 100_000
+/** … and of one client key. */
+export const REQUEST_IDS_PER_CLIENT_MAX = 25_000
+/** What writes returns less, warnings included: only reads are refused under a request id. */
+export const REQUEST_RESULT_BYTES_MAX = 1_024
+
 /** Rows of one page of a query. */
 export const PAGE_LIMIT_MAX = 1_000
 export const PAGE_LIMIT_DEFAULT = 100

@@ -3,6 +3,7 @@ import { hasCode, KnhkError } from '../base/error.js'
 import type { CaseCounts } from './cases.js'
 import { decodeMachineRecord } from './machine-record.js'
 import type { Governance } from './policies/governance.js'
+import type { RequestKeys } from './request-keys.js'
 import type { ResultLog } from './result-log.js'
 import type { ClientTable } from './roles.js'
 import type { SessionTable } from './sessions.js'
@@ -12,14 +13,20 @@ import {
   EVIDENCE_SPACE,
   MACHINE_SPACE,
   QUOTA_SPACE,
+  REQUEST_ID_QUEUE_SPACE,
+  REQUEST_ID_SPACE,
   RESULT_SPACE,
   SESSION_SPACE,
   USED_APPROVAL_SPACE,
 } from './state-keys.js'
 
+/** Spaces of which nothing is kept in memory. */
+const READ_WHERE_ASKED: readonly string[] = [EVIDENCE_SPACE, RESULT_SPACE, REQUEST_ID_SPACE]
+
 export interface MachineTables {
   readonly clients: ClientTable
   readonly sessions: SessionTable
+  readonly requestKeys: Pick<RequestKeys, 'load'>
   readonly cases: CaseCounts
   readonly results: Pick<ResultLog, 'restore'>
   readonly governance: Pick<Governance, 'quotas' | 'usedApprovals'>
@@ -52,8 +59,8 @@ function fill(tables: MachineTables, system: Iterable<{ readonly key: string; re
     else if (key[0] === USED_APPROVAL_SPACE) tables.governance.usedApprovals.load(key)
     else if (key === QUOTA_SPACE) tables.governance.quotas.loadQuotas(value)
     else if (key[0] === CLIENT_USAGE_SPACE) tables.governance.quotas.loadUsage(key, value)
-    // Evidence and results are read where they are asked for.
-    else if (key[0] !== EVIDENCE_SPACE && key[0] !== RESULT_SPACE)
+    else if (key[0] === REQUEST_ID_QUEUE_SPACE) tables.requestKeys.load(key)
+    else if (!READ_WHERE_ASKED.includes(key[0] as string))
       throw new KnhkError('Corrupt', 'the state has a system space that this version does not know')
   }
   if (nowMs === null) throw new KnhkError('Corrupt', 'the state was stored without a checkpoint of the machine')

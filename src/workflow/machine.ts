@@ -24,7 +24,8 @@ import type { RuleType } from './policies/rule-types.js'
 import type { SignaturePort } from './policies/signature-port.js'
 import * as refusals from './refusals.js'
 import { RequestCursor } from './request-cursor.js'
-import { encodeResults, keptResult } from './result-codec.js'
+import { RequestKeys } from './request-keys.js'
+import { encodeResults, isPlaced, keptResult } from './result-codec.js'
 import { ResultLog } from './result-log.js'
 import { ClientTable, type Principal } from './roles.js'
 import type { Session } from './session-window.js'
@@ -62,6 +63,7 @@ export class WorkflowMachine {
   readonly sessions: SessionTable
   readonly cases = new CaseCounts()
   readonly governance: Governance
+  readonly requestKeys: RequestKeys
   readonly #state: StatePort
   readonly #sha256: Sha256
   readonly results: ResultLog
@@ -89,6 +91,7 @@ export class WorkflowMachine {
     this.results = new ResultLog(modules.state, modules.sha256)
     this.clients = new ClientTable(modules.state)
     this.sessions = new SessionTable(modules.state)
+    this.requestKeys = new RequestKeys(modules.state, modules.sha256)
     const { state, sha256, signatures, handlers, ruleTypes = [] } = modules
     const { clusterId } = options.genesis
     this.governance = new Governance({ state, sha256, signatures, clusterId, ruleTypes }, this)
@@ -102,8 +105,8 @@ export class WorkflowMachine {
     }
     const rules = new ActiveRules(state)
     const overlays = new OverlayGovernance(state, sha256, () => rules.forget())
-    const { cases, governance, sessions } = this
-    const tables = { sessions, cases, governance, overlays, rules }
+    const { cases, governance, requestKeys, sessions } = this
+    const tables = { sessions, requestKeys, cases, governance, overlays, rules }
     this.#runner = new OperationRunner({ context: this.#context, handlers, ...tables })
     this.#appliedIndex = options.appliedIndex
     if (options.appliedIndex === 0) this.clients.seed(options.genesis.clients)
@@ -142,6 +145,7 @@ export class WorkflowMachine {
     this.#context.nowMs = this.#nowMs
     this.#position = 0
     this.sessions.expire(this.#nowMs)
+    this.requestKeys.expire(this.#nowMs)
     this.governance.begin(this.#nowMs)
     this.#cursor.open(entry.body)
   }
@@ -278,6 +282,8 @@ export class WorkflowMachine {
     if (sequence < session.ackedBelow) return refusals.SEQUENCE_STALE
     const kept = session.kept(sequence)
     if (kept !== undefined) {
+      // A result under a request id may name the place already.
+      if (isPlaced(kept)) return kept
       const place = session.keptPlace(sequence)
       return keptResult(kept, place.index, place.position)
     }

@@ -3,13 +3,14 @@
  * OpenSession: u8 ordered · CloseSession: nothing · CreateCase: 16 bytes case id, 16 bytes spec id,
  * u32 length, data · UpdateCaseState: 16 bytes case id, u8 state, u8 0, or u8 1, u32 length, error text ·
  * Custom: u8 length, name, u32 length, data · Fence: nothing. Governance (5 … 11): see policies/codec.ts. Overlays
- * (37 … 41): see overlays/codec.ts.
+ * (37 … 41): see overlays/codec.ts. Once (18): see once-codec.ts.
  */
 import { ByteReader, ByteWriter, fromUtf8, toUtf8 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { caseStateCode, caseStateOf } from './case-states.js'
 import { CASE_DATA_BYTES_MAX, CASE_ERROR_BYTES_MAX, HANDLER_NAME_BYTES_MAX } from './limits.js'
 import { isHandlerName } from './names.js'
+import { ONCE_TYPE, readOnce, writeOnce } from './once-codec.js'
 import type { Operation } from './operations.js'
 import { isOverlayType, readOverlayOperation, writeOverlayOperation } from './overlays/codec.js'
 import {
@@ -78,6 +79,8 @@ export function encodeOperation(operation: Operation): Uint8Array {
       }
       out.u8(OPERATION_TYPE.custom).u8(operation.operation.length).raw(toUtf8(operation.operation))
       return out.bytes(operation.data).finish()
+    case 'Once':
+      return writeOnce(out, operation, encodeOperation(operation.operation)).finish()
     default:
       if (isGovernanceOperation(operation)) return writeGovernanceOperation(out, operation, INNER).finish()
       return writeOverlayOperation(out, operation).finish()
@@ -116,6 +119,8 @@ function readOperation(reader: ByteReader, type: number): Operation {
       if (!isHandlerName(operation)) throw new KnhkError('ProtocolViolation', 'a Custom operation has a malformed name')
       return { type: 'Custom', operation, data: reader.bytes() }
     }
+    case ONCE_TYPE:
+      return readOnce(reader, decodeOperation)
     default:
       if (isGovernanceType(type)) return readGovernanceOperation(reader, type, INNER)
       if (isOverlayType(type)) return readOverlayOperation(reader, type)

@@ -2,6 +2,7 @@
  * Operations as the JSON that people and scripts write, one object each (NDJSON for files):
  * { "type": "CreateCase", "caseId", "specId", "data" } · { "type": "UpdateCaseState", "caseId",
  * "newState", "error"? } · { "type": "Custom", "operation", "data": { "key", "value"?, "expected"? } }.
+ * { "type": "Once", "requestId", "operation" } stands around one of them.
  * The operations about overlays are in overlays/json.ts, those that govern in policies/json.ts. Strict: a field that is missing, unknown or of the wrong type is an `InvalidArgument` that names it.
  */
 import { fromUtf8, toUtf8 } from '../base/bytes.js'
@@ -35,7 +36,12 @@ export function operationFromJsonText(text: Uint8Array): Operation {
   if (!check.ok) throw invalid('operation', `is not accepted: ${check.reason}, at byte ${check.at}`)
   const value: unknown = JSON.parse(fromUtf8(text))
   const operation = operationFromJson(value)
-  if (operation.type === 'Approved') refuseLoss(text, check.members.get('operation'), value)
+  const inside = check.members.get('operation')
+  if (operation.type === 'Once' && inside !== undefined) {
+    const { requestId } = operation
+    return { type: 'Once', requestId, operation: operationFromJsonText(text.slice(inside.start, inside.end)) }
+  }
+  if (operation.type === 'Approved') refuseLoss(text, inside, value)
   const data = check.members.get('data')
   if (operation.type !== 'CreateCase' || data === undefined) return operation
   return { ...operation, data: text.slice(data.start, data.end) }
@@ -81,13 +87,20 @@ function readOperation(object: JsonObject): Operation {
       if (isKvName(operation)) return kvOperation(readKv(operation, asObject(object.data, 'data')))
       return { type: 'Custom', operation, data: toUtf8(JSON.stringify(object.data ?? null)) }
     }
+    case 'Once':
+      allowFields(object, ['type', 'requestId', 'operation'])
+      return {
+        type: 'Once',
+        requestId: readText(object, 'requestId'),
+        operation: operationFromJson(object.operation),
+      }
     default: {
       const governing = governanceOperationFromJson(object, operationFromJson)
       if (governing !== null) return governing
       if (typeof object.type === 'string' && Object.hasOwn(OVERLAY_TYPE, object.type)) return readOverlayJson(object)
       throw invalid(
         'type',
-        `is not one of CreateCase, UpdateCaseState, Custom, ${[...GOVERNANCE_OPERATIONS, ...Object.keys(OVERLAY_TYPE)].join(', ')}, OpenSession, CloseSession`,
+        `is not one of CreateCase, UpdateCaseState, Custom, Once, ${[...GOVERNANCE_OPERATIONS, ...Object.keys(OVERLAY_TYPE)].join(', ')}, OpenSession, CloseSession`,
       )
     }
   }
@@ -136,6 +149,8 @@ export function operationToJson(operation: Operation): JsonObject {
         data: kv === null ? parseJson(operation.data) : kvToJson(kv),
       }
     }
+    case 'Once':
+      return { ...operation, operation: operationToJson(operation.operation) }
     default:
       if (isGovernanceOperation(operation)) return governanceOperationToJson(operation, operationToJson)
       return isOverlayOperation(operation) ? overlayToJson(operation) : operation

@@ -7,6 +7,7 @@ import { readU32 } from '../base/bytes.js'
 import { applyCreateCase, applyUpdateCaseState, type CaseCounts } from './cases.js'
 import { type ApplyContext, type Handler, HandlerSet } from './handlers.js'
 import { SMALL_RESULT_BYTES } from './limits.js'
+import { ONCE_TYPE, readOnceFields } from './once-codec.js'
 import { OPERATION_TYPE } from './operation-codec.js'
 import type { OverlayGovernance } from './overlays/apply.js'
 import { isOverlayType } from './overlays/codec.js'
@@ -17,6 +18,7 @@ import type { Governance } from './policies/governance.js'
 import type { Approval } from './policies/operation.js'
 import { createSubject, customSubject, type Subject, updateSubject } from './policies/subject.js'
 import * as refusals from './refusals.js'
+import type { RequestKeys } from './request-keys.js'
 import { OK } from './result-codec.js'
 import { includesRole, type Principal } from './roles.js'
 import { encodeSessionId } from './session-id.js'
@@ -29,6 +31,7 @@ export interface RunnerModules {
   readonly context: ApplyContext
   readonly handlers: readonly Handler[]
   readonly sessions: SessionTable
+  readonly requestKeys: RequestKeys
   readonly cases: CaseCounts
   readonly governance: Governance
   readonly overlays: OverlayGovernance
@@ -39,16 +42,18 @@ export class OperationRunner {
   readonly #context: ApplyContext
   readonly #handlers: HandlerSet
   readonly #sessions: SessionTable
+  readonly #requestKeys: RequestKeys
   readonly #cases: CaseCounts
   readonly #governance: Governance
   readonly #overlays: OverlayGovernance
   readonly #rules: ActiveRules
 
   /** `context` is the machine's own, which it fills in before every operation. */
-  constructor({ context, handlers, sessions, cases, governance, overlays, rules }: RunnerModules) {
+  constructor({ context, handlers, sessions, requestKeys, cases, governance, overlays, rules }: RunnerModules) {
     this.#context = context
     this.#handlers = new HandlerSet(handlers)
     this.#sessions = sessions
+    this.#requestKeys = requestKeys
     this.#cases = cases
     this.#governance = governance
     this.#overlays = overlays
@@ -66,15 +71,26 @@ export class OperationRunner {
     // Any client that is known may: it changes nothing, and being applied twice does no harm.
     if (type === OPERATION_TYPE.fence) return end - start === 1 ? OK : refusals.MALFORMED_OPERATION
     if (session === null) return refusals.NEEDS_SESSION
+    if (type === OPERATION_TYPE.closeSession) {
+      if (end - start !== 1) return refusals.MALFORMED_OPERATION
+      this.#sessions.close(session)
+      return OK
+    }
+    if (type !== ONCE_TYPE) return this.#inSession(session, principal, body, start, end)
+    const fields = readOnceFields(body, start + 1, end)
+    if (fields.start === fields.end) return refusals.MALFORMED_OPERATION
+    const execute = () => this.#inSession(session, principal, body, fields.start, fields.end)
+    return this.#requestKeys.run(this.#context, body, fields, execute)
+  }
+
+  /** An operation that is not about sessions. */
+  #inSession(session: Session, principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
+    const type = body[start]
     switch (type) {
       case OPERATION_TYPE.custom:
       case OPERATION_TYPE.createCase:
       case OPERATION_TYPE.updateCaseState:
         return this.#governed(session, principal, body, start, end, NO_APPROVALS)
-      case OPERATION_TYPE.closeSession:
-        if (end - start !== 1) return refusals.MALFORMED_OPERATION
-        this.#sessions.close(session)
-        return OK
       case GOVERNANCE_TYPE.Approved: {
         const inner = readApprovedFields(body, start + 1, end)
         return this.#governed(session, principal, body, inner.start, inner.end, inner.approvals)

@@ -31,8 +31,20 @@ export type Operation =
       readonly error: string | null
     }
   | { readonly type: 'Custom'; readonly operation: string; readonly data: Uint8Array }
+  | OnceOperation
   | OverlayOperation
   | GovernanceOperation
+
+/**
+ * An operation under a request id: its first result counts for a day of log time, per client key, whoever sends it
+ * again and in whatever session. Neither about sessions nor another of its kind.
+ */
+export interface OnceOperation {
+  readonly type: 'Once'
+  /** 1 to 128 printable ASCII characters without spaces. */
+  readonly requestId: string
+  readonly operation: Operation
+}
 
 /** The four built-in Custom operations; keys and values are bytes. */
 export type KvOperation =

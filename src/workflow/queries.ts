@@ -4,6 +4,7 @@
  */
 import { KnhkError } from '../base/error.js'
 import { caseHistory, getCase, listCases } from './case-queries.js'
+import { listEvidence } from './evidence-queries.js'
 import { getKey, listKeys } from './kv-queries.js'
 import { diffSigma, getOverlay, getSigma, listOverlays, sigmaChain, sigmaHistory } from './overlays/queries.js'
 import { effectivePolicy, type GovernanceTables, getQuotas, listPolicies } from './policies/queries.js'
@@ -55,6 +56,8 @@ export function* startQuery(name: string, args: QueryArguments, tables: QueryTab
       return effectivePolicy(args, tables)
     case 'quotas.get':
       return getQuotas(args, tables)
+    case 'evidence.ordered':
+      return yield* listEvidence(args)
     case 'sessions.list':
       return listSessions(args, tables.sessions)
     case 'clients.list':

@@ -4,7 +4,14 @@
  */
 import { fromUtf8 } from '../base/bytes.js'
 import { CLIENT_ROLES, type ClientRole } from '../consensus/configuration.js'
-import { SESSION_RESULT_BYTES_MAX, SESSION_WINDOW, SESSIONS_MAX } from './limits.js'
+import {
+  REQUEST_IDS_MAX,
+  REQUEST_IDS_PER_CLIENT_MAX,
+  REQUEST_RESULT_BYTES_MAX,
+  SESSION_RESULT_BYTES_MAX,
+  SESSION_WINDOW,
+  SESSIONS_MAX,
+} from './limits.js'
 import { isHandlerName } from './names.js'
 import { rejected } from './result-codec.js'
 
@@ -29,12 +36,26 @@ export const RESULTS_FULL = rejected(
   `the unacknowledged results of this session take up to ${SESSION_RESULT_BYTES_MAX} bytes`,
 )
 
+export const REQUEST_IDS_FULL = rejected(
+  'ResourceExhausted',
+  `the cluster keeps ${REQUEST_IDS_MAX} request ids, ${REQUEST_IDS_PER_CLIENT_MAX} of one client, each for a day`,
+)
+export const REQUEST_RESULT_TOO_LARGE = rejected(
+  'InvalidOperation',
+  `a result over ${REQUEST_RESULT_BYTES_MAX} bytes is not kept: read without a request id`,
+)
+
 const NEEDS_ROLE = new Map(
   CLIENT_ROLES.map((role) => [role, rejected('NotPermitted', `the operation needs the role ${role}`, { role })]),
 )
 
 export function needsRole(role: ClientRole): Uint8Array {
   return NEEDS_ROLE.get(role) ?? MALFORMED_OPERATION
+}
+
+/** `index` is that of the operation which has the request id. */
+export function requestIdReused(index: number): Uint8Array {
+  return rejected('RequestIdReused', 'the request id belongs to another operation', { appliedIndex: index })
 }
 
 /** `name` as it stands in the operation; one that is not even well-formed is malformed. */

@@ -160,6 +160,18 @@ function readDetail(reader: ByteReader): string | number | boolean | null {
   return fromUtf8(reader.raw(reader.u16()))
 }
 
+/** The code of one result that is a rejection; null for an ok one. */
+export function rejectionCode(result: Uint8Array): ErrorCode | null {
+  if (result[0] !== STATUS_REJECTED) return null
+  const outcome = decodeOneResult(result)
+  return outcome.ok ? null : outcome.code
+}
+
+/** Whether a result carries the place where it was first applied. */
+export function isPlaced(result: Uint8Array): boolean {
+  return ((result[0] as number) & FLAG_KEPT) !== 0
+}
+
 /** A kept result with the place where it was first applied, for an answer. */
 export function keptResult(result: Uint8Array, index: number, position: number): Uint8Array {
   const out = new Uint8Array(result.length + KEPT_POSITION_BYTES)

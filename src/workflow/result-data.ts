@@ -42,6 +42,7 @@ function okData(operation: Operation, payload: Uint8Array): ResultData {
       return kv === null ? { payload } : kvData(kv, payload)
     }
     case 'Approved':
+    case 'Once':
       return okData(operation.operation, payload)
     default:
       if (isGovernanceOperation(operation)) return governanceResultData(operation, payload)

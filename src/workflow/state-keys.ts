@@ -48,6 +48,11 @@ export const QUOTA_SPACE = '\x44'
 /** System: client key (32) → what the client used in its last minute. */
 export const CLIENT_USAGE_SPACE = '\x45'
 
+/** System: client key (32), request id → what the operation came to; client key alone: how many ids it has (u32). */
+export const REQUEST_ID_SPACE = '\x46'
+/** System: number (u64 big-endian) → expiry (u64), client key and request id. */
+export const REQUEST_ID_QUEUE_SPACE = '\x47'
+
 /** System: index (u64 big-endian) → what the operations of that entry came to. */
 export const RESULT_SPACE = '\x51'
 /** System: id (32) of evidence that was ordered → index, evidence. */

@@ -28,7 +28,7 @@ async function main(): Promise<void> {
       node: { type: 'string' },
       lie: { type: 'string' },
       count: { type: 'string', default: '1000000000' },
-      after: { type: 'string', default: '0' },
+      after: { type: 'string' },
       seed: { type: 'string', default: '1' },
     },
   })
@@ -67,7 +67,7 @@ async function main(): Promise<void> {
       campaign = new Campaign({
         lie,
         count: Number(count),
-        afterMs: parseDuration(after),
+        afterMs: after === undefined ? 0 : parseDuration(after),
         nowMs: realClock.monotonicMs,
         liar,
         report,

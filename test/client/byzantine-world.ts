@@ -205,7 +205,12 @@ export class ByzantineWorld {
   }
 
   client(endpoints?: readonly string[]): ClusterClient {
-    const options = { clientKey: this.key.publicKey, protocol: 'pbft' as const, timeoutMs: 5_000, trace: new Uint8Array(0) }
+    const options = {
+      clientKey: this.key.publicKey,
+      protocol: 'pbft' as const,
+      timeoutMs: 5_000,
+      trace: new Uint8Array(0),
+    }
     return new ClusterClient(this.channel(endpoints), options)
   }
 

@@ -79,9 +79,9 @@ export class World {
     return JSON.parse(stdout) as T
   }
 
-  /** Starts what is missing of the cluster; three nodes of plain Raft on the first call. */
-  up(): Promise<UpReport> {
-    return this.json(['up', '--nodes', '3', '--protocol', 'raft', '--dir', this.dir, '--detach'])
+  /** Starts what is missing of the cluster; on the first call it is made: three nodes of plain Raft, or what is said. */
+  up(protocol = 'raft', nodes = 3): Promise<UpReport> {
+    return this.json(['up', '--nodes', String(nodes), '--protocol', protocol, '--dir', this.dir, '--detach'])
   }
 
   async client(): Promise<ClusterClient> {

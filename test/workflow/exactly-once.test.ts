@@ -32,6 +32,12 @@ const caseId = fc.constantFrom(CASE_ID, CASE_ID.replace('1', '2'), CASE_ID.repla
 const state = fc.constantFrom<CaseState>('created', 'running', 'suspended', 'completed', 'failed', 'cancelled')
 const operation: fc.Arbitrary<Operation | Uint8Array> = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(key, value).map(([k, v]) => put(k, v)) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom('r1', 'r2', 'r3'), key)
+      .map(([requestId, k]) => ({ type: 'Once' as const, requestId, operation: put(k, requestId) })),
+  },
   { weight: 2, arbitrary: key.map(get) },
   { weight: 2, arbitrary: key.map(remove) },
   { weight: 3, arbitrary: fc.tuple(key, fc.option(value), value).map(([k, e, v]) => cas(k, e, v)) },

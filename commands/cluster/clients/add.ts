@@ -1,7 +1,7 @@
 /** `knhk cluster clients add`. */
 import * as Flags from '@oclif/core/flags'
 import { CLIENT_ROLES } from '../../../src/consensus/configuration.js'
-import { clusterFlags } from '../../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../../src/terminal/flags.js'
 import { GovernCommand } from '../../../src/terminal/policies/govern-command.js'
 
@@ -14,7 +14,7 @@ with all of the one before: reader, writer, operator, admin. The last admin keep
     '<%= config.bin %> cluster clients add ben --public-key ./keys/ben.pub --role writer',
     '<%= config.bin %> cluster clients add ci --public-key 3mZyz3R0lJ4bJ0iJq1E8bS0Qd0l1Vn0m8rPp0m8n3kU= --role operator',
   ]
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { id: requiredArg('Name of the client: a-z, 0-9 and -.') }
   static override flags = {
     'public-key': Flags.string({

@@ -1,5 +1,5 @@
 /** `knhk cluster clients remove`. */
-import { clusterFlags } from '../../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../../src/terminal/cluster-command.js'
 import { requiredArg } from '../../../src/terminal/flags.js'
 import { GovernCommand } from '../../../src/terminal/policies/govern-command.js'
 
@@ -8,7 +8,7 @@ export default class ClusterClientsRemove extends GovernCommand {
   static override description = 'Needs the role admin. The last admin stays.'
   static override examples = ['<%= config.bin %> cluster clients remove ben']
   static override idempotent = false
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { id: requiredArg('Name of the client.') }
 
   async run(): Promise<void> {

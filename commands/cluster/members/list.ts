@@ -20,12 +20,12 @@ they are left out, and the newest configuration that a reachable member knows is
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ClusterMembersList)
-    const { client } = await this.connect(flags)
+    const { client, target } = await this.connect(flags)
     const { bestView, lookAtCluster } = await import('../../../src/terminal/members/look.js')
     const look = await lookAtCluster(client, { timeoutMs: flags.timeout, signal: this.signal })
     requireReachable(look.status)
     const view = bestView(look)
     if (view === null) throw new KnhkError('Unreachable', 'no member told its configuration')
-    await this.print(membersOutput(view, look.leader))
+    await this.print(membersOutput(view, look.leader, target.configuration.protocol))
   }
 }

@@ -1,5 +1,5 @@
 /** `knhk cluster quotas set`. */
-import { clusterFlags } from '../../../src/terminal/cluster-command.js'
+import { proposingFlags } from '../../../src/terminal/cluster-command.js'
 import { countFlag } from '../../../src/terminal/flags.js'
 import { GovernCommand } from '../../../src/terminal/policies/govern-command.js'
 
@@ -14,7 +14,7 @@ export default class ClusterQuotasSet extends GovernCommand {
     '<%= config.bin %> cluster quotas set --operations-per-minute 60000 --json',
     '<%= config.bin %> cluster quotas set',
   ]
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override flags = {
     cases: countFlag('Cases in the state, finished ones too.', 0, MAX),
     'open-cases': countFlag('Cases that are not finished.', 0, MAX),

@@ -1,7 +1,12 @@
 /** `knhk overlay mode set`. */
 import * as Args from '@oclif/core/args'
-import { ClusterCommand, clusterFlags } from '../../../src/terminal/cluster-command.js'
-import { OPERATION_SCHEMA, submitOperation, WRITE_EXIT_CODES } from '../../../src/terminal/operation-report.js'
+import { ClusterCommand, proposingFlags } from '../../../src/terminal/cluster-command.js'
+import {
+  OPERATION_SCHEMA,
+  placeText,
+  submitOperation,
+  WRITE_EXIT_CODES,
+} from '../../../src/terminal/operation-report.js'
 
 export default class OverlayModeSet extends ClusterCommand {
   static override summary = 'Set whether the configuration may change: only in mode Normal it may.'
@@ -11,7 +16,7 @@ export default class OverlayModeSet extends ClusterCommand {
   static override impact = 'write' as const
   static override exitCodes = WRITE_EXIT_CODES
   static override schema = OPERATION_SCHEMA
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = {
     mode: Args.option({ options: ['Normal', 'Conservative', 'Frozen'] as const })({
       description: 'Normal, Conservative or Frozen.',
@@ -24,8 +29,7 @@ export default class OverlayModeSet extends ClusterCommand {
     const { args, flags } = await this.parse(OverlayModeSet)
     const { mode } = args
     const { client } = await this.connect(flags)
-    const call = { timeoutMs: flags.timeout, signal: this.signal }
-    const report = await submitOperation(client, { type: 'SetOverlayMode', mode }, call)
-    await this.print({ value: report, ids: [mode], text: () => `the mode is ${mode} (index ${report.index})` })
+    const report = await submitOperation(client, { type: 'SetOverlayMode', mode }, this.submission(flags))
+    await this.print({ value: report, ids: [mode], text: () => `the mode is ${mode} ${placeText(report)}` })
   }
 }

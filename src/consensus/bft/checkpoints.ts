@@ -23,10 +23,6 @@ export function checkpointStatement(
   return { mode, type: 'checkpoint', epoch, view: 0, sequence: index, digest: stateDigest, extra: chain }
 }
 
-export function isCheckpointIndex(index: number): boolean {
-  return index > 0 && index % CHECKPOINT_INTERVAL === 0
-}
-
 /** Collects the signed checkpoints of all replicas: of each the newest few, so that a liar fills nothing. */
 export class CheckpointBook {
   readonly #replicas: Replicas

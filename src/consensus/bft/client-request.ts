@@ -37,7 +37,8 @@ export function signedRequest(unsigned: Uint8Array, signature: Uint8Array): Uint
 /** What must hold of a signed request; null where it is malformed or not signed. */
 export function requestCheck(sha256: Sha256, clusterId: Uint8Array, request: Uint8Array): SignatureCheck | null {
   if (!hasSignedForm(request)) return null
-  const unsigned = request.slice(0, request.length - SIGNATURE_BYTES)
+  // A copy for certain: what comes from a file or a socket is a Buffer, whose `slice` is a view.
+  const unsigned = new Uint8Array(request.subarray(0, request.length - SIGNATURE_BYTES))
   unsigned[1] = 0
   return {
     publicKey: request.subarray(32, 64),

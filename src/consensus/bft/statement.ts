@@ -31,6 +31,9 @@ const TYPE_CODES = {
   panic: 36,
   abort: 37,
   clear: 38,
+  held: 39,
+  entry: 48,
+  result: 49,
 } as const
 
 export type StatementType = keyof typeof TYPE_CODES

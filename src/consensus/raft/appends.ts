@@ -101,9 +101,16 @@ function firstFresh(raft: RaftState, entries: readonly Entry[]): number {
   for (; at < entries.length; at++) {
     const entry = entries[at] as Entry
     if (entry.index <= log.base.index) continue
-    if (!log.matches(entry.index, entry)) break
+    if (!log.matches(entry.index, entry) || isForked(raft, entry)) break
   }
   return at
+}
+
+/** Of a leader that said two things in one term the newer leader's word stands; plain Raft knows no such leaders. */
+function isForked({ options, log }: RaftState, entry: Entry): boolean {
+  if (options.hardening === undefined) return false
+  const own = log.chainAt(entry.index)
+  return own !== undefined && !bytesEqual(own, entry.chain)
 }
 
 /**

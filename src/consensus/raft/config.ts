@@ -5,7 +5,7 @@
 import { assert } from '../../base/assert.js'
 import type { ClusterSettings } from '../configuration.js'
 import type { Now, RestoredLog } from '../core.js'
-import type { Sha256 } from '../entry.js'
+import type { EntryKind, Sha256 } from '../entry.js'
 import { type Membership, membershipProblem } from '../membership.js'
 import type { Millis, NodeId } from '../types.js'
 
@@ -62,6 +62,17 @@ export interface RaftOptions {
   readonly configHash: Uint8Array
   readonly settings: ClusterSettings
   readonly limits: RaftLimits
+  /** Only in epochs of the hybrid; plain Raft has none. */
+  readonly hardening?: RaftHardening
+}
+
+/**
+ * What Raft does otherwise where members may lie (src/consensus/hybrid/hardened): quorums are Byzantine,
+ * and entries of one term may differ, because a leader said two things.
+ */
+export interface RaftHardening {
+  /** What a new leader's term begins with, in place of an empty entry. */
+  readonly firstEntry: () => { readonly kind: EntryKind; readonly body: Uint8Array }
 }
 
 export interface RaftModules {

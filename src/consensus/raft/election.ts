@@ -5,6 +5,7 @@
  * A PreVote asks whether a vote would be given and changes nothing anywhere: no term, no vote, no
  * timer. Only a refusal that shows a higher term moves the candidate's own term.
  */
+import { computeBatchDigest } from '../batch-digest.js'
 import { voteResult } from '../quorum.js'
 import type { NodeId, Term } from '../types.js'
 import { compareTerms } from './log.js'
@@ -154,7 +155,9 @@ function countVotes(raft: RaftState): void {
   // Other votes arrive only after the own one left for the disk, yet its completion may still be on the way.
   if (!campaign.votes.has(raft.self)) return
   const leading = becomeLeader(raft)
-  appendOwn(raft, leading, 'empty', new Uint8Array(0), raft.emptyDigest)
+  const first = raft.options.hardening?.firstEntry()
+  if (first === undefined) appendOwn(raft, leading, 'empty', new Uint8Array(0), raft.emptyDigest)
+  else appendOwn(raft, leading, first.kind, first.body, computeBatchDigest(raft.modules.sha256, first.kind, first.body))
 }
 
 function broadcast(raft: RaftState, message: PreVote | RequestVote): void {

@@ -4,17 +4,19 @@
  */
 import { assert } from '../../base/assert.js'
 import { type MembershipRecord, quorumOf } from '../membership.js'
-import type { QuorumConfiguration } from '../quorum.js'
+import type { QuorumConfiguration, QuorumRule } from '../quorum.js'
 import type { LogIndex, NodeId } from '../types.js'
 
 export class MembershipHistory {
   /** The first is in force at the base. */
   #records: MembershipRecord[]
   #quorum: QuorumConfiguration
+  readonly #rule: QuorumRule
 
-  constructor(first: MembershipRecord, later: readonly MembershipRecord[]) {
+  constructor(first: MembershipRecord, later: readonly MembershipRecord[], rule: QuorumRule = 'majority') {
     this.#records = [first]
-    this.#quorum = quorumOf(first.membership)
+    this.#rule = rule
+    this.#quorum = quorumOf(first.membership, rule)
     for (const record of later) this.append(record)
   }
 
@@ -56,13 +58,13 @@ export class MembershipHistory {
   append(record: MembershipRecord): void {
     assert(record.index > this.current.index, 'configurations follow one another')
     this.#records.push(record)
-    this.#quorum = quorumOf(record.membership)
+    this.#quorum = quorumOf(record.membership, this.#rule)
   }
 
   /** Rolls back to before `from`. */
   truncate(from: LogIndex): void {
     while (this.#records.length > 1 && this.current.index >= from) this.#records.pop()
-    this.#quorum = quorumOf(this.current.membership)
+    this.#quorum = quorumOf(this.current.membership, this.#rule)
   }
 
   /** Forgets configurations that were superseded at or before the new base. */
@@ -73,6 +75,6 @@ export class MembershipHistory {
   /** Begins anew with the configuration of a snapshot. */
   reset(first: MembershipRecord): void {
     this.#records = [first]
-    this.#quorum = quorumOf(first.membership)
+    this.#quorum = quorumOf(first.membership, this.#rule)
   }
 }

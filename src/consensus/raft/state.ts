@@ -87,7 +87,9 @@ export class RaftState {
     this.modules = modules
     this.self = options.self
     this.genesis = { index: 0 as LogIndex, membership: options.genesis }
-    this.memberships = new MembershipHistory(restored.base.membership ?? this.genesis, restored.memberships)
+    const first = restored.base.membership ?? this.genesis
+    const rule = options.hardening === undefined ? 'majority' : 'byzantine'
+    this.memberships = new MembershipHistory(first, restored.memberships, rule)
     this.snapshot = restored.snapshot
     this.mayVote = restored.mayVote
     this.log = new RaftLog(restored, options.limits)

@@ -8,6 +8,7 @@ import type { Target } from '../../cluster/target.js'
 import type { Connection } from '../connection.js'
 import type { Output } from '../printer.js'
 import { requireReachable } from '../status-report.js'
+import { turnText } from '../turn.js'
 import { gatherEvidence } from '../why/evidence.js'
 import { leaderFindings } from '../why/leader-findings.js'
 import { progressFindings } from '../why/progress-findings.js'
@@ -36,7 +37,13 @@ export async function examine({ client, target }: Connection, options: ExamineOp
   return [
     contextCheck(target, ids.length, evidence.status.nodes.length),
     ...(findings.length === 0 && leader !== null
-      ? [good('consensus', null, `${leader.id} leads in term ${leader.term}, committed is ${leader.commitIndex}`)]
+      ? [
+          good(
+            'consensus',
+            null,
+            `${leader.id} leads in ${turnText(evidence.status)}, committed is ${leader.commitIndex}`,
+          ),
+        ]
       : findings.map(({ code, node, message, hint, numbers }) => bad(code, node, message, hint, numbers))),
     ...[...reports.values()].flatMap(readyChecks),
     ...versionChecks(reports, options.version),

@@ -7,16 +7,15 @@
 import { KnhkError } from '../../base/error.js'
 import { decodeCertificate } from '../../consensus/bft/certificate.js'
 import type { SignatureCheck } from '../../consensus/bft/checks.js'
-import { verifyHotStuffEntryCertificate } from '../../consensus/bft/hotstuff/index.js'
-import { EpochContext, type Origin, verifyPbftEntryCertificate } from '../../consensus/bft/pbft/index.js'
+import { entryProof, hasCertificates } from '../../consensus/bft/entry-proof.js'
+import { EpochContext, type Origin } from '../../consensus/bft/pbft/index.js'
 import type { ClusterConfiguration } from '../../consensus/configuration.js'
 import { type Entry, GENESIS_CHAIN } from '../../consensus/entry.js'
-import type { Membership } from '../../consensus/membership.js'
+import { genesisMembership, type Membership } from '../../consensus/membership.js'
 import { logIndex } from '../../consensus/types.js'
 import { sha256 } from '../../crypto/sha256.js'
 import { Verifier } from '../../crypto/verifier.js'
 import { configurationHash } from '../../node/compose.js'
-import { genesisOf } from '../../node/make-core.js'
 import type { CertificateVerifier } from '../../storage/log-certificates.js'
 
 export interface CertificateRules {
@@ -34,9 +33,8 @@ export function certificateVerifier(
   configuration: ClusterConfiguration,
   rules: CertificateRules = {},
 ): CertificateVerifier | null {
-  const { protocol } = configuration
-  if (protocol !== 'pbft' && protocol !== 'hotstuff') return null
-  const walk = new EntryCertificates(configuration, protocol, rules)
+  if (!hasCertificates(configuration)) return null
+  const walk = new EntryCertificates(configuration, configuration.protocol, rules)
   return (entry, membership) => walk.problem(entry, membership)
 }
 
@@ -66,7 +64,8 @@ class EntryCertificates {
     if (entry.certificate === null) return 'the entry has no certificate'
     try {
       const context = this.#contextOf(entry, entry.certificate, membership)
-      const checks = this.#checks(context, entry, entry.certificate)
+      const rules = { protocol: this.#protocol, settings: this.#configuration.settings }
+      const checks = entryProof(sha256, rules, context, entry)
       if (typeof checks === 'string') return checks
       return checks.every(this.#holds) ? null : 'a signature does not hold'
     } catch (error) {
@@ -75,22 +74,12 @@ class EntryCertificates {
     }
   }
 
-  /** The signatures that decide, or why there is no need to look at them. */
-  #checks(context: EpochContext, entry: Entry, certificate: Uint8Array): readonly SignatureCheck[] | string {
-    if (this.#protocol === 'pbft') {
-      const verdict = verifyPbftEntryCertificate(sha256, context, entry, certificate)
-      return verdict.problem ?? verdict.checks
-    }
-    const { sign, replicas } = context
-    return verifyHotStuffEntryCertificate({ sha256, context: sign, replicas, commitRule: 3 }, entry)
-  }
-
   #contextOf(entry: Entry, certificate: Uint8Array, membership: Membership | null): EpochContext {
     if (this.#context?.epoch === entry.epoch) return this.#context
     const { clusterId } = this.#configuration
     const ports = { sha256, clusterId, clusterConfigHash: this.#clusterConfigHash }
     const origin = this.#originOf(entry, certificate)
-    const record = { index: origin.index, membership: membership ?? genesisOf(this.#configuration) }
+    const record = { index: origin.index, membership: membership ?? genesisMembership(this.#configuration) }
     this.#context = new EpochContext(ports, entry.epoch, origin, record)
     return this.#context
   }
@@ -106,7 +95,8 @@ class EntryCertificates {
   }
 }
 
-function pinnedRule(): (check: SignatureCheck) => boolean {
+/** The pinned Ed25519 rule, for tools that check on their own thread. */
+export function pinnedRule(): (check: SignatureCheck) => boolean {
   const verifier = new Verifier()
   return ({ publicKey, bytes, signature }) => verifier.verify(publicKey, bytes, signature)
 }

@@ -4,6 +4,7 @@ import { votersOf } from '../../cluster/change-goals.js'
 import type { MembersView } from '../../cluster/members.js'
 import { quorumArithmetic, toleranceText } from '../../cluster/quorum-arithmetic.js'
 import type { SelfReport } from '../../cluster/self-reports.js'
+import type { ProtocolName } from '../../consensus/types.js'
 import { formatPublicKey } from '../../crypto/key-encoding.js'
 import type { Output } from '../printer.js'
 import * as schema from '../schema.js'
@@ -35,9 +36,9 @@ export const MEMBERS_SCHEMA = schema.record({
 })
 
 /** `leader` null: what only it knows is null. */
-export function membersOutput(view: MembersView, leader: SelfReport | null): Output {
+export function membersOutput(view: MembersView, leader: SelfReport | null, protocol: ProtocolName): Output {
   const { index, committed, joint } = view
-  const arithmetic = quorumArithmetic(votersOf(view))
+  const arithmetic = quorumArithmetic(votersOf(view), protocol)
   const members = view.members.map(({ id, role, wasVoter, promote, address, zone, publicKey }) => ({
     id: id as string,
     role,

@@ -16,6 +16,8 @@ export interface DeployFile {
   /** Wins over the file's. */
   readonly overlayId: string | undefined
   readonly base: string | undefined
+  /** Then every run has to send the same: neither the id nor the base may be left open. */
+  readonly requestId: string | undefined
 }
 
 /** An overlay from a file; `base` null means the active snapshot, to be asked for. */
@@ -25,13 +27,18 @@ export interface DeployPlan {
   readonly operation: (base: string) => Operation
 }
 
-/** Throws `NotFound`, `InvalidFile`, or `InvalidArgument` that names the field. */
-export async function planDeploy({ path, overlayId, base }: DeployFile): Promise<DeployPlan> {
+/** Throws `NotFound`, `InvalidFile`, `Usage`, or `InvalidArgument` that names the field. */
+export async function planDeploy({ path, overlayId, base, requestId }: DeployFile): Promise<DeployPlan> {
   const file = await readOperationFile(path)
   if (file.type !== undefined && file.type !== 'DeployOverlay') {
     throw new KnhkError('InvalidFile', `${path} is no overlay: its type is not DeployOverlay`, { details: { path } })
   }
   const named = base ?? file.base ?? ACTIVE
+  if (requestId !== undefined && (named === ACTIVE || (overlayId ?? file.overlayId) === undefined)) {
+    throw new KnhkError('Usage', 'with --request-id every run deploys the same overlay against the same base', {
+      hint: 'Give --id, and --base with a content hash or genesis, here or in the file.',
+    })
+  }
   const id = overlayId ?? file.overlayId ?? randomUUID()
   const operation = (sigma: unknown) =>
     operationFromJson({ ...file, type: 'DeployOverlay', overlayId: id, base: sigma })

@@ -1,7 +1,7 @@
 /** What the overlay commands that write share: one operation, its report, one line for people. */
 import type { TargetChoice } from '../../cluster/target.js'
 import type { Operation } from '../../workflow/operations.js'
-import { ClusterCommand } from '../cluster-command.js'
+import { ClusterCommand, type ProposingFlags } from '../cluster-command.js'
 import { OPERATION_SCHEMA, type OperationReport, submitOperation, WRITE_EXIT_CODES } from '../operation-report.js'
 import { shortSigma } from './schemas.js'
 
@@ -13,10 +13,10 @@ export abstract class OverlayWriteCommand extends ClusterCommand {
 
   protected async submitOverlay(
     operation: Operation,
-    flags: { readonly [Name in keyof TargetChoice]?: string | undefined } & { readonly timeout: number },
+    flags: { readonly [Name in keyof TargetChoice]?: string | undefined } & ProposingFlags,
   ): Promise<void> {
     const { client } = await this.connect(flags)
-    const report = await submitOperation(client, operation, { timeoutMs: flags.timeout, signal: this.signal })
+    const report = await submitOperation(client, operation, this.submission(flags))
     await this.printOverlay(report)
   }
 
@@ -31,7 +31,7 @@ export abstract class OverlayWriteCommand extends ClusterCommand {
           ['phase', String(phase)],
           ['proposed', `${shortSigma(String(sigma))}${sigma === activeSigma ? ' (active)' : ''}`],
           ['active', shortSigma(String(activeSigma))],
-          ['index', report.index],
+          ['index', report.alreadyApplied ? `${report.index} (already applied)` : report.index],
         ]),
     })
   }

@@ -2,8 +2,14 @@
 import type { TargetChoice } from '../../cluster/target.js'
 import type { Operation } from '../../workflow/operations.js'
 import type { Impact } from '../base-command.js'
-import { ClusterCommand } from '../cluster-command.js'
-import { OPERATION_SCHEMA, type OperationReport, submitOperation, WRITE_EXIT_CODES } from '../operation-report.js'
+import { ClusterCommand, type ProposingFlags } from '../cluster-command.js'
+import {
+  OPERATION_SCHEMA,
+  type OperationReport,
+  placeText,
+  submitOperation,
+  WRITE_EXIT_CODES,
+} from '../operation-report.js'
 
 export abstract class GovernCommand extends ClusterCommand {
   static override impact: Impact = 'write'
@@ -13,12 +19,12 @@ export abstract class GovernCommand extends ClusterCommand {
   /** `done` says what happened, for people. */
   protected async govern(
     operation: Operation,
-    flags: { readonly [Name in keyof TargetChoice]?: string | undefined } & { readonly timeout: number },
+    flags: { readonly [Name in keyof TargetChoice]?: string | undefined } & ProposingFlags,
     id: string,
     done: (result: OperationReport['result']) => string,
   ): Promise<void> {
     const { client } = await this.connect(flags)
-    const report = await submitOperation(client, operation, { timeoutMs: flags.timeout, signal: this.signal })
-    await this.print({ value: report, ids: [id], text: () => `${done(report.result)} (index ${report.index})` })
+    const report = await submitOperation(client, operation, this.submission(flags))
+    await this.print({ value: report, ids: [id], text: () => `${done(report.result)} ${placeText(report)}` })
   }
 }

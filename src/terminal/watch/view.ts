@@ -132,6 +132,7 @@ const COLUMNS = [
   ['role', (node: NodeStatus) => (node.reachable ? (node.role ?? '-') : `down: ${node.error?.code ?? 'unknown'}`)],
   ['term', (node: NodeStatus) => text(node.term)],
   ['view', (node: NodeStatus) => text(node.view)],
+  ['round', (node: NodeStatus) => text(node.round)],
   ['last', (node: NodeStatus) => text(node.lastIndex)],
   ['commit', (node: NodeStatus) => text(node.commitIndex)],
   ['applied', (node: NodeStatus) => text(node.appliedIndex)],
@@ -140,11 +141,16 @@ const COLUMNS = [
   ['zone', (node: NodeStatus) => node.zone],
 ] as const
 
+/** Shown where a protocol has them. */
+function isTurn(name: string): name is 'view' | 'round' {
+  return name === 'view' || name === 'round'
+}
+
 /** Texts to the left, numbers to the right. */
 const LEFT: readonly string[] = ['node', 'role', 'zone']
 
 function nodeLines(nodes: readonly NodeStatus[], paint: Paint): string[] {
-  const shown = COLUMNS.filter(([name]) => name !== 'view' || nodes.some((node) => node.view !== null))
+  const shown = COLUMNS.filter(([name]) => !isTurn(name) || nodes.some((node) => node[name] !== null))
   const cells = nodes.map((node) => shown.map(([, cell]) => cell(node)))
   const widths = shown.map(([name], i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)))
   const line = (row: readonly string[]) =>

@@ -9,6 +9,7 @@ import { ByteReader, type ByteWriter, fromUtf8, toUtf8 } from '../../base/bytes.
 import { hasCode, KnhkError } from '../../base/error.js'
 import { CLIENT_ROLES } from '../../consensus/configuration.js'
 import { invalid } from '../json-fields.js'
+import { ONCE_TYPE } from '../once-codec.js'
 import type { Operation } from '../operations.js'
 import { UUID_BYTES, uuidFromBytes, uuidToBytes } from '../uuid.js'
 import { APPROVALS_PER_OPERATION_MAX, CLIENT_ID_CHARS_MAX, PURGE_CASES_MAX } from './limits.js'
@@ -124,7 +125,8 @@ export function readGovernanceOperation(reader: ByteReader, type: number, inner:
     default: {
       const bytes = reader.bytes()
       // Looked at before it is decoded, so that nothing nests.
-      if (isGovernanceType(bytes[0] ?? GOVERNANCE_TYPE.Approved)) throw violation('a governing operation is approved')
+      const type = bytes[0] ?? GOVERNANCE_TYPE.Approved
+      if (isGovernanceType(type) || type === ONCE_TYPE) throw violation('a governing operation is approved')
       const operation = inner.decode(bytes)
       if (!isApprovable(operation)) throw violation('an operation is approved that cannot be')
       return { type: 'Approved', operation, approvals: readApprovals(reader) }

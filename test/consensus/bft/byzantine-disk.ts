@@ -12,10 +12,15 @@ export class ByzantineDisk extends Disk {
   /** Digest of the applied state by index: the last known states, which a restart continues from. */
   readonly states = new Map<number, Uint8Array>()
 
+  /** Everything ever written as safety, slot or block record, where a test asks to keep it. */
+  written: Uint8Array[] | null = null
+
   override write(records: readonly StoreRecord[]): void {
     const fresh: PendingRecord[] = []
     let safety: Uint8Array | null = null
     for (const record of records) {
+      if (record.kind === 'safety') this.written?.push(record.safety)
+      if (record.kind === 'slot' || record.kind === 'block') this.written?.push(record.payload)
       if (record.kind === 'slot' || record.kind === 'block') fresh.push(record)
       else if (record.kind === 'safety') safety = record.safety
       else if (record.kind === 'base') {

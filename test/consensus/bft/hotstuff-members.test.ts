@@ -4,11 +4,14 @@
  * follows across the boundary. Fewer than four members are refused.
  */
 import { describe, expect, it } from 'vitest'
+import { computeBatchDigest } from '../../../src/consensus/batch-digest.js'
+import { decodeInit, encodeInit } from '../../../src/consensus/bft/pbft/init.js'
 import type { OrderRefusalCode } from '../../../src/consensus/core.js'
 import { nodeId } from '../../../src/consensus/types.js'
+import { sha256 } from '../disk.js'
 import { targetOf } from '../engine.js'
 import type { ByzantineCluster } from './cluster.js'
-import { begun, isType } from './hotstuff-harness.js'
+import { begun, forgeProposal, isType } from './hotstuff-harness.js'
 import { replicasOf } from './keys.js'
 
 /** Gives the order to whoever leads, as an operator's client does that follows the hint. */
@@ -135,5 +138,37 @@ describe('a change of members', () => {
     cluster.runFor(500)
     expect(cluster.leader()?.id).not.toBe(before.id)
     expect(cluster.node('n1').core.status().leader).not.toBe(nodeId(before.id))
+  })
+})
+
+describe('the INIT of a later epoch', () => {
+  it('is refused where the signatures that it rests on are forged', () => {
+    const cluster = begun({ count: 5 })
+    let forged = 0
+    // It leads the first round of the next epoch.
+    const liar = nodeId('n3')
+    cluster.lie(liar)
+    cluster.intercept = (from, _to, message) => {
+      if (from !== liar || !isType(message, 'hsProposal') || message.header.kind !== 'mode') return null
+      const init = decodeInit(message.body)
+      if (init.basis.kind !== 'checkpoint') return null
+      const { certificate } = init.basis
+      const signatures = certificate.signatures.map(() => new Uint8Array(64))
+      const body = encodeInit({ ...init, basis: { kind: 'checkpoint', certificate: { ...certificate, signatures } } })
+      forged++
+      return [forgeProposal(cluster, message, { batchDigest: computeBatchDigest(sha256, 'mode', body) }, body)]
+    }
+    const ids = ['n1', 'n2', 'n3', 'n4']
+    expect(change(cluster, ids)).toBe('ordered')
+    cluster.runFor(20_000)
+    expect(forged).toBeGreaterThan(0)
+    decide(cluster, ['n1', 'n2', 'n4'])
+    const inits = cluster.watch.log.filter((entry) => entry.kind === 'mode' && entry.epoch > 0)
+    for (const { body } of inits) {
+      const { basis } = decodeInit(body)
+      expect(
+        basis.kind === 'checkpoint' && basis.certificate.signatures.every((one) => one.some((byte) => byte > 0)),
+      ).toBe(true)
+    }
   })
 })

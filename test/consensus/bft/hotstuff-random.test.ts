@@ -14,8 +14,8 @@ import { type ByzantineCluster, CALM } from './cluster.js'
 import { begun, forgeProposal, isType } from './hotstuff-harness.js'
 import { signAs } from './keys.js'
 
-function faulty(seed: number, liars: boolean): void {
-  const cluster = begun({ seed, count: 4 + (seed % 4), limits: { keptBlocksMax: 8 } })
+function faulty(seed: number, liars: boolean, commitRule: 2 | 3 = 3): void {
+  const cluster = begun({ seed, count: 4 + (seed % 4), limits: { keptBlocksMax: 8 }, commitRule })
   const ids = [...cluster.nodes.keys()]
   const { random } = cluster
   const pick = () => ids[Math.floor(random() * ids.length)] as NodeId
@@ -85,4 +85,5 @@ const SEEDS = Array.from({ length: Number(process.env.KNHK_SEEDS ?? 12) }, (_, i
 describe('random runs', () => {
   it.each(SEEDS)('seed %i', (seed) => faulty(seed, false))
   it.each(SEEDS)('seed %i, with liars', (seed) => faulty(1000 + seed, true))
+  it.each(SEEDS)('seed %i, with liars, two blocks in a row deciding', (seed) => faulty(2000 + seed, true, 2))
 })

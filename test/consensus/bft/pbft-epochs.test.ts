@@ -75,6 +75,43 @@ describe('epochs', () => {
     work(cluster, 8)
   })
 
+  it('a snapshot from before the last change of members is enough: the rest comes as entries', () => {
+    const cluster = pbftCluster({ count: 6, spares: [nodeId('n7')] })
+    cluster.crash(cluster.node('n7'))
+    const epochIs = (epoch: number, ...ids: string[]) =>
+      cluster.runFor(20_000, () => ids.every((id) => cluster.node(id).core.status().epoch === epoch))
+    work(cluster, 10)
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4', 'n5'))
+    expect(epochIs(1, 'n1', 'n2', 'n3', 'n4', 'n5')).toBe(true)
+    work(cluster, 60)
+    cluster.runFor(1000)
+    for (const id of ['n1', 'n2', 'n3', 'n4']) cluster.snapshot(cluster.node(id), 16)
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4'))
+    expect(epochIs(2, 'n1', 'n2', 'n3', 'n4')).toBe(true)
+    work(cluster, 10)
+    cluster.restart(cluster.node('n7'))
+    const { lastIndex } = cluster.node('n1').core.status()
+    expect(cluster.runFor(20_000, () => cluster.node('n7').executed >= lastIndex)).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+    expect(cluster.node('n7').core.status().epoch).toBe(2)
+  })
+
+  it('a snapshot of exactly the state after a change of members leads into the next epoch', () => {
+    const cluster = pbftCluster({ count: 5, spares: [nodeId('n7')] })
+    cluster.crash(cluster.node('n7'))
+    work(cluster, 10)
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4'))
+    const moved = (): boolean => ['n1', 'n2', 'n3', 'n4'].every((id) => cluster.node(id).core.status().epoch === 1)
+    expect(cluster.runFor(5000, moved)).toBe(true)
+    const change = cluster.watch.log.find((entry) => entry.kind === 'membership')?.index ?? 0
+    for (const id of ['n1', 'n2', 'n3', 'n4']) cluster.snapshot(cluster.node(id), change)
+    work(cluster, 10)
+    cluster.restart(cluster.node('n7'))
+    const { lastIndex } = cluster.node('n1').core.status()
+    expect(cluster.runFor(20_000, () => cluster.node('n7').executed >= lastIndex)).toBe(true)
+    expect(cluster.node('n7').core.status().epoch).toBe(1)
+  })
+
   it('who joins after two changes and a compaction walks the epochs to a snapshot', () => {
     const cluster = pbftCluster({ count: 6, spares: [nodeId('n7')] })
     cluster.crash(cluster.node('n7'))

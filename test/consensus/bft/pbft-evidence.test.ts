@@ -1,10 +1,15 @@
 /** Lies are found, proven to everybody, and ordered once; who tells the truth is never accused. */
 import { describe, expect, it } from 'vitest'
+import { encodeInit } from '../../../src/consensus/bft/pbft/index.js'
 import type { PbftMessage } from '../../../src/consensus/bft/pbft/messages.js'
-import { nodeId } from '../../../src/consensus/types.js'
+import { encodeMembership } from '../../../src/consensus/membership.js'
+import { encodeBody } from '../../../src/consensus/request-body.js'
+import { epoch, nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster } from './cluster.js'
+import { replicasOf } from './keys.js'
 import { pbftCluster } from './pbft-harness.js'
 import { Liar } from './pbft-liar.js'
+import { clientRequest } from './requests.js'
 
 type VoteMessage = Extract<PbftMessage, { type: 'pbftVote' }>
 
@@ -40,6 +45,24 @@ describe('equivocation', () => {
       .map(({ body }) => Buffer.from(body).toString('hex'))
     expect(proofs.length).toBeGreaterThan(0)
     expect(new Set(proofs).size).toBe(proofs.length)
+  })
+
+  it('a primary that tells each replica its own is convicted by what the replicas show each other', () => {
+    const cluster = pbftCluster()
+    cluster.runFor(100)
+    cluster.lie(N1)
+    const liar = new Liar(N1, cluster.options.membership)
+    // Nobody hears both, and the liar does not denounce itself.
+    cluster.intercept = (from, to, message) => {
+      if (from !== N1) return null
+      if (message.type === 'pbftEvidence') return []
+      return message.type === 'pbftPrePrepare' && to === N4 ? [liar.otherProposal(message)] : [message]
+    }
+    const name = cluster.submit()
+    expect(cluster.runFor(15_000, () => cluster.executedBy(name, cluster.honest))).toBe(true)
+    cluster.runFor(3000)
+    expect(new Set(cluster.watch.evidence.map(({ culprit }) => culprit))).toEqual(new Set([N1]))
+    expect(ordered(cluster)).toBeGreaterThan(0)
   })
 
   it('two votes for one slot, both beyond the quorum and never verified, are evidence all the same', () => {
@@ -107,10 +130,10 @@ describe('what a primary cannot do', () => {
   }
 
   it('alter a request: its client signed it', () => {
-    const cluster = withPrimaryThat((message) => {
+    const cluster = withPrimaryThat((message, liar) => {
       const body = message.value.body.slice()
       body[body.length - 70] = (body[body.length - 70] as number) ^ 1
-      return { ...message, value: { ...message.value, body } }
+      return liar.proposal(message.vote.view, message.vote.sequence, 'data', body, message.value.timestampMs)
     })
     expect(cluster.rejected.some(({ from, type }) => from === N1 && type === 'pbftPrePrepare')).toBe(true)
     expect(cluster.node('n2').core.status().view).toBe(1)
@@ -120,6 +143,72 @@ describe('what a primary cannot do', () => {
     const cluster = withPrimaryThat((message, liar) => liar.otherProposal(message, offMs))
     expect(cluster.node('n2').core.status().view).toBe(1)
     for (const entry of cluster.watch.log) expect(Math.abs(entry.timestampMs - 1_000_000)).toBeLessThan(30_000)
+  })
+})
+
+describe('what comes first', () => {
+  /** What n2 votes for of a lying primary's proposals. */
+  function votesOn(
+    prepareCluster: (cluster: ByzantineCluster) => void,
+    propose: (liar: Liar, last: number) => readonly PbftMessage[],
+  ) {
+    const cluster = pbftCluster()
+    prepareCluster(cluster)
+    cluster.lie(N1)
+    const voted = new Set<number>()
+    cluster.intercept = (from, _to, message) => {
+      if (from === N2 && message.type === 'pbftVote' && message.vote.type === 'prepare')
+        voted.add(message.vote.sequence)
+      return from === N1 ? [] : null
+    }
+    const last = cluster.node('n2').core.status().lastIndex
+    const liar = new Liar(N1, cluster.options.membership)
+    for (const message of propose(liar, last)) cluster.inject(N1, N2, message)
+    cluster.runFor(100)
+    return voted
+  }
+  const data = encodeBody([clientRequest('client', 1)])
+  const init = (members: number): Uint8Array =>
+    encodeInit({ epoch: epoch(0), protocol: 'pbft', membership: replicasOf(members), basis: { kind: 'genesis' } })
+
+  it('nobody votes for anything before INIT, nor for an INIT with other members', () => {
+    expect(
+      votesOn(
+        () => {},
+        (liar) => [liar.proposal(0, 1, 'data', data, 1_000_000)],
+      ),
+    ).toEqual(new Set())
+    expect(
+      votesOn(
+        () => {},
+        (liar) => [liar.proposal(0, 0, 'mode', init(5), 1_000_000)],
+      ),
+    ).toEqual(new Set())
+    expect(
+      votesOn(
+        () => {},
+        (liar) => [liar.proposal(0, 0, 'mode', init(4), 1_000_000)],
+      ),
+    ).toEqual(new Set([0]))
+  })
+
+  it('a change of members waits for what is before it, and stops what is after it', () => {
+    const run = (cluster: ByzantineCluster): void => {
+      cluster.runFor(100)
+    }
+    const change = encodeMembership(replicasOf(5))
+    const early = votesOn(run, (liar, last) => [liar.proposal(0, last + 1, 'membership', change, 1_000_000)])
+    expect(early).toEqual(new Set())
+    const after = votesOn(run, (liar, last) => [
+      liar.proposal(0, last, 'membership', change, 1_000_000),
+      liar.proposal(0, last + 1, 'data', data, 1_000_000),
+    ])
+    expect(after).toEqual(new Set([1]))
+    const above = votesOn(run, (liar, last) => [
+      liar.proposal(0, last + 1, 'data', data, 1_000_000),
+      liar.proposal(0, last, 'membership', change, 1_000_000),
+    ])
+    expect(above).toEqual(new Set([2]))
   })
 })
 

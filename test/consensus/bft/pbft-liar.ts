@@ -1,11 +1,13 @@
 /** What a Byzantine replica of PBFT sends instead of the truth, signed with its own key. */
+
+import { computeBatchDigest } from '../../../src/consensus/batch-digest.js'
 import type { NewView, PbftMessage, ViewChange } from '../../../src/consensus/bft/pbft/messages.js'
 import { newViewDigest, viewChangeDigest } from '../../../src/consensus/bft/pbft/new-view.js'
 import { epochConfigHash } from '../../../src/consensus/bft/replicas.js'
 import { type SignedStatement, type Statement, signBytes } from '../../../src/consensus/bft/statement.js'
-import { valueDigest } from '../../../src/consensus/entry.js'
+import { type EntryKind, valueDigest } from '../../../src/consensus/entry.js'
 import type { Membership } from '../../../src/consensus/membership.js'
-import { logIndex, type NodeId } from '../../../src/consensus/types.js'
+import { epoch, logIndex, type NodeId } from '../../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { signAs } from './keys.js'
 
@@ -40,6 +42,16 @@ export class Liar {
     const index = logIndex(sequence === 0 ? 0 : sequence + 1)
     const digest = valueDigest(sha256, { epoch, index, timestampMs: value.timestampMs }, value.batchDigest)
     return { ...message, value, vote: this.sign({ ...message.vote, digest }) }
+  }
+
+  /** Any value at any place of this epoch. */
+  proposal(view: number, sequence: number, kind: EntryKind, body: Uint8Array, timestampMs: number): PrePrepare {
+    const batchDigest = computeBatchDigest(sha256, kind, body)
+    const index = logIndex(sequence === 0 ? 0 : sequence + 1)
+    const digest = valueDigest(sha256, { epoch: epoch(0), index, timestampMs }, batchDigest)
+    const extra = new Uint8Array(32)
+    const vote = this.sign({ mode: 'pbft', type: 'prepare', epoch: epoch(0), view, sequence, digest, extra })
+    return { type: 'pbftPrePrepare', vote, value: { timestampMs, kind, batchDigest, body } }
   }
 
   /** Hides what is prepared. */

@@ -81,6 +81,54 @@ describe('a replica whose safety record is gone', () => {
   })
 })
 
+describe('everything that leaves a replica', () => {
+  it('is on its disk first, signature included', () => {
+    const cluster = pbftCluster()
+    for (const node of cluster.honest) node.disk.written = []
+    let checked = 0
+    cluster.intercept = (from, _to, message) => {
+      const isOwn = 'vote' in message && message.vote.signer === from
+      if (!isOwn) return null
+      const signature = Buffer.from(message.vote.signature)
+      const written = cluster.node(from).disk.written ?? []
+      if (!written.some((bytes) => Buffer.from(bytes).includes(signature)))
+        throw new Error(`${message.type} of ${message.vote.type} left early`)
+      checked++
+      return null
+    }
+    const names = Array.from({ length: 30 }, () => cluster.submit())
+    cluster.runFor(3000, () => names.every((name) => cluster.executedBy(name)))
+    cluster.rotate(cluster.node('n1'))
+    names.push(cluster.submit())
+    expect(cluster.runFor(5000, () => names.every((name) => cluster.executedBy(name)))).toBe(true)
+    cluster.crash(cluster.node('n2'))
+    names.push(cluster.submit())
+    expect(cluster.runFor(9000, () => cluster.executedBy(names.at(-1) as string))).toBe(true)
+    expect(checked).toBeGreaterThan(100)
+  })
+
+  it('a prepared certificate outlives a restart of all: the next view keeps its value', () => {
+    const cluster = pbftCluster()
+    cluster.runFor(100)
+    cluster.intercept = (_from, _to, message) => {
+      if (message.type === 'pbftVote' && message.vote.type === 'commit') return []
+      return message.type === 'pbftStatus' ? [] : null
+    }
+    const name = cluster.submit()
+    cluster.runFor(100)
+    const prepared = cluster.node('n2').core.status().lastIndex + 1
+    for (const node of [...cluster.honest]) cluster.crash(node)
+    // The requests themselves are lost with their clients: only the certificate knows the value.
+    for (const node of cluster.honest) node.pool.clear()
+    // Nobody hears the votes of view 0 again: the certificate has to come from the disk.
+    cluster.intercept = (_from, _to, message) =>
+      message.type === 'pbftVote' && message.vote.view === 0 && message.vote.type !== 'checkpoint' ? [] : null
+    for (const id of ['n2', 'n3', 'n4']) cluster.restart(cluster.node(id))
+    expect(cluster.runFor(15_000, () => cluster.executedBy(name))).toBe(true)
+    expect(cluster.watch.log[prepared - 1]?.kind).toBe('data')
+  })
+})
+
 describe('crash at every point', () => {
   it('of the primary: it re-sends what it signed, and signs nothing anew', () => {
     for (let at = 1; at <= 60; at++) {

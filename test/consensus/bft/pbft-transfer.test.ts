@@ -5,7 +5,7 @@ import { nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster } from './cluster.js'
 import { pbftCluster } from './pbft-harness.js'
 
-const [N1, N2, N3, _N4] = ['n1', 'n2', 'n3', 'n4'].map(nodeId) as [never, never, never, never]
+const [N1, N2, N3, N4] = ['n1', 'n2', 'n3', 'n4'].map(nodeId) as [never, never, never, never]
 
 /** One request per slot, until the log has grown by so many entries. */
 function grow(cluster: ByzantineCluster, entries: number, to = [N1, N2, N3]): void {
@@ -78,6 +78,24 @@ describe('a replica that was away', () => {
     const last = cluster.node('n1').core.status().lastIndex
     expect(cluster.runFor(20_000, () => cluster.node('n4').executed >= last)).toBe(true)
     expect(cluster.counts.installs).toBe(1)
+  })
+
+  it('does not ask a donor again that lied about a snapshot', () => {
+    const cluster = pbftCluster()
+    grow(cluster, 5)
+    cluster.crash(cluster.node('n4'))
+    grow(cluster, 30)
+    cluster.runFor(100)
+    for (const id of [N1, N2, N3]) cluster.snapshot(cluster.node(id), 24)
+    cluster.lie(N3)
+    cluster.lyingDonors.add(N3)
+    cluster.partition([N4], [N1, N2])
+    cluster.restart(cluster.node('n4'))
+    cluster.runFor(30_000)
+    const asked = cluster.seen.filter(({ effect }) => effect.type === 'fetchSnapshot' && effect.from === N3)
+    expect(asked).toHaveLength(1)
+    cluster.heal()
+    expect(cluster.runFor(5000, () => cluster.node('n4').executed >= 24)).toBe(true)
   })
 })
 

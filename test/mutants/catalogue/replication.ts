@@ -131,8 +131,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     title: 'a late acknowledgement moves the match index back',
     pitfall: 'append that truncates on reordering',
     file: 'src/consensus/raft/progress.ts',
-    find: '    if (news) this.matchIndex = index',
-    replace: '    this.matchIndex = index',
+    find: '    if (news) this.#match(index)',
+    replace: '    this.#match(index)',
     killedBy: { simulator: { nodes: 3, seeds: 20 }, tests: [{ file: LEADER_TESTS, name: 'never moves a match back' }] },
   },
   {

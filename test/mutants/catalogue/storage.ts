@@ -52,8 +52,8 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     title: 'term and vote are not read back after a restart',
     pitfall: 'same-term step-down forgets the vote',
     file: 'src/storage/journal-replay.ts',
-    find: '          this.hardState = change.hardState',
-    replace: '          this.hardState = { ...change.hardState, votedFor: null }',
+    find: '          this.standing.note(change)',
+    replace: '          this.standing.note({ ...change, hardState: { ...change.hardState, votedFor: null } })',
     killedBy: { simulator: { nodes: 3, seeds: 100 }, tests: [{ file: FAULT_TESTS }] },
   },
   {

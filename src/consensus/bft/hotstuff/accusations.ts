@@ -21,7 +21,7 @@ export function watch(hs: HotStuffState, message: HotStuffMessage): void {
     if (evidence === null) continue
     const id = evidenceId(hs.modules.sha256, evidence)
     const bytes = encodeEvidence(evidence)
-    if (hs.evidence.add(id, bytes)) tell(hs, bytes)
+    if (hs.evidence.add({ culprit: evidence.culprit, id }, bytes)) tell(hs, bytes)
   }
 }
 
@@ -29,7 +29,8 @@ export function watch(hs: HotStuffState, message: HotStuffMessage): void {
 export function handleEvidence(hs: HotStuffState, { evidence: bytes }: HsEvidence): void {
   const evidence = decodeEvidence(bytes)
   if (evidence.epoch !== hs.epoch || !bytesEqual(evidence.configHash, hs.context.configHash)) return
-  if (hs.evidence.add(evidenceId(hs.modules.sha256, evidence), bytes)) tell(hs, bytes)
+  const id = evidenceId(hs.modules.sha256, evidence)
+  if (hs.evidence.add({ culprit: evidence.culprit, id }, bytes)) tell(hs, bytes)
 }
 
 function tell(hs: HotStuffState, evidence: Uint8Array): void {

@@ -2,7 +2,7 @@
  * What certificates do: a QC moves the lock, may commit, and leads into the next round; a TC leads into
  * the next round. Both have been verified before they come here.
  */
-import { extraRound, type Qc, qcRound, type Tc } from './certificates.js'
+import { type Qc, qcRound, type Tc } from './certificates.js'
 import { decide } from './commit.js'
 import { wantBlock } from './questions.js'
 import type { HotStuffState } from './state.js'
@@ -39,9 +39,4 @@ function enterRound(hs: HotStuffState, round: number, tc: Tc | null): void {
   hs.rotating = false
   // What was proposed in a round that failed may be lost: the driver looks at its requests anew.
   if (tc !== null) hs.tellRole()
-}
-
-/** The round of the parent, which a QC's statement binds: a lock may rest on it without the block. */
-export function certifiedParentRound(qc: Qc): number {
-  return extraRound(qc.statement)
 }

@@ -7,17 +7,18 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import type { LogIndex } from '../../types.js'
 import { type Certificate, encodeCertificate } from '../certificate.js'
-import { checkpointStatement, isCheckpointIndex } from '../checkpoints.js'
+import { checkpointStatement } from '../checkpoints.js'
 import type { SignedStatement } from '../statement.js'
 import { enterNext } from './epoch-change.js'
 import { ask } from './questions.js'
 import type { HotStuffState } from './state.js'
+import { relyOnSnapshot } from './transfer.js'
 
-/** The state after the entry at `index` has this digest. */
+/** The state after the entry at `index` has this digest: told at the same indexes on all replicas. */
 export function handleDigest(hs: HotStuffState, index: LogIndex, stateDigest: Uint8Array): void {
   const isEnd = hs.ending?.index === index
   const chain = isEnd ? hs.ending?.chain : hs.log.entry(index)?.chain
-  if (chain === undefined || index <= hs.origin.index || (!isEnd && !isCheckpointIndex(index))) return
+  if (chain === undefined || index <= hs.origin.index) return
   const statement = checkpointStatement({ mode: 'hotstuff', epoch: hs.epoch, index }, stateDigest, chain)
   const signed = hs.safety.checkpoint(statement)
   if (signed === null) return
@@ -55,7 +56,10 @@ function onStable(hs: HotStuffState, certificate: Certificate): void {
       agreedIndex: (hs.anchors.at(-1)?.checkpoint.statement.sequence ?? 0) as LogIndex,
     })
   const proof = hs.log.entry(index)?.certificate
-  if (proof !== undefined && proof !== null) hs.keepAnchor({ checkpoint: certificate, proof })
+  if (proof !== undefined && proof !== null) {
+    hs.keepAnchor({ checkpoint: certificate, proof })
+    relyOnSnapshot(hs)
+  }
   hs.emit({ type: 'checkpointStable', index, stateDigest: digest, certificate: encodeCertificate(certificate) })
   enterNext(hs, certificate)
 }

@@ -73,7 +73,9 @@ function note(hs: HotStuffState, { kind, body, index, chain, timestampMs }: Entr
     hs.emit({ type: 'membershipChanged', record, committed: true })
     endEpoch(hs, { index, chain, timestampMs })
   } else if (kind === 'evidence') {
-    for (const request of requestBodies(body))
-      hs.evidence.ordered(evidenceId(hs.modules.sha256, decodeEvidence(request)))
+    for (const request of requestBodies(body)) {
+      const evidence = decodeEvidence(request)
+      hs.evidence.noteOrdered({ culprit: evidence.culprit, id: evidenceId(hs.modules.sha256, evidence) })
+    }
   }
 }

@@ -38,8 +38,8 @@ export interface HotStuffLimits {
   readonly exclusionRounds: number
   /** Statements remembered per signer, to recognise equivocation. */
   readonly statementsPerSigner: number
-  /** Pieces of evidence that wait to be ordered. */
-  readonly evidenceMax: number
+  /** Pieces of evidence against one replica in an epoch, waiting and ordered. */
+  readonly evidencePerCulpritMax: number
   /** Entries of the log kept in memory; only durable and executed ones are let go. */
   readonly tailEntriesMax: number
   readonly tailBytesMax: number
@@ -61,7 +61,7 @@ export const DEFAULT_HOTSTUFF_LIMITS: HotStuffLimits = {
   joinLagEntriesMax: 1024,
   exclusionRounds: 256,
   statementsPerSigner: 1024,
-  evidenceMax: 64,
+  evidencePerCulpritMax: 4,
   tailEntriesMax: 4096,
   tailBytesMax: 64 << 20,
 }

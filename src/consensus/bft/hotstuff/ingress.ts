@@ -9,12 +9,9 @@ import type { NodeId } from '../../types.js'
 import { type Certificate, certificateChecks, certificateProblem } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
 import { NO_CHECKS } from '../checks.js'
-import { bodyChecks } from '../client-request.js'
-import { decodeEvidence, evidenceChecks, evidenceProblem } from '../evidence.js'
-import { decodeInit } from '../pbft/init.js'
 import type { SignedStatement } from '../statement.js'
 import { signedProposal } from './accusations.js'
-import { bodyMatches, hashHeader, hasPayload } from './block.js'
+import { bodyMatches, hashHeader } from './block.js'
 import {
   extraRound,
   isCanonical,
@@ -35,18 +32,15 @@ import type {
   HotStuffMessage,
   HsBlocks,
   HsEntries,
-  HsEvidence,
   HsSnapshot,
   HsTimeout,
   SignedHeader,
 } from './messages.js'
+import { all, type Checks, evidenceMessageChecks, payloadChecks } from './payload-checks.js'
 import { decodeProof, rowProblem, verifyHotStuffEntryCertificate } from './proof.js'
-import { requestBodies } from './requests.js'
 import type { HotStuffState } from './state.js'
 import { provenRound } from './timeouts.js'
 import { beginningOf, isCheckpointOf } from './transfer.js'
-
-type Checks = readonly SignatureCheck[] | null
 
 export function interestIn(hs: HotStuffState, from: NodeId, message: HotStuffMessage): 'verify' | 'keep' | 'drop' {
   switch (message.type) {
@@ -147,15 +141,6 @@ function claimed(hs: HotStuffState, from: NodeId, message: HotStuffMessage): Che
   }
 }
 
-function all(parts: readonly Checks[]): Checks {
-  const checks: SignatureCheck[] = []
-  for (const part of parts) {
-    if (part === null) return null
-    checks.push(...part)
-  }
-  return checks
-}
-
 function list(check: SignatureCheck | null): Checks {
   return check === null ? null : [check]
 }
@@ -192,33 +177,6 @@ function proposalChecks(hs: HotStuffState, message: Extract<HotStuffMessage, { t
   if (isDirect && message.tc !== null) return null
   const statement = signedProposal(hs, message)
   return all([own(hs, statement), qc(hs, message.justify), tc(hs, message.tc), payloadChecks(hs, message)])
-}
-
-/** The signatures inside a payload: of clients, in evidence, in what an INIT rests on. */
-function payloadChecks(hs: HotStuffState, { header, body }: BlockParts): Checks {
-  const { sha256 } = hs.modules
-  switch (header.kind) {
-    case 'data':
-      return bodyChecks(sha256, hs.context.clusterId, body)
-    case 'evidence':
-      return all(
-        requestBodies(body).map((request) =>
-          evidenceMessageChecks(hs, { type: 'hsEvidence', epoch: hs.epoch, evidence: request }),
-        ),
-      )
-    case 'mode':
-      return initChecks(hs, body)
-    default:
-      return hasPayload(header) || body.length === 0 ? NO_CHECKS : null
-  }
-}
-
-/** The checkpoint of the epoch before was verified when it was taken; a hand-over by who knows it. */
-function initChecks(hs: HotStuffState, body: Uint8Array): Checks {
-  const init = decodeInit(body)
-  const { validateInit } = hs.options
-  if (init.basis.kind !== 'handOver') return NO_CHECKS
-  return validateInit === undefined ? null : validateInit(init, init.basis.proof)
 }
 
 function timeoutChecks(hs: HotStuffState, from: NodeId, message: HsTimeout): Checks {
@@ -297,10 +255,4 @@ function snapshotChecks(hs: HotStuffState, message: HsSnapshot): Checks {
 function proofRowProblem(hs: HotStuffState, proof: ReturnType<typeof decodeProof>): string | null {
   const { context, replicas, rule, modules } = hs
   return rowProblem({ sha256: modules.sha256, context, replicas, commitRule: rule.length }, proof)
-}
-
-function evidenceMessageChecks(hs: HotStuffState, { evidence: bytes, epoch }: HsEvidence): Checks {
-  const evidence = decodeEvidence(bytes)
-  if (epoch !== hs.epoch || evidence.epoch !== epoch || evidenceProblem(hs.replicas, evidence) !== null) return null
-  return evidenceChecks(hs.context.clusterId, hs.replicas, evidence)
 }

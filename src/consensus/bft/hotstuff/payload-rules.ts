@@ -1,7 +1,8 @@
 /**
  * What a block may carry on top of its parent. Height 0 is the epoch's INIT and nothing else. While an
  * INIT or a change of members is undecided below, only empty blocks may stand above it; evidence stands
- * alone, and once. Leaders and voters ask the same rules. Signatures inside were verified at ingress.
+ * alone, and not twice above the root: what voters refuse follows from the chain alone, so that all refuse
+ * the same. What is below the root leaders remember, over restarts too. Leaders and voters ask the same rules. Signatures inside were verified at ingress.
  */
 
 import { bytesEqual } from '../../../base/bytes.js'
@@ -85,7 +86,7 @@ function evidenceBodyProblem(hs: HotStuffState, parent: HashedHeader, body: Uint
     const isAbove = hs.tree
       .undecided(parent)
       .some((node) => node.header.kind === 'evidence' && node.parts !== null && isSame(hs, node.parts.body, id))
-    return isAbove || hs.evidence.isOrdered(id) ? 'evidence is ordered once' : null
+    return isAbove ? 'evidence is ordered once' : null
   })
 }
 

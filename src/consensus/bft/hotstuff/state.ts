@@ -3,7 +3,7 @@
  * broadcast, store. What belongs to one epoch is made anew by `enterEpoch`.
  */
 import { assert } from '../../../base/assert.js'
-import type { Effect, Now } from '../../core.js'
+import type { Effect, Input, Now } from '../../core.js'
 import type { MembershipRecord } from '../../membership.js'
 import { MembershipHistory } from '../../raft/membership-history.js'
 import type { SnapshotOffer } from '../../snapshot.js'
@@ -20,7 +20,7 @@ import { encodeHotStuff } from './codec.js'
 import { CommitRule } from './commit-rule.js'
 import type { HotStuffModules, HotStuffOptions } from './config.js'
 import { DecidedLog } from './decided-log.js'
-import { EvidencePool } from './evidence-pool.js'
+import { EvidencePool, type OrderedEvidence } from './evidence-pool.js'
 import { Journal } from './journal.js'
 import { Leaders } from './leaders.js'
 import type { HotStuffMessage, HsTimeout } from './messages.js'
@@ -62,7 +62,9 @@ export class HotStuffState {
   pendingChange: PendingChange | null = null
   /** An empty block is wanted although nothing is to be flushed: the leadership is to move on. */
   rotating = false
-  /** The newest own snapshot, for peers whose entries are gone. */
+  /** A snapshot that was taken, and that no certified checkpoint is known for yet. */
+  taken: Extract<Input, { type: 'snapshotTaken' }> | null = null
+  /** The newest own snapshot that a quorum signed, for peers whose entries are gone. */
   snapshot: SnapshotOffer | null
   /** Peers for whom entries are being read from disk. */
   readonly loads = new Set<NodeId>()
@@ -146,7 +148,7 @@ export class HotStuffState {
 
   /** Begins an epoch after `origin`: round 1, nothing signed. */
   enterEpoch(epoch: Epoch, origin: Origin, members: MembershipRecord, basis: InitBasis): void {
-    this.#setEpoch(epoch, origin, members, basis)
+    this.#setEpoch(epoch, origin, members, basis, [])
     this.tree = new BlockTree({ ...this.genesis, parts: null }, this.options.limits)
     this.#setRules({
       epoch,
@@ -168,7 +170,7 @@ export class HotStuffState {
 
   #restore(stored: StoredState): void {
     const { safety, origin, members, root, tc, anchors } = stored
-    this.#setEpoch(safety.epoch, origin, members, stored.basis)
+    this.#setEpoch(safety.epoch, origin, members, stored.basis, stored.ordered)
     const rootBlock = root === null ? this.genesis : hashHeader(this.modules.sha256, root)
     this.tree = new BlockTree({ ...rootBlock, parts: null }, this.options.limits)
     this.#setRules(safety)
@@ -181,7 +183,13 @@ export class HotStuffState {
       this.checkpoints.adopt(newest.checkpoint)
   }
 
-  #setEpoch(epoch: Epoch, origin: Origin, members: MembershipRecord, basis: InitBasis): void {
+  #setEpoch(
+    epoch: Epoch,
+    origin: Origin,
+    members: MembershipRecord,
+    basis: InitBasis,
+    ordered: readonly OrderedEvidence[],
+  ): void {
     const { sha256 } = this.modules
     const { clusterId, clusterConfigHash, limits } = this.options
     this.epoch = epoch
@@ -193,7 +201,7 @@ export class HotStuffState {
     this.genesis = genesisOf(sha256, this.context, epoch, origin)
     this.genesisQc = genesisQc(this.genesis)
     this.book = new StatementBook(limits.statementsPerSigner)
-    this.evidence = new EvidencePool(limits.evidenceMax)
+    this.evidence = new EvidencePool(limits.evidencePerCulpritMax, ordered)
     this.checkpoints = new CheckpointBook(this.replicas)
     this.votes = new Map()
     this.timeouts = new Map()
@@ -222,7 +230,16 @@ export class HotStuffState {
   stored(): Uint8Array {
     const { origin, members, tree, pacemaker, safety, anchors, basis } = this
     const root = tree.root.key === this.genesis.key ? null : tree.root.header
-    return encodeState({ origin, basis, members, root, tc: pacemaker.tc, safety: safety.data, anchors })
+    return encodeState({
+      origin,
+      basis,
+      members,
+      root,
+      tc: pacemaker.tc,
+      safety: safety.data,
+      anchors,
+      ordered: this.evidence.ordered(),
+    })
   }
 
   keepAnchor(anchor: Anchor): void {

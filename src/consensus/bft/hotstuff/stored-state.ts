@@ -9,7 +9,7 @@ import { KnhkError } from '../../../base/error.js'
 import { HASH_BYTES } from '../../entry.js'
 import type { MembershipRecord } from '../../membership.js'
 import type { LogBase } from '../../snapshot.js'
-import type { Epoch, LogIndex } from '../../types.js'
+import type { Epoch, LogIndex, NodeId } from '../../types.js'
 import { type Certificate, readCertificate, writeCertificate } from '../certificate.js'
 import { decodeInit, encodeInit, type InitBasis } from '../pbft/init.js'
 import { type BlockHeader, readHeader, writeHeader } from './block.js'
@@ -22,6 +22,7 @@ import {
   writeOptionalSigned,
   writeOptionalTc,
 } from './codec.js'
+import type { OrderedEvidence } from './evidence-pool.js'
 import type { SafetyData } from './safety-rules.js'
 
 export type Origin = Pick<LogBase, 'index' | 'chain' | 'timestampMs'>
@@ -44,11 +45,13 @@ export interface StoredState {
   readonly tc: Tc | null
   readonly safety: SafetyData
   readonly anchors: readonly Anchor[]
+  /** Evidence of this epoch that stands in the log. */
+  readonly ordered: readonly OrderedEvidence[]
 }
 
 const VERSION = 1
 
-export function encodeState({ origin, basis, members, root, tc, safety, anchors }: StoredState): Uint8Array {
+export function encodeState({ origin, basis, members, root, tc, safety, anchors, ordered }: StoredState): Uint8Array {
   const out = new ByteWriter(2048)
   out.u8(VERSION).u32(safety.epoch).u64(origin.index).raw(origin.chain).u64(origin.timestampMs)
   const init = { epoch: safety.epoch, protocol: 'hotstuff' as const, membership: members.membership, basis }
@@ -66,6 +69,8 @@ export function encodeState({ origin, basis, members, root, tc, safety, anchors 
     writeCertificate(out, checkpoint)
     out.bytes(proof)
   }
+  out.u16(ordered.length)
+  for (const { culprit, id } of ordered) out.text(culprit).raw(id)
   return out.finish()
 }
 
@@ -96,6 +101,11 @@ export function decodeState(bytes: Uint8Array): StoredState {
     checkpoint: readCertificate(reader),
     proof: reader.bytes(),
   }))
+  const orderedCount = reader.u16()
+  const ordered = Array.from({ length: orderedCount }, () => ({
+    culprit: reader.text() as NodeId,
+    id: reader.raw(HASH_BYTES),
+  }))
   reader.end()
   const safety: SafetyData = {
     epoch,
@@ -108,5 +118,5 @@ export function decodeState(bytes: Uint8Array): StoredState {
     lastTimeout: timeout,
     lastCheckpoint,
   }
-  return { origin, basis, members, root, tc, safety, anchors }
+  return { origin, basis, members, root, tc, safety, anchors, ordered }
 }

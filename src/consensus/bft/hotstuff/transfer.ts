@@ -137,8 +137,19 @@ function moveRoot(hs: HotStuffState, header: BlockHeader): void {
   else hs.tree.reset({ ...block, parts: null })
 }
 
-/** The own state was snapshotted; the log may begin later. */
-export function handleSnapshotTaken(hs: HotStuffState, { snapshot, compactTo }: Taken): void {
+/** The own state was snapshotted; once a quorum has signed it the log may begin later. */
+export function handleSnapshotTaken(hs: HotStuffState, taken: Taken): void {
+  hs.taken = taken
+  relyOnSnapshot(hs)
+}
+
+/** What nobody else has signed can help nobody: until then the log, and the snapshot before, stay. */
+export function relyOnSnapshot(hs: HotStuffState): void {
+  const { taken, anchors } = hs
+  if (taken === null) return
+  const { snapshot, compactTo } = taken
+  if (!anchors.some(({ checkpoint }) => checkpoint.statement.sequence === snapshot.base.index)) return
+  hs.taken = null
   if (hs.snapshot === null || snapshot.base.index > hs.snapshot.base.index) hs.snapshot = snapshot
   if (compactTo === null || compactTo.index <= hs.log.base.index) return
   const record = hs.memberships.at(compactTo.index)

@@ -15,6 +15,7 @@ import { onlyRequestIn } from './body.js'
 import { verifyPbftEntryCertificate } from './decision-proof.js'
 import { walkSteps } from './epoch-steps.js'
 import { decodeInit } from './init.js'
+import { isTestimony } from './interest.js'
 import type {
   CertificateMessage,
   Decided,
@@ -46,7 +47,9 @@ function checksOfMessage(state: PbftState, from: NodeId, message: PbftMessage): 
     case 'pbftPrePrepare':
       return checksOfProposal(state, message)
     case 'pbftVote':
-      return message.vote.signer === from ? checksOfVote(state, message, message.vote) : null
+      return message.vote.signer === from || isTestimony(state, from, message.vote)
+        ? checksOfVote(state, message, message.vote)
+        : null
     case 'pbftCertificate':
       return checksOfCertificate(state, message)
     case 'pbftViewChange':
@@ -207,7 +210,9 @@ function checksOfOffer(state: PbftState, { snapshot, certificate, steps }: Offer
   const { sha256 } = state.modules
   const walk = walkSteps(state.ports, state.context, steps, ({ kind, body }) => computeBatchDigest(sha256, kind, body))
   if (walk === null) return null
-  const { context, checks } = walk
+  // A checkpoint that ended an epoch was signed by the replicas of that epoch.
+  const { checks, previous } = walk
+  const context = previous?.checkpoint.statement.sequence === statement.sequence ? previous.context : walk.context
   const isOfIt = statement.sequence === snapshot.base.index && bytesEqual(statement.extra, snapshot.base.chain)
   if (!isOfIt || checkpointProblem(context, certificate) !== null) return null
   return [...checks, ...certificateChecks(context.sign, context.replicas, certificate)]

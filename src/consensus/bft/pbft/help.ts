@@ -115,13 +115,18 @@ function sendEntries(state: PbftState, to: NodeId, from: number): void {
 function offerSnapshot(state: PbftState, to: NodeId): void {
   const { snapshot, snapshotCertificate } = state
   if (snapshot === null || snapshotCertificate?.statement.sequence !== snapshot.base.index) return
-  state.send(to, { type: 'pbftOffer', snapshot, certificate: snapshotCertificate, steps: stepsFrom(state, to) })
+  state.send(to, {
+    type: 'pbftOffer',
+    snapshot,
+    certificate: snapshotCertificate,
+    steps: stepsFrom(state, to, snapshot.base.index),
+  })
 }
 
-/** What a peer needs to believe the present replicas: nothing where it is in their epoch. */
-function stepsFrom({ steps, peers }: PbftState, to: NodeId): readonly EpochStep[] {
+/** The changes of members that the snapshot spares the peer: without them it would not believe its signers. */
+function stepsFrom({ steps, peers }: PbftState, to: NodeId, upTo: LogIndex): readonly EpochStep[] {
   const epoch = peers.get(to)?.epoch ?? 0
-  return steps.filter(({ entry }) => entry.epoch >= epoch)
+  return steps.filter(({ entry }) => entry.epoch >= epoch && entry.index <= upTo)
 }
 
 export function handleLoaded(state: PbftState, { peer, from, entries }: Extract<Input, { type: 'loaded' }>): void {

@@ -4,11 +4,12 @@
  * looked at, and what was dropped unverified is remembered so that a contradiction to it is found.
  */
 
-import { toHex } from '../../../base/bytes.js'
+import { bytesEqual, toHex } from '../../../base/bytes.js'
 import type { NodeId } from '../../types.js'
 import { type Evidence, evidenceId } from '../evidence.js'
 import { conflicts, type SignedStatement } from '../statement.js'
 import type { CertificateMessage, Decided, NewView, PbftMessage, PrePrepare, ViewChange } from './messages.js'
+import type { Phase, Slot } from './slots.js'
 import type { PbftState } from './state.js'
 
 type Interest = 'verify' | 'keep' | 'drop'
@@ -22,7 +23,11 @@ export function interestIn(state: PbftState, from: NodeId, message: PbftMessage)
     case 'pbftPrePrepare':
       return isWorth(interestInProposal(state, from, message))
     case 'pbftVote':
-      return isWorth(isOfSender(state, from, message.vote) && interestInVote(state, message.vote))
+      return isWorth(
+        isOfSender(state, from, message.vote)
+          ? interestInVote(state, message.vote)
+          : isTestimony(state, from, message.vote),
+      )
     case 'pbftCertificate':
       return isWorth(interestInCertificate(state, message))
     case 'pbftViewChange':
@@ -43,6 +48,12 @@ const isWorth = (worth: boolean): Interest => (worth ? 'verify' : 'drop')
 /** A vote counts for its signer only when its signer sent it. */
 function isOfSender(state: PbftState, from: NodeId, vote: SignedStatement): boolean {
   return vote.signer === from && state.context.replicas.has(from) && vote.epoch === state.context.epoch
+}
+
+/** What somebody else signed is of interest where it contradicts what this replica was told: it proves a lie, and counts for nothing. */
+export function isTestimony(state: PbftState, from: NodeId, vote: SignedStatement): boolean {
+  const { replicas, epoch } = state.context
+  return replicas.has(from) && replicas.has(vote.signer) && vote.epoch === epoch && contradicts(state, vote)
 }
 
 function interestInProposal(state: PbftState, from: NodeId, { vote }: PrePrepare): boolean {
@@ -69,9 +80,15 @@ function interestInVote(state: PbftState, vote: SignedStatement): boolean {
     index <= state.log.lastIndex ||
     (slot !== undefined && (phase === 'commit' ? slot.decided !== null : slot.isPreparedIn(state.view)))
   if (slot?.votes[phase].has(vote.signer) === true) return false
-  if (!isEnough) return true
+  if (!isEnough || isOfAnotherValue(slot, phase, vote)) return true
   state.unverified.note(vote)
   return false
+}
+
+/** Its signer was told something else than this replica: whoever told both lied, and they can show each other. */
+function isOfAnotherValue(slot: Slot | undefined, phase: Phase, vote: SignedStatement): boolean {
+  const accepted = slot?.accepted ?? null
+  return phase === 'prepare' && accepted !== null && !bytesEqual(accepted, vote.digest)
 }
 
 /** A digest that differs from what this signer is remembered to have said of the same slot, verified or not. */

@@ -128,7 +128,18 @@ export function receiveVote(state: PbftState, vote: SignedStatement, phase: Phas
   const slot = state.slots.open(index)
   if (slot.votes[phase].has(vote.signer)) return
   slot.votes[phase].set(vote.signer, vote)
+  testify(state, slot, vote)
   advance(state, slot)
+}
+
+/**
+ * Somebody prepares another value than this replica was given: shows it what the primary signed here, so
+ * that a primary that told each its own is convicted by both. Once per slot and signer.
+ */
+function testify(state: PbftState, slot: Slot, vote: SignedStatement): void {
+  const own = slot.votes.prepare.get(state.primary)
+  if (vote.type !== 'prepare' || own === undefined || vote.signer === state.primary) return
+  if (!bytesEqual(own.digest, vote.digest)) state.send(vote.signer, { type: 'pbftVote', vote: own })
 }
 
 /** Takes a slot as far as its votes carry it. */

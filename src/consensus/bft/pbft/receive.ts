@@ -17,7 +17,7 @@ export function receive(state: PbftState, from: NodeId, message: PbftMessage): v
     case 'pbftPrePrepare':
       return receivePrePrepare(state, message)
     case 'pbftVote':
-      return takeVote(state, message)
+      return takeVote(state, from, message)
     case 'pbftCertificate':
       return takeCertificate(state, message)
     case 'pbftViewChange':
@@ -42,9 +42,11 @@ export function receive(state: PbftState, from: NodeId, message: PbftMessage): v
   }
 }
 
-function takeVote(state: PbftState, message: Vote): void {
+function takeVote(state: PbftState, from: NodeId, message: Vote): void {
   const { vote } = message
   noteStatement(state, vote, message)
+  // A testimony convicts its signer; it is no vote.
+  if (vote.signer !== from) return
   if (vote.type === 'checkpoint') receiveCheckpoint(state, vote)
   else receiveVote(state, vote, vote.type === 'commit' ? 'commit' : 'prepare')
 }

@@ -4,6 +4,7 @@
  */
 
 import { toHex } from '../../../base/bytes.js'
+import { KnhkError } from '../../../base/error.js'
 import { decodeMembership } from '../../membership.js'
 import type { LogIndex } from '../../types.js'
 import { evidenceId } from '../evidence.js'
@@ -108,7 +109,7 @@ function restoreMessage(state: PbftState, index: LogIndex, message: PbftMessage)
       return
     }
     default:
-      throw new Error(`a slot record of view ${view} holds a ${message.type}`)
+      throw new KnhkError('ProtocolViolation', `a slot record of view ${view} holds a ${message.type}`)
   }
 }
 

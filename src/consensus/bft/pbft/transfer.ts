@@ -20,8 +20,8 @@ const BAD_DONORS_MAX = 256
 
 /** A certified snapshot is on offer; ingress has checked the certificate. */
 export function receiveOffer(state: PbftState, from: NodeId, { snapshot, certificate, steps }: Offer): void {
-  if (certificate.statement.epoch > state.context.epoch && state.log.lastIndex < snapshot.base.index)
-    enterBySteps(state, steps)
+  const isAhead = snapshot.base.index > state.log.lastIndex
+  if (isAhead && steps.every(({ entry }) => entry.index <= snapshot.base.index)) enterBySteps(state, steps)
   if (certificate.statement.epoch === state.context.epoch) adoptCheckpoint(state, certificate)
   const { log, now, transfer, diverged } = state
   if (snapshot.base.index <= log.lastIndex && !diverged) return

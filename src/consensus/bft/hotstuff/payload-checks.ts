@@ -1,0 +1,71 @@
+/**
+ * The signatures inside a payload: of clients, in evidence, and in what an INIT rests on. They are
+ * verified before anybody votes, and never again after the commit.
+ */
+import { bytesEqual } from '../../../base/bytes.js'
+import type { LogIndex } from '../../types.js'
+import { certificateChecks, certificateProblem, encodeCertificate } from '../certificate.js'
+import { NO_CHECKS, type SignatureCheck } from '../checks.js'
+import { bodyChecks } from '../client-request.js'
+import { decodeEvidence, evidenceChecks, evidenceProblem } from '../evidence.js'
+import { decodeInit } from '../pbft/init.js'
+import { epochConfigHash, Replicas } from '../replicas.js'
+import { hasPayload } from './block.js'
+import type { BlockParts, HsEvidence } from './messages.js'
+import { requestBodies } from './requests.js'
+import type { HotStuffState } from './state.js'
+
+/** What must hold; null where something is unsound whatever its signatures. */
+export type Checks = readonly SignatureCheck[] | null
+
+export function all(parts: readonly Checks[]): Checks {
+  const checks: SignatureCheck[] = []
+  for (const part of parts) {
+    if (part === null) return null
+    checks.push(...part)
+  }
+  return checks
+}
+
+export function payloadChecks(hs: HotStuffState, { header, body }: BlockParts): Checks {
+  const { sha256 } = hs.modules
+  switch (header.kind) {
+    case 'data':
+      return bodyChecks(sha256, hs.context.clusterId, body)
+    case 'evidence':
+      return all(
+        requestBodies(body).map((request) =>
+          evidenceMessageChecks(hs, { type: 'hsEvidence', epoch: hs.epoch, evidence: request }),
+        ),
+      )
+    case 'mode':
+      return initChecks(hs, body)
+    default:
+      return hasPayload(header) || body.length === 0 ? NO_CHECKS : null
+  }
+}
+
+/** A checkpoint was signed by the replicas of the epoch before; a hand-over is judged by who knows it. */
+function initChecks(hs: HotStuffState, body: Uint8Array): Checks {
+  const init = decodeInit(body)
+  const { validateInit, clusterId, clusterConfigHash } = hs.options
+  const { basis } = init
+  if (basis.kind === 'genesis') return NO_CHECKS
+  if (basis.kind === 'handOver') return validateInit === undefined ? null : validateInit(init, basis.proof)
+  if (hs.log.base.index >= hs.origin.index) {
+    // Who they were has left the log: only the certificate that this node itself began with is known to hold.
+    const own = hs.basis.kind === 'checkpoint' ? encodeCertificate(hs.basis.certificate) : null
+    return own !== null && bytesEqual(own, encodeCertificate(basis.certificate)) ? NO_CHECKS : null
+  }
+  const { membership } = hs.memberships.at((hs.origin.index - 1) as LogIndex)
+  const replicas = new Replicas(membership)
+  const configHash = epochConfigHash(hs.modules.sha256, clusterConfigHash, membership)
+  if (certificateProblem(replicas, basis.certificate) !== null) return null
+  return certificateChecks({ clusterId, configHash }, replicas, basis.certificate)
+}
+
+export function evidenceMessageChecks(hs: HotStuffState, { evidence: bytes, epoch }: HsEvidence): Checks {
+  const evidence = decodeEvidence(bytes)
+  if (epoch !== hs.epoch || evidence.epoch !== epoch || evidenceProblem(hs.replicas, evidence) !== null) return null
+  return evidenceChecks(hs.context.clusterId, hs.replicas, evidence)
+}

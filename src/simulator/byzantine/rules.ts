@@ -1,0 +1,91 @@
+/**
+ * The rules of a run of a Byzantine protocol: some members lie, and never more than the protocol bears are
+ * liars or damaged. Everybody else is held to every promise, and the healed ones must serve while the
+ * liars go on.
+ */
+import { byzantineQuorum } from '../../consensus/quorum.js'
+import type { NodeId } from '../../consensus/types.js'
+import type { SimulatedCluster } from '../cluster.js'
+import type { SimulatedNode } from '../node.js'
+import type { RunPlan } from '../plan.js'
+import type { RunRules } from '../run-rules.js'
+import { InvariantViolation } from '../violation.js'
+import { ByzantineInvariants } from './invariants.js'
+import { Liars } from './liars.js'
+
+export class ByzantineRules implements RunRules {
+  readonly invariants: ByzantineInvariants
+  readonly liars: Liars
+  /** Time-outs double up to ten seconds, and as many primaries in a row may lie as there are liars. */
+  readonly limitsMs = { lead: 30_000, serve: 120_000, converge: 120_000 }
+  /** The first members are the members: orders that change them are not given. */
+  readonly version = 0
+  readonly #cluster: SimulatedCluster
+  readonly #plan: RunPlan
+
+  constructor(cluster: SimulatedCluster, plan: RunPlan) {
+    this.#cluster = cluster
+    this.#plan = plan
+    this.liars = new Liars(cluster, plan.seed, plan.liars, plan.requestTimeoutMs)
+    const mayLie = (id: NodeId) => this.liars.has(id)
+    this.invariants = new ByzantineInvariants(cluster, mayLie)
+    cluster.watch = {
+      signed: (node, bytes, signature) => this.invariants.signed(node, bytes, signature),
+      stepped: (node, core, input, effects) => {
+        if (input.type === 'message') this.liars.get(node.id)?.hear(input.message)
+        this.invariants.stepped(node, core, input, effects)
+      },
+    }
+    cluster.network.onSend = (from, _to, message) => {
+      try {
+        this.invariants.released(from, message)
+      } catch (error) {
+        // Thrown inside the node it would be the node's own failure.
+        if (!(error instanceof InvariantViolation)) throw error
+        cluster.node(from).broken ??= error
+      }
+    }
+  }
+
+  isQuorum(nodes: readonly NodeId[]): boolean {
+    return nodes.filter((id) => !this.liars.has(id)).length >= byzantineQuorum(this.#plan.nodes)
+  }
+
+  coreOf(ordered: readonly SimulatedNode[]): SimulatedNode[] {
+    const able = ordered.filter((node) => !node.isDamaged && !this.liars.has(node.id))
+    return able.slice(0, byzantineQuorum(this.#plan.nodes))
+  }
+
+  settle(): void {
+    this.liars.all.forEach((liar, at) => {
+      liar.take(this.#plan.lastLies[at] ?? null)
+    })
+  }
+
+  isConverged(digestIndexes: ReadonlyMap<SimulatedNode, number>): boolean {
+    const { commits } = this.invariants
+    return this.#cluster.nodes.every(
+      (node) =>
+        node.isWiped ||
+        this.liars.has(node.id) ||
+        (node.running?.loop.machine.appliedIndex === commits && digestIndexes.get(node) === commits),
+    )
+  }
+
+  issued(request: Uint8Array): void {
+    this.invariants.issued(request)
+  }
+
+  describe(): string {
+    const nodes = this.#cluster.nodes.map((node) => {
+      const status = node.running?.core.status()
+      if (status === undefined) return `${node.id} is down`
+      const { view, round, role, leader, epoch, firstIndex, lastIndex, commitIndex, mayVote } = status
+      const place = `${role} of ${leader} in epoch ${epoch} ${view === null ? `round ${round}` : `view ${view}`}`
+      const lie = this.liars.has(node.id) ? `, liar (${this.liars.get(node.id)?.lie ?? 'quiet'})` : ''
+      const applied = node.running?.loop.machine.appliedIndex
+      return `${node.id} ${place}, log ${firstIndex} … ${lastIndex}, commit ${commitIndex}, applied ${applied}${mayVote ? '' : ', may not vote'}${lie}`
+    })
+    return nodes.join('; ')
+  }
+}

@@ -1,0 +1,47 @@
+/** The cluster that a plan wants: sizes, clocks, and the small bounds that make rare things common. */
+import type { SimulatedClusterOptions } from './cluster.js'
+import type { RunPlan } from './plan.js'
+import { byzantineFaults } from '../consensus/quorum.js'
+
+/** A request is passed on to the primary after this share of the time in which it would be suspected. */
+const FORWARD_SHARE = 0.25
+/** Time-outs grow up to so many times the first. */
+const TIMEOUT_GROWTH = 5
+
+export function clusterOptionsOf(plan: RunPlan): Omit<SimulatedClusterOptions, 'sha256'> {
+  const { seed, nodes, spares, protocol, leaseDriftMs, electionTimeoutMaxMs, clockSpeeds } = plan
+  const { flushIntervalMs, tailEntriesMax, messageEntriesMax, segmentBytesMax } = plan
+  const { snapshotEntries, trailingEntries, snapshotPieceBytes } = plan
+  const shared = {
+    seed,
+    nodes,
+    spares,
+    clockSpeeds,
+    segmentBytesMax,
+    settings: { electionTimeoutMaxMs, leaseDriftMs: leaseDriftMs === 0 ? null : leaseDriftMs },
+  }
+  const limits = {
+    digestInterval: 50,
+    flushIntervalMs,
+    idleMs: 400,
+    snapshotEntries,
+    trailingEntries,
+    snapshotPieceBytes,
+    snapshotRetryMs: 200,
+  }
+  if (protocol === 'raft') return { ...shared, limits, coreLimits: { raft: { tailEntriesMax, messageEntriesMax } } }
+  const { requestTimeoutMs, checkpointInterval, verifyMaxMs, liars } = plan
+  const timeoutMaxMs = requestTimeoutMs * TIMEOUT_GROWTH
+  return {
+    ...shared,
+    protocol,
+    limits: { ...limits, checkpointInterval, forwardAfterMs: requestTimeoutMs * FORWARD_SHARE },
+    coreLimits: {
+      pbft: { tailEntriesMax },
+      pbftSettings: { requestTimeoutMs, requestTimeoutMaxMs: timeoutMaxMs },
+      hotstuff: { tailEntriesMax, timeoutMs: requestTimeoutMs, timeoutMaxMs },
+    },
+    verifyMaxMs,
+    bearable: byzantineFaults(nodes) - liars.length,
+  }
+}

@@ -1,0 +1,149 @@
+/** `receipt verify`: what a receipt proves, offline. */
+import { toHex } from '../../base/bytes.js'
+import { hasCode, KnhkError } from '../../base/error.js'
+import type { Operation } from '../../workflow/operations.js'
+import { decodeOperation } from '../../workflow/operation-codec.js'
+import { operationToJson } from '../../workflow/operation-json.js'
+import { parseReceipt } from '../../workflow/receipts/receipt-file.js'
+import { type ProvenReceipt, type Trust, verifyReceipt } from '../../workflow/receipts/verify.js'
+import { decodeResult } from '../../workflow/result-data.js'
+import { uuidFromBytes } from '../../workflow/uuid.js'
+import type { Output } from '../printer.js'
+import { formatLocalTime } from '../times.js'
+import { type Claim, inclusionClaim, resultClaim } from './claims.js'
+import { readProof } from './proof-file.js'
+
+export interface ReceiptReport {
+  readonly ok: boolean
+  /** Null where it holds. */
+  readonly problem: string | null
+  readonly proven: ProvenReport | null
+}
+
+interface ProvenReport {
+  readonly clusterId: string
+  readonly protocol: string
+  readonly epoch: number
+  readonly index: number
+  /** Null where the receipt claims no result: positions follow from the results. */
+  readonly position: number | null
+  readonly kind: string
+  readonly timestampMs: number
+  readonly chain: string
+  /** Public key of the client, hex; null for what members made themselves. */
+  readonly client: string | null
+  readonly clientSigned: boolean
+  /** As `propose` takes it; null where it holds bytes that are no text, and for what members made themselves. */
+  readonly operation: Readonly<Record<string, unknown>> | null
+  readonly inclusion: Claim
+  readonly result: (Claim & ResultReport) | null
+}
+
+interface ResultReport {
+  readonly ok: boolean
+  readonly code: string | null
+  readonly message: string | null
+  readonly data: unknown
+  /** Where it was executed: an earlier place for what the client sent again. */
+  readonly executedAt: { readonly index: number; readonly position: number }
+}
+
+/** Throws `NotFound` or `InvalidFile` where the file cannot be read; what is in it never throws. */
+export async function verifyReceiptFile(trust: Trust, file: string): Promise<ReceiptReport> {
+  const text = await readProof(file)
+  if (text === null) return refused('the file holds no receipt')
+  try {
+    const verdict = verifyReceipt(trust, parseReceipt(text))
+    return verdict.problem !== null
+      ? refused(verdict.problem)
+      : { ok: true, problem: null, proven: provenReport(trust, verdict.proven) }
+  } catch (error) {
+    if (hasCode(error, 'ProtocolViolation')) return refused((error as KnhkError).message)
+    throw error
+  }
+}
+
+function refused(problem: string): ReceiptReport {
+  return { ok: false, problem, proven: null }
+}
+
+function provenReport(trust: Trust, proven: ProvenReceipt): ProvenReport {
+  const { receipt, client, clientSigned, operation: bytes, result } = proven
+  const { clusterId, epoch, index, kind, timestampMs, chain } = receipt.entry
+  const operation = bytes === null ? null : decoded(() => decodeOperation(bytes))
+  const claim = resultClaim(proven)
+  return {
+    clusterId: uuidFromBytes(clusterId),
+    protocol: trust.configuration.protocol,
+    epoch,
+    index,
+    position: result?.position ?? null,
+    kind,
+    timestampMs,
+    chain: toHex(chain),
+    client: client === null ? null : toHex(client),
+    clientSigned,
+    operation: operation === null ? null : decoded(() => operationToJson(operation)),
+    inclusion: inclusionClaim(proven),
+    result: result === null || claim === null ? null : { ...claim, ...resultReport(operation, result.placed) },
+  }
+}
+
+function resultReport(operation: Operation | null, placed: NonNullable<ProvenReceipt['result']>['placed']): ResultReport {
+  const { outcome, index, position } = placed
+  const executedAt = { index, position }
+  if (!outcome.ok) return { ok: false, code: outcome.code, message: outcome.message, data: outcome.details, executedAt }
+  const data = operation === null ? null : decoded(() => decodeResult(operation, outcome))
+  return { ok: true, code: null, message: null, data: data === null ? null : plain(data), executedAt }
+}
+
+/** Bytes in base64. */
+function plain(data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
+    ]),
+  )
+}
+
+/** Null where the bytes are not what this program knows: a newer one may. */
+function decoded<T>(decode: () => T): T | null {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof KnhkError) return null
+    throw error
+  }
+}
+
+export function verifiedReceiptOutput(report: ReceiptReport): Output {
+  const { problem, proven } = report
+  return {
+    value: report,
+    ids: proven === null ? [] : [`${proven.index}`],
+    text: ({ fields, paint }) => {
+      if (proven === null) return paint('red', `This receipt proves nothing: ${problem}.`)
+      const { inclusion, result, operation } = proven
+      const head = fields([
+        ['cluster', proven.clusterId],
+        ['place', `index ${proven.index}${proven.position === null ? '' : `, position ${proven.position}`}`],
+        ['log time', formatLocalTime(proven.timestampMs)],
+        ['client', proven.client],
+        ['operation', operation === null ? null : JSON.stringify(operation)],
+        ['result', result === null ? 'not claimed' : resultText(result)],
+      ])
+      const claims = [claimText('Inclusion', inclusion), ...(result === null ? [] : [claimText('Result', result)])]
+      return `${paint('green', 'The receipt holds.')}\n${head}\n${claims.join('\n')}`
+    },
+  }
+}
+
+function resultText({ ok, code, message, data }: ResultReport): string {
+  if (!ok) return `rejected: ${code}: ${message}`
+  return data === null ? 'ok' : `ok ${JSON.stringify(data)}`
+}
+
+function claimText(name: string, { by, proves, assumes }: Claim): string {
+  return `${name} (signed by ${by.join(', ')}): ${proves}\n  It assumes ${assumes}`
+}
