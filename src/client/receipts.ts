@@ -102,10 +102,10 @@ async function whoToAsk(
   return { ids: [leader], read: 'linearizable' }
 }
 
-/** The operation at the position that was asked for: where results prove positions, they are compared. */
-function isAt(verdict: Extract<ReceiptVerdict, { problem: null }>, position: number): boolean {
-  const { result } = verdict.proven
-  return result === null || result.position === position
+/** The request with the operation that was asked for: where results prove positions, they are compared. */
+function isAt({ proven }: Extract<ReceiptVerdict, { problem: null }>, position: number): boolean {
+  const { operations, receipt } = proven
+  return receipt.result === null || operations.some((operation) => operation.position === position)
 }
 
 function bodyIn(value: unknown): ReceiptBody {

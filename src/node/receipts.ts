@@ -8,7 +8,7 @@ import { KnhkError } from '../base/error.js'
 import { writeSigned } from '../consensus/bft/statement.js'
 import type { Core } from '../consensus/core.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
-import { merklePath } from '../consensus/merkle-path.js'
+import { type BatchPlace, merklePath } from '../consensus/merkle-path.js'
 import { encodeBody, forEachRequest } from '../consensus/request-body.js'
 import type { LogIndex } from '../consensus/types.js'
 import { TRANSPORT_LIMITS } from '../transport/limits.js'
@@ -58,7 +58,6 @@ export class Receipts {
       request: place.request,
       place: { ordinal: place.ordinal, count: place.count },
       path: merklePath(sha256, entry.body, place.ordinal),
-      operation: place.operation,
       steps: mode === 'raft' ? [] : await steps.upTo(epoch, membership.index),
       result: requests === null ? null : { requests, chainBefore },
     }
@@ -72,10 +71,10 @@ export class Receipts {
   async sign(index: number): Promise<Uint8Array> {
     const { core, signer, sha256, clusterId } = this.#options
     const entry = await this.#entry(index)
-    const { mode, role, epoch, term } = core.status()
+    const { mode, role, epoch } = core.status()
     if (mode === 'raft' && role !== 'leader')
       throw new KnhkError('NotLeader', 'in plain Raft the leader signs receipts')
-    const place: SigningPlace = { mode, epoch, term: mode === 'raft' ? term : 0 }
+    const place: SigningPlace = { mode, epoch }
     const results = this.#results(entry)
     const statement =
       results === null || results.requests === null
@@ -108,28 +107,28 @@ export class Receipts {
   }
 }
 
-interface FoundOperation {
+interface FoundRequest extends BatchPlace {
   readonly request: Uint8Array
-  readonly ordinal: number
-  readonly count: number
-  /** Offset of the operation in its request. */
-  readonly operation: number
 }
 
-/** Null where the entry holds none there. What members made themselves counts as one operation. */
-function placeOf({ kind, body }: Entry, position: number): FoundOperation | null {
-  let found: FoundOperation | null = null
+/** The request with the operation at this position; null for none. What members made themselves counts as one operation. */
+function placeOf({ kind, body }: Entry, position: number): FoundRequest | null {
+  let found: { readonly request: Uint8Array; readonly ordinal: number } | null = null
   let count = 0
   let first = 0
-  forEachRequest(body, (start, end, ordinal) => {
+  for (const request of requestsOf(body)) {
+    const next = first + (kind === 'data' ? operationsIn(request) : 1)
+    if (position >= first && position < next) found = { request, ordinal: count }
+    first = next
     count++
-    const request = body.subarray(start, end)
-    const operations = kind === 'data' ? operationsIn(request) : 1
-    if (position >= first && position < first + operations)
-      found = { request, ordinal, count: 0, operation: position - first }
-    first += operations
-  })
-  return found === null ? null : { ...(found as FoundOperation), count }
+  }
+  return found === null ? null : { ...found, count }
+}
+
+function requestsOf(body: Uint8Array): Uint8Array[] {
+  const requests: Uint8Array[] = []
+  forEachRequest(body, (start, end) => requests.push(body.subarray(start, end)))
+  return requests
 }
 
 /** As apply counts: one result stands for a request that cannot be read. */

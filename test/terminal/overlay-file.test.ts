@@ -28,14 +28,15 @@ afterAll(() => rm(base, { recursive: true, force: true }))
 async function plan(text: string, flags: Partial<DeployFile> = {}) {
   const path = join(base, 'overlay.yaml')
   await writeFile(path, text)
-  return planDeploy({ path, overlayId: undefined, base: undefined, ...flags })
+  return planDeploy({ path, overlayId: undefined, base: undefined, requestId: undefined, ...flags })
 }
 
 test('the shipped files are accepted, but for the one that breaks an obligation', async () => {
   const files = (await readdir(FIXTURES)).filter((name) => !name.endsWith('.ndjson'))
   expect(files.length).toBeGreaterThan(3)
   for (const name of files) {
-    const { operation } = await planDeploy({ path: join(FIXTURES, name), overlayId: undefined, base: undefined })
+    const flags = { overlayId: undefined, base: undefined, requestId: undefined }
+    const { operation } = await planDeploy({ path: join(FIXTURES, name), ...flags })
     const expected = name === 'too-slow.json' ? 'ObligationUnmet' : 'ok'
     expect(new OverlayStory().run(operation(GENESIS_SIGMA)), name).toEqual([expected])
   }
@@ -45,6 +46,14 @@ test('the shipped files are accepted, but for the one that breaks an obligation'
 })
 
 describe('id and base', () => {
+  test('may not be left open under a request id: every run deploys the same', async () => {
+    const requestId = 'release-7'
+    for (const head of ['', 'overlayId: mine\n', 'base: genesis\n', 'overlayId: mine\nbase: active\n'])
+      await expect(plan(`${head}${BODY}`, { requestId })).rejects.toMatchObject({ code: 'Usage' })
+    await expect(plan(`overlayId: mine\nbase: genesis\n${BODY}`, { requestId })).resolves.toBeDefined()
+    await expect(plan(BODY, { requestId, overlayId: 'mine', base: OTHER })).resolves.toMatchObject({ base: OTHER })
+  })
+
   test('of the flag win over those of the file, and both over the default', async () => {
     const named = await plan(`overlayId: file\nbase: ${OTHER}\n${BODY}`)
     expect(named.base).toBe(OTHER)

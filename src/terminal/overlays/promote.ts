@@ -37,7 +37,7 @@ export async function promoteOverlay(
     const { index, position } = reached
     const { epoch, mode, assurance } = answer
     const result = { overlayId, phase: overlay.phase, sigma: overlay.sigma, activeSigma: active }
-    return { report: { index, position, epoch, mode, assurance, result }, already: true }
+    return { report: { index, position, epoch, mode, assurance, alreadyApplied: true, result }, already: true }
   }
   // A rolled-back one is asked for a step too: the state machine says why it cannot be.
   const phases = overlay.phase === 'RolledBack' ? ([to ?? 'Test'] as const) : OVERLAY_PHASES.slice(at + 1, goal + 1)
@@ -58,7 +58,7 @@ async function submitInOrder(
     if (rejected !== undefined) throw rejection(rejected)
     const [operation, last] = [operations.at(-1), settled.at(-1)]
     if (operation === undefined || last === undefined) throw new KnhkError('Bug', 'a promotion has at least one step')
-    return await reportOf(operation, last)
+    return await reportOf(operation, last, session.id)
   } finally {
     // The result is what the caller came for; a session that stays open expires by itself.
     await session.close(options).catch(() => undefined)

@@ -16,7 +16,7 @@ export function inclusionClaim({ receipt, deciders, signers, clientSigned, fault
   if (deciders.length === 0) {
     return {
       by: signers,
-      proves: `${signers.join(', ')} signed, as leader of term ${termOf(receipt)}, that this entry stands at index ${entry.index} of its log.`,
+      proves: `${signers.join(', ')} signed, while it led, that this entry of term ${entry.term} stands at index ${entry.index} of its log.`,
       assumes:
         'that this one member is honest: plain Raft tolerates crashes, not lies, and no other member signs anything. It does show who claimed it: two such receipts that contradict each other convict their signer.',
     }
@@ -30,8 +30,8 @@ export function inclusionClaim({ receipt, deciders, signers, clientSigned, fault
 }
 
 /** Null where the receipt claims no result. */
-export function resultClaim({ result, signers, deciders, faults }: ProvenReceipt): Claim | null {
-  if (result === null) return null
+export function resultClaim({ receipt, signers, deciders, faults }: ProvenReceipt): Claim | null {
+  if (receipt.result === null) return null
   if (deciders.length === 0) {
     return {
       by: signers,
@@ -44,8 +44,4 @@ export function resultClaim({ result, signers, deciders, faults }: ProvenReceipt
     proves: `${signers.length} members signed what the operation came to when they executed it, and the chain of the log up to there: one of them at least is honest.`,
     assumes: `that at most ${faults.signers} of the members lie.`,
   }
-}
-
-function termOf({ statements }: ProvenReceipt['receipt']): number {
-  return statements[0]?.view ?? 0
 }

@@ -6,7 +6,6 @@ export const RECEIPT_SCHEMA = schema.record({
   clusterId: schema.text,
   index: schema.integer,
   request: schema.integer,
-  operation: schema.integer,
   claimsResult: schema.flag,
   signers: schema.list(schema.text),
   receipt: schema.text,
@@ -19,22 +18,26 @@ const PROVEN = schema.record({
   protocol: schema.text,
   epoch: schema.integer,
   index: schema.integer,
-  position: schema.nullable(schema.integer),
   kind: schema.text,
   timestampMs: schema.integer,
   chain: schema.text,
   client: schema.nullable(schema.text),
   clientSigned: schema.flag,
-  operation: schema.anything,
   inclusion: schema.record(CLAIM),
-  result: schema.nullable(
+  result: schema.nullable(schema.record(CLAIM)),
+  operations: schema.list(
     schema.record({
-      ...CLAIM,
-      ok: schema.flag,
-      code: schema.nullable(schema.text),
-      message: schema.nullable(schema.text),
-      data: schema.anything,
-      executedAt: schema.record({ index: schema.integer, position: schema.integer }),
+      position: schema.nullable(schema.integer),
+      operation: schema.anything,
+      result: schema.nullable(
+        schema.record({
+          ok: schema.flag,
+          code: schema.nullable(schema.text),
+          message: schema.nullable(schema.text),
+          data: schema.anything,
+          executedAt: schema.record({ index: schema.integer, position: schema.integer }),
+        }),
+      ),
     }),
   ),
 })

@@ -5,13 +5,17 @@ import type { Operation } from '../../workflow/operations.js'
 import { decodeOperation } from '../../workflow/operation-codec.js'
 import { operationToJson } from '../../workflow/operation-json.js'
 import { parseReceipt } from '../../workflow/receipts/receipt-file.js'
-import { type ProvenReceipt, type Trust, verifyReceipt } from '../../workflow/receipts/verify.js'
+import { type ProvenOperation, type ProvenReceipt, type Trust, verifyReceipt } from '../../workflow/receipts/verify.js'
+import type { PlacedResult } from '../../workflow/result-codec.js'
 import { decodeResult } from '../../workflow/result-data.js'
 import { uuidFromBytes } from '../../workflow/uuid.js'
-import type { Output } from '../printer.js'
+import { type Output, printable } from '../printer.js'
 import { formatLocalTime } from '../times.js'
 import { type Claim, inclusionClaim, resultClaim } from './claims.js'
 import { readProof } from './proof-file.js'
+
+/** Operations that people see; JSON has them all. */
+const SHOWN_MAX = 20
 
 export interface ReceiptReport {
   readonly ok: boolean
@@ -25,18 +29,26 @@ interface ProvenReport {
   readonly protocol: string
   readonly epoch: number
   readonly index: number
-  /** Null where the receipt claims no result: positions follow from the results. */
-  readonly position: number | null
   readonly kind: string
   readonly timestampMs: number
   readonly chain: string
   /** Public key of the client, hex; null for what members made themselves. */
   readonly client: string | null
   readonly clientSigned: boolean
-  /** As `propose` takes it; null where it holds bytes that are no text, and for what members made themselves. */
-  readonly operation: Readonly<Record<string, unknown>> | null
   readonly inclusion: Claim
-  readonly result: (Claim & ResultReport) | null
+  /** Null where the receipt claims no result. */
+  readonly result: Claim | null
+  /** Those of the request; empty for what members made themselves. */
+  readonly operations: readonly OperationReport[]
+}
+
+interface OperationReport {
+  /** Offset in the entry; null without results, which give it. */
+  readonly position: number | null
+  /** As `propose` takes it; null where it holds bytes that are no text. */
+  readonly operation: Readonly<Record<string, unknown>> | null
+  /** Null where the receipt claims no result. */
+  readonly result: ResultReport | null
 }
 
 interface ResultReport {
@@ -68,29 +80,34 @@ function refused(problem: string): ReceiptReport {
 }
 
 function provenReport(trust: Trust, proven: ProvenReceipt): ProvenReport {
-  const { receipt, client, clientSigned, operation: bytes, result } = proven
+  const { receipt, client, clientSigned, operations } = proven
   const { clusterId, epoch, index, kind, timestampMs, chain } = receipt.entry
-  const operation = bytes === null ? null : decoded(() => decodeOperation(bytes))
-  const claim = resultClaim(proven)
   return {
     clusterId: uuidFromBytes(clusterId),
     protocol: trust.configuration.protocol,
     epoch,
     index,
-    position: result?.position ?? null,
     kind,
     timestampMs,
     chain: toHex(chain),
     client: client === null ? null : toHex(client),
     clientSigned,
-    operation: operation === null ? null : decoded(() => operationToJson(operation)),
     inclusion: inclusionClaim(proven),
-    result: result === null || claim === null ? null : { ...claim, ...resultReport(operation, result.placed) },
+    result: resultClaim(proven),
+    operations: operations.map(operationReport),
   }
 }
 
-function resultReport(operation: Operation | null, placed: NonNullable<ProvenReceipt['result']>['placed']): ResultReport {
-  const { outcome, index, position } = placed
+function operationReport({ bytes, position, result }: ProvenOperation): OperationReport {
+  const operation = decoded(() => decodeOperation(bytes))
+  return {
+    position,
+    operation: operation === null ? null : decoded(() => operationToJson(operation)),
+    result: result === null ? null : resultReport(operation, result),
+  }
+}
+
+function resultReport(operation: Operation | null, { outcome, index, position }: PlacedResult): ResultReport {
   const executedAt = { index, position }
   if (!outcome.ok) return { ok: false, code: outcome.code, message: outcome.message, data: outcome.details, executedAt }
   const data = operation === null ? null : decoded(() => decodeResult(operation, outcome))
@@ -124,19 +141,26 @@ export function verifiedReceiptOutput(report: ReceiptReport): Output {
     ids: proven === null ? [] : [`${proven.index}`],
     text: ({ fields, paint }) => {
       if (proven === null) return paint('red', `This receipt proves nothing: ${problem}.`)
-      const { inclusion, result, operation } = proven
+      const { inclusion, result, operations } = proven
       const head = fields([
         ['cluster', proven.clusterId],
-        ['place', `index ${proven.index}${proven.position === null ? '' : `, position ${proven.position}`}`],
+        ['index', proven.index],
         ['log time', formatLocalTime(proven.timestampMs)],
         ['client', proven.client],
-        ['operation', operation === null ? null : JSON.stringify(operation)],
-        ['result', result === null ? 'not claimed' : resultText(result)],
       ])
+      const shown = operations.slice(0, SHOWN_MAX).map(operationLine)
+      const rest = operations.length - shown.length
+      if (rest > 0) shown.push(`  … and ${rest} more (--json lists them all)`)
       const claims = [claimText('Inclusion', inclusion), ...(result === null ? [] : [claimText('Result', result)])]
-      return `${paint('green', 'The receipt holds.')}\n${head}\n${claims.join('\n')}`
+      return [paint('green', 'The receipt holds.'), head, ...shown, ...claims].join('\n')
     },
   }
+}
+
+function operationLine({ position, operation, result }: OperationReport): string {
+  const place = position === null ? '' : `${position}: `
+  const came = result === null ? '' : ` → ${resultText(result)}`
+  return printable(`  ${place}${operation === null ? '(bytes that are no text)' : JSON.stringify(operation)}${came}`)
 }
 
 function resultText({ ok, code, message, data }: ResultReport): string {

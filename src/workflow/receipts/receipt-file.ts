@@ -22,9 +22,8 @@ export interface ReceiptDocument {
   readonly format: typeof RECEIPT_FORMAT
   readonly clusterId: string
   readonly index: number
-  /** The request in the entry, and the operation in the request. */
+  /** Its place among the requests of the entry. */
   readonly request: number
-  readonly operation: number
   /** Whether it claims a result, besides that the entry is in the log. */
   readonly claimsResult: boolean
   readonly signers: readonly string[]
@@ -53,13 +52,12 @@ export interface EvidenceFile {
 }
 
 export function receiptDocument(receipt: Receipt): ReceiptDocument {
-  const { entry, place, operation, result, statements } = receipt
+  const { entry, place, result, statements } = receipt
   return {
     format: RECEIPT_FORMAT,
     clusterId: uuidFromBytes(entry.clusterId),
     index: entry.index,
     request: place.ordinal,
-    operation,
     claimsResult: result !== null,
     signers: statements.map(({ signer }) => signer),
     receipt: toBase64(encodeReceipt(receipt)),

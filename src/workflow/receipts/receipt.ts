@@ -2,7 +2,7 @@
  * A receipt: what anybody needs, besides the cluster file, to check without a network that an operation
  * stands in the log and what it came to. It separates the two claims: the entry with its request and
  * what decided it (inclusion), and the results of the entry (result). Members sign what they hold of
- * both. Strict: one receipt has one encoding. docs/receipts.md says what each claim proves.
+ * both. It speaks of the whole request: which of its operations somebody means is nothing to prove. Strict: one receipt has one encoding. docs/receipts.md says what each claim proves.
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
@@ -17,11 +17,9 @@ export interface ReceiptBody {
   readonly entry: Entry
   /** Whole, as the client encoded it. */
   readonly request: Uint8Array
-  /** Where the request stands in the entry … */
+  /** Where the request stands in the entry. */
   readonly place: BatchPlace
   readonly path: MerklePath
-  /** … and the operation that is meant in the request. */
-  readonly operation: number
   /** From the members of the cluster file to those that signed. */
   readonly steps: readonly EpochStep[]
   /** Null where no results of the entry are kept: it holds no operations of clients, is too old, or they were too large. */
@@ -79,9 +77,9 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
   return { ...body, statements }
 }
 
-function writeBody(out: ByteWriter, { entry, request, place, path, operation, steps, result }: ReceiptBody): void {
+function writeBody(out: ByteWriter, { entry, request, place, path, steps, result }: ReceiptBody): void {
   out.u8(VERSION).raw(entry.header).bytes(entry.certificate ?? NO_BODY)
-  out.bytes(request).u32(place.ordinal).u32(place.count).u16(operation)
+  out.bytes(request).u32(place.ordinal).u32(place.count)
   writeMerklePath(out, path)
   writeChain(out, steps)
   out.u8(result === null ? 0 : 1)
@@ -98,12 +96,11 @@ function readBody(reader: ByteReader): ReceiptBody {
   const entry = decodeEntry(header, NO_BODY, certificate.length === 0 ? null : certificate)
   const request = reader.bytes()
   const place = { ordinal: reader.u32(), count: reader.u32() }
-  const operation = reader.u16()
   if (place.ordinal >= place.count) throw new KnhkError('ProtocolViolation', 'a request outside of its entry')
   const path = readMerklePath(reader, place)
   const steps = readChain(reader)
   const result = reader.flag() ? readResult(reader, place) : null
-  return { entry, request, place, path, operation, steps, result }
+  return { entry, request, place, path, steps, result }
 }
 
 function readResult(reader: ByteReader, { count }: BatchPlace): ResultClaim {

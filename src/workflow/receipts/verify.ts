@@ -40,23 +40,23 @@ export interface ProvenReceipt {
   readonly client: Uint8Array | null
   /** The signature of the client under the request was checked. */
   readonly clientSigned: boolean
-  /** Null for an entry that the members made themselves. */
-  readonly operation: Uint8Array | null
+  /** All of the request, in order; none for an entry that the members made themselves. */
+  readonly operations: readonly ProvenOperation[]
   /** Who decided the entry: a quorum; nobody where no certificates are made. */
   readonly deciders: readonly NodeId[]
   /** Who vouches for chain and results with a signature of its own. */
   readonly signers: readonly NodeId[]
   /** How many of each may lie without harm: the proof rests on there being no more. */
   readonly faults: { readonly deciders: number; readonly signers: number }
-  /** Null where the receipt claims no result. */
-  readonly result: ProvenResult | null
 }
 
-export interface ProvenResult {
-  /** Offset of the operation among all of its entry. */
-  readonly position: number
-  /** What it came to; the place is another one where the client had sent it before. */
-  readonly placed: PlacedResult
+export interface ProvenOperation {
+  /** As the client encoded it. */
+  readonly bytes: Uint8Array
+  /** Offset among all operations of the entry; null where the receipt claims no result. */
+  readonly position: number | null
+  /** What it came to; the place is an earlier one where the client had sent it before. Null as above. */
+  readonly result: PlacedResult | null
 }
 
 /** Plain Raft tolerates no lie. */
@@ -99,9 +99,8 @@ export function soundStatements(
 function signatureOf(trust: Trust, receipt: Receipt): readonly SignatureCheck[] | null {
   const { sha256, configuration, clusterConfigHash } = trust
   const { clusterId } = configuration
-  const term = receipt.statements[0]?.view ?? 0
   if (!hasCertificates(configuration)) {
-    if (statementsProblem(sha256, receipt, { mode: 'raft', epoch: 0 as Epoch, term }) !== null) return null
+    if (statementsProblem(sha256, receipt, { mode: 'raft', epoch: 0 as Epoch }) !== null) return null
     const sign = { clusterId, configHash: clusterConfigHash }
     return statementChecks(receipt.statements, sign, (id) => memberKey(configuration, id))
   }
@@ -109,7 +108,7 @@ function signatureOf(trust: Trust, receipt: Receipt): readonly SignatureCheck[] 
   const chain = walkEpochs(ports, configuration, genesisMembership(configuration), receipt.steps)
   if (typeof chain === 'string') return null
   const last = chain.contexts.at(-1) as EpochContext
-  const place: SigningPlace = { mode: configuration.protocol, epoch: last.epoch, term: 0 }
+  const place: SigningPlace = { mode: configuration.protocol, epoch: last.epoch }
   if (statementsProblem(sha256, receipt, place) !== null) return null
   return statementChecks(receipt.statements, last.sign, (id) => last.replicas.publicKeyOf(id))
 }
@@ -130,15 +129,13 @@ function prove(trust: Trust, receipt: Receipt): ProvenReceipt | string {
   if (!verifyChain(sha256, entry)) return 'the chain of the entry does not follow from its header'
   if (!bytesEqual(digestOfPath(sha256, entry.kind, place, request, path), entry.batchDigest))
     return 'the request does not stand in the entry'
-  const meant = operationOf(receipt)
-  if (meant === null) return 'the request holds no such operation'
+  const content = contentOf(receipt)
+  if (typeof content === 'string') return content
   const authority = authorityOf(trust, receipt)
   if (typeof authority === 'string') return authority
-  const result = resultOf(receipt)
-  if (typeof result === 'string') return result
   if (!authority.checks.every(holds)) return 'a signature does not hold'
   const { deciders, signers, clientSigned, faults } = authority
-  return { receipt, ...meant, clientSigned, deciders, signers, faults, result }
+  return { receipt, ...content, clientSigned, deciders, signers, faults }
 }
 
 function authorityOf(trust: Trust, receipt: Receipt): Authority | string {
@@ -169,7 +166,7 @@ function byzantineAuthority(
     return 'the entry does not stand in its epoch'
   const proof = headerProblem(sha256, entry) ?? entryProof(sha256, rules, context, entry)
   if (typeof proof === 'string') return proof
-  const place: SigningPlace = { mode: rules.protocol, epoch: last.epoch, term: 0 }
+  const place: SigningPlace = { mode: rules.protocol, epoch: last.epoch }
   const problem = statementsProblem(sha256, receipt, place)
   if (problem !== null) return problem
   const { replicas } = last
@@ -193,8 +190,7 @@ function raftAuthority({ sha256, configuration, clusterConfigHash }: Trust, rece
   if (entry.certificate !== null || steps.length > 0 || entry.epoch !== 0) return 'plain Raft has no certificates'
   if (!bytesEqual(entry.configHash, clusterConfigHash)) return 'the entry names another configuration'
   if (statement === undefined || statements.length !== 1) return 'one leader signs'
-  if (statement.view < entry.term) return 'the leader signed before the term of the entry'
-  const place: SigningPlace = { mode: 'raft', epoch: 0 as Epoch, term: statement.view }
+  const place: SigningPlace = { mode: 'raft', epoch: 0 as Epoch }
   const problem = statementsProblem(sha256, receipt, place)
   if (problem !== null) return problem
   const context = { clusterId: configuration.clusterId, configHash: clusterConfigHash }
@@ -241,29 +237,38 @@ function decidersOf({ protocol }: ProofRules, { replicas }: EpochContext, certif
   return signers.map((signer) => replicas.ids[signer] as NodeId)
 }
 
-/** Null where the request holds no such operation. */
-function operationOf({ entry, request, operation }: Receipt): Pick<ProvenReceipt, 'client' | 'operation'> | null {
-  if (entry.kind !== 'data') return operation === 0 ? { client: null, operation: null } : null
+/** The operations of the request, with what they came to; a text says what does not fit. */
+function contentOf({ entry, request, place, result }: Receipt): Pick<ProvenReceipt, 'client' | 'operations'> | string {
+  if (entry.kind !== 'data')
+    return result === null ? { client: null, operations: [] } : 'only operations of clients have results'
   const cursor = new RequestCursor()
   cursor.open(encodeBody([request]))
   cursor.nextRequest()
-  if (!cursor.wellFormed || operation >= cursor.operationCount) return null
-  while (cursor.operation < operation) cursor.nextOperation()
-  const { body, clientKey, operationStart, operationEnd } = cursor
-  return { client: clientKey, operation: body.subarray(operationStart, operationEnd) }
+  if (!cursor.wellFormed) return 'the request cannot be read'
+  const results = result === null ? null : resultsOf(entry.index, place.ordinal, result.requests)
+  if (results !== null && results.placed.length !== cursor.operationCount) return 'the results are of another request'
+  const operations: ProvenOperation[] = []
+  while (cursor.hasMoreOperations) {
+    cursor.nextOperation()
+    const { body, operation, operationStart, operationEnd } = cursor
+    operations.push({
+      bytes: body.subarray(operationStart, operationEnd),
+      position: results === null ? null : results.first + operation,
+      result: results?.placed[operation] ?? null,
+    })
+  }
+  return { client: cursor.clientKey, operations }
 }
 
-/** The results of all requests before give the position: each has as many as its request has operations. */
-function resultOf({ entry, place, operation, result }: Receipt): ProvenResult | null | string {
-  if (result === null) return null
-  if (entry.kind !== 'data') return 'only operations of clients have results'
+/** Of one request. The results of all before it give its first position: one for each of their operations. */
+function resultsOf(
+  index: number,
+  ordinal: number,
+  requests: readonly Uint8Array[],
+): { readonly first: number; readonly placed: readonly PlacedResult[] } {
   let first = 0
-  for (const [ordinal, results] of result.requests.entries()) {
-    const placed = decodeResults(results, entry.index, first)
-    const own = placed[operation]
-    if (ordinal === place.ordinal)
-      return own === undefined ? 'the operation has no result' : { position: first + operation, placed: own }
-    first += placed.length
-  }
-  return 'the request has no results'
+  for (const before of requests.slice(0, ordinal)) first += decodeResults(before, index, first).length
+  return { first, placed: decodeResults(requests[ordinal] ?? NO_RESULTS, index, first) }
 }
+
+const NO_RESULTS = new Uint8Array(0)
