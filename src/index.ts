@@ -1,9 +1,6 @@
-/**
- * The public library of knhk. Names under construction (BFT and hybrid clusters, receipts) join here
- * as they are built; docs/architecture.md says where.
- */
+/** The public names of knhk; docs/library.md shows how they are used. */
 
-export { type ErrorDetails, hasCode, KnhkError } from './base/error.js'
+export { type ErrorDetails, hasCode, KnhkError, KnhkError as ConsensusError } from './base/error.js'
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.js'
 export { type BenchOptions, type BenchReport, runBench } from './client/bench.js'
 export { type Change, type ChangesOptions, watchChanges } from './client/changes.js'
@@ -46,6 +43,15 @@ export type {
 } from './consensus/types.js'
 export { loadKeyPair, writeKeyFiles } from './crypto/key-files.js'
 export { generateKeyPair, type KeyPair } from './crypto/keys.js'
+export { BftCluster, type BftConfig, type BftProtocol, type Decision } from './library/bft-cluster.js'
+export type { ClusterBuilder } from './library/builder.js'
+export type { ConsensusConfig, PeerConfig } from './library/config.js'
+export type { EmbeddedCluster, Snapshot } from './library/embedded-cluster.js'
+export { freeAddresses } from './library/free-addresses.js'
+export type { BftNode, LocalNode, RaftNode, RaftRole } from './library/local-node.js'
+export type { ConsensusResult } from './library/proposer.js'
+export { RaftCluster, type RaftConfig } from './library/raft-cluster.js'
+export { type OperationDefinition, ReplicatedStateMachine, type StateMachineOp } from './library/state-machine.js'
 export type { Extensions } from './node/compose.js'
 export { createLogger } from './node/logger.js'
 export type { Logger, LogLevel } from './node/ports.js'

@@ -55,6 +55,10 @@ with --member-key; their data directory is made there, by \`knhk node start --in
       summary: 'Shortest election time-out; the longest is twice that, the heartbeat a third.',
       helpValue: 'DURATION',
     }),
+    residency: Flags.string({
+      summary: 'Hybrid: how long a Byzantine epoch lasts at least (30 s).',
+      helpValue: 'DURATION',
+    }),
     'request-timeout': Flags.string({
       summary: 'pbft, hotstuff: how long a request may wait before the node that proposes is given up; 2s.',
       helpValue: 'DURATION',

@@ -4,7 +4,8 @@ import { ProofCommand, proofFlags } from '../../src/terminal/receipts/proof-comm
 import { VERIFIED_RECEIPT_SCHEMA } from '../../src/terminal/receipts/schemas.js'
 
 export default class ReceiptVerify extends ProofCommand {
-  static override summary = 'Check a receipt offline, with nothing but the cluster file. Exit code 10 where it does not hold.'
+  static override summary =
+    'Check a receipt offline, with nothing but the cluster file. Exit code 10 where it does not hold.'
   static override description =
     'Says what is proven, by whose signatures, and what that assumes. Members that joined later are proven by the receipt itself.'
   static override examples = [

@@ -217,6 +217,10 @@ export const ERROR_CODES = {
     summary: 'The leader changed while the operation was under way.',
     hint: 'Retry in the same session: it is applied at most once.',
   },
+  ModeRefused: refused(
+    'The cluster may not change to that protocol now.',
+    'The reason says what is missing; wait for retryAfterMs where the details give one.',
+  ),
   EpochChanging: {
     exit: 7,
     retryable: true,
@@ -273,6 +277,12 @@ export const ERROR_CODES = {
     retryable: true,
     summary: 'Another change of the members is under way.',
     hint: 'Wait until it is done; `knhk cluster members list` shows it.',
+  },
+  NotCaughtUp: {
+    exit: 8,
+    retryable: true,
+    summary: 'Who shall get a vote has not caught up with the log.',
+    hint: 'Wait with `knhk wait --for caught-up`, then repeat the command.',
   },
   Refused: refused('Refused for safety.', 'Read the message; nothing was changed.'),
   // Wire and storage.

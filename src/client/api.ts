@@ -118,6 +118,13 @@ export interface Client {
   close(): Promise<void>
 }
 
+/** What one member holds against others. */
+export interface NodeThreatReport {
+  readonly level: string
+  readonly causes: readonly string[]
+  readonly nodes: readonly { readonly id: string; readonly level: string; readonly causes: readonly string[] }[]
+}
+
 export interface NodeStatus {
   readonly id: string
   readonly role: string | null
@@ -141,6 +148,12 @@ export interface NodeStatus {
   readonly http: string | null
   readonly mode: Mode | null
   readonly address: string
+  /** When its epoch began, by its clock: milliseconds since 1970. */
+  readonly epochSinceMs: number | null
+  /** How long a Byzantine epoch lasts at least; null where the mode never changes. */
+  readonly residencyMs: number | null
+  /** What it holds against others; null where its protocol has no threat model. */
+  readonly threat: NodeThreatReport | null
   /** Why it is not reachable; null when it is. */
   readonly error: { readonly code: ErrorCode; readonly message: string; readonly details: ErrorDetails } | null
 }

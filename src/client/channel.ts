@@ -20,6 +20,7 @@ import { Pending, type Target, THE_LEADER } from './pending.js'
 import type {
   ChannelQuery,
   LinkListener,
+  MemberOrder,
   OrderCallback,
   QueryCallback,
   RequestCallback,
@@ -93,6 +94,10 @@ export class Channel implements RequestChannel {
     const onError = (error: KnhkError, from: string): void => callback(null, error, from)
     this.#submit(frame, { member, once: false, toLeader: member === null }, timeoutMs, onAnswer, onError)
     return number
+  }
+
+  authorised(change: MemberOrder): MemberOrder {
+    return change
   }
 
   query(query: ChannelQuery, timeoutMs: number, callback: QueryCallback): number {

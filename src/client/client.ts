@@ -4,7 +4,7 @@
 import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
-import type { ProtocolName } from '../consensus/types.js'
+import { epoch, type ProtocolName } from '../consensus/types.js'
 import type { Operation } from '../workflow/operations.js'
 import type {
   CallOptions,
@@ -86,12 +86,21 @@ export class ClusterClient implements Client {
   }
 
   async order(order: ClientOrder, options: OrderOptions = {}): Promise<OrderAnswer> {
+    const authorised = await this.#authorised(order, options)
     return this.#call(options, (timeoutMs, resolve, reject) =>
-      this.#channel.order(order, options.node ?? null, timeoutMs, (answer, error, node) => {
+      this.#channel.order(authorised, options.node ?? null, timeoutMs, (answer, error, node) => {
         if (answer === null) reject(error)
         else resolve({ index: answer.index, detail: answer.detail, node })
       }),
     )
+  }
+
+  /** Under a Byzantine protocol the members want the word of who orders a change, for the epoch that they are in. */
+  async #authorised(order: ClientOrder, options: OrderOptions): Promise<ClientOrder> {
+    if (order.kind !== 'changeMembership' || this.#options.protocol === 'raft') return order
+    const { node: _, ...call } = options
+    const answer = await this.query('cluster.members', {}, call)
+    return this.#channel.authorised(order, epoch(answer.epoch))
   }
 
   async query(name: string, args: Readonly<Record<string, unknown>>, options: QueryOptions = {}): Promise<QueryAnswer> {

@@ -41,7 +41,13 @@ export async function collectEvidence(client: Asked, trust: Trust, options: Call
   const found: FoundEvidence[] = []
   for (const id of [...new Set(said.map((one) => one.id))].sort()) {
     const about = said.filter((one) => one.id === id)
-    const file = await firstThatHolds(client, trust, about.map(({ member }) => member), id, options)
+    const file = await firstThatHolds(
+      client,
+      trust,
+      about.map(({ member }) => member),
+      id,
+      options,
+    )
     if (file === null) continue
     const holders = about.filter(({ kept }) => kept).map(({ member }) => member)
     found.push({ id, file, index: agreedIndex(trust, about), holders })
@@ -50,7 +56,12 @@ export async function collectEvidence(client: Asked, trust: Trust, options: Call
 }
 
 /** One piece. Throws `NotFound` where no member gives one that holds. */
-export async function fetchEvidence(client: Asked, trust: Trust, id: string, options: CallOptions): Promise<EvidenceFile> {
+export async function fetchEvidence(
+  client: Asked,
+  trust: Trust,
+  id: string,
+  options: CallOptions,
+): Promise<EvidenceFile> {
   const file = await firstThatHolds(client, trust, await reachable(client, options), id, options)
   if (file !== null) return file
   throw new KnhkError('NotFound', `no member gave evidence ${id} that holds`, {
@@ -72,10 +83,13 @@ async function listOf(client: Asked, member: string, options: CallOptions): Prom
   let cursor: unknown = null
   do {
     const { value } = await client.query('evidence.list', { cursor }, { ...options, read: 'local', node: member })
-    const { evidence, cursor: next } = value as { evidence: readonly Record<string, unknown>[]; cursor: unknown }
-    for (const { id, index, kept } of evidence)
+    const page = recordOf(value)
+    if (!Array.isArray(page.evidence)) throw unreadable()
+    for (const row of page.evidence.map(recordOf)) {
+      const { id, index, kept } = row
       said.push({ member, id: String(id), index: typeof index === 'number' ? index : null, kept: kept === true })
-    cursor = next
+    }
+    cursor = page.cursor ?? null
   } while (cursor !== null && said.length < PER_MEMBER_MAX)
   return said
 }
@@ -89,7 +103,8 @@ async function firstThatHolds(
 ): Promise<EvidenceFile | null> {
   const ask = async (member: string): Promise<EvidenceFile | null> => {
     const { value } = await client.query('evidence.get', { id }, { ...options, read: 'local', node: member })
-    const { evidence, steps } = value as { evidence: Uint8Array; steps: Uint8Array }
+    const { evidence, steps } = recordOf(value)
+    if (!(evidence instanceof Uint8Array) || !(steps instanceof Uint8Array)) throw unreadable()
     const file = { clusterId: trust.configuration.clusterId, evidence: decodeEvidence(evidence), steps: stepsIn(steps) }
     const isMeant = toHex(evidenceId(trust.sha256, file.evidence)) === id
     return isMeant && evidenceVerdict(trust, file) === null ? file : null
@@ -107,7 +122,9 @@ async function answersOf<T>(members: readonly string[], ask: (member: string) =>
   return outcomes.flatMap((outcome) => {
     if (outcome.status === 'fulfilled') return [outcome.value]
     // A lying member may answer with anything; cancelling is no answer.
-    if (outcome.reason instanceof KnhkError ? outcome.reason.code === 'Aborted' : !(outcome.reason instanceof TypeError))
+    if (
+      outcome.reason instanceof KnhkError ? outcome.reason.code === 'Aborted' : !(outcome.reason instanceof TypeError)
+    )
       throw outcome.reason
     return []
   })
@@ -118,6 +135,15 @@ function agreedIndex({ configuration }: Trust, said: readonly Said[]): number | 
   for (const { index } of said)
     if (index !== null && said.filter((other) => other.index === index).length >= needed) return index
   return null
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw unreadable()
+  return value as Readonly<Record<string, unknown>>
+}
+
+function unreadable(): KnhkError {
+  return new KnhkError('ProtocolViolation', 'a member answered with something else than evidence')
 }
 
 function stepsIn(bytes: Uint8Array): EvidenceFile['steps'] {

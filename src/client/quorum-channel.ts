@@ -4,11 +4,12 @@
  * members for what they see behind it; reads of the levels `leader` and `local`, and orders, are one
  * member's word.
  */
-import { type KeyObject, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { concatBytes, readU32 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
+import { changeSignBytes, targetMembership } from '../consensus/bft/change-authority.js'
 import { requestSignBytes, signedRequest } from '../consensus/bft/client-request.js'
-import { sign } from '../crypto/keys.js'
+import type { Epoch } from '../consensus/types.js'
 import { sha256 } from '../crypto/sha256.js'
 import type { ClientOrder } from '../transport/client-orders.js'
 import {
@@ -26,6 +27,7 @@ import { barePayload } from './propose-payload.js'
 import type {
   ChannelQuery,
   LinkListener,
+  MemberOrder,
   OrderCallback,
   QueryCallback,
   RequestCallback,
@@ -38,7 +40,8 @@ export interface QuorumIdentity {
   readonly clusterId: Uint8Array
   /** 32 bytes. */
   readonly clientKey: Uint8Array
-  readonly privateKey: KeyObject
+  /** Signs with the client's key, 64 bytes. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array
 }
 
 export class QuorumChannel implements RequestChannel {
@@ -102,6 +105,13 @@ export class QuorumChannel implements RequestChannel {
     return this.#channel.order(order, member, timeoutMs, callback)
   }
 
+  authorised(change: MemberOrder, epoch: Epoch): MemberOrder {
+    const { clusterId, clientKey, sign } = this.#identity
+    const { planned, target } = change
+    const bytes = changeSignBytes(sha256, { clusterId, epoch, planned }, targetMembership(target))
+    return { ...change, authority: { epoch, publicKey: clientKey, signature: sign(bytes) } }
+  }
+
   query(query: ChannelQuery, timeoutMs: number, callback: QueryCallback): number {
     const { name, args, read, member, once = false } = query
     if (read === 'lease') throw new KnhkError('UnsupportedRead', 'only plain Raft has leases to read by')
@@ -153,9 +163,9 @@ export class QuorumChannel implements RequestChannel {
   }
 
   #signed(payload: Uint8Array): Uint8Array {
-    const { clusterId, privateKey } = this.#identity
+    const { clusterId, sign } = this.#identity
     const unsigned = requestOf(payload)
-    const request = signedRequest(unsigned, sign(privateKey, requestSignBytes(sha256, clusterId, unsigned)))
+    const request = signedRequest(unsigned, sign(requestSignBytes(sha256, clusterId, unsigned)))
     return concatBytes([payload.subarray(0, payload.length - unsigned.length), request])
   }
 }

@@ -4,11 +4,14 @@
  * one and believes what more of them say than may lie.
  */
 import type { KnhkError } from '../base/error.js'
+import type { Epoch } from '../consensus/types.js'
 import type { ClientOrder, OrderedFrame } from '../transport/client-orders.js'
 import type { AnswerContext, QueryAnswerFrame } from '../transport/client-protocol.js'
 import type { PlacedResult } from '../workflow/result-codec.js'
 import type { ReadLevel } from './api.js'
 import type { Links } from './links.js'
+
+export type MemberOrder = Extract<ClientOrder, { kind: 'changeMembership' }>
 
 /** Told once how a request ended: what its answer rests on and its results, or an error. */
 export type RequestCallback = (
@@ -54,6 +57,8 @@ export interface RequestChannel {
   bareSequence(): number
   /** Sends an order to the leader, or to `member`. `callback` is told once; never before this call returns. */
   order(order: ClientOrder, member: string | null, timeoutMs: number, callback: OrderCallback): number
+  /** The change as its members take it: signed by this client for that epoch where they do not believe each other. */
+  authorised(change: MemberOrder, epoch: Epoch): MemberOrder
   /** Throws `UnsupportedRead` for a level that the protocol does not offer. */
   query(query: ChannelQuery, timeoutMs: number, callback: QueryCallback): number
   /** As `Outstanding.abort`. */

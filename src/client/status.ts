@@ -6,6 +6,7 @@
 import { toHex } from '../base/bytes.js'
 import type { KnhkError } from '../base/error.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
+import { THREAT_LEVELS, type ThreatLevel } from '../consensus/hybrid/threat-model.js'
 import type { Mode, ProtocolName } from '../consensus/types.js'
 import type { ClusterStatus, NodeStatus } from './api.js'
 
@@ -31,7 +32,7 @@ export function assembleStatus(
   const rtts = rttByPeer(reports.find((report) => report.member.id === leader)?.value ?? null)
   return {
     protocol,
-    threat: null,
+    threat: threatOf(nodes, needed),
     ...head,
     nodes: nodes.map((node) => ({
       ...node,
@@ -40,6 +41,15 @@ export function assembleStatus(
         node.appliedIndex === null || commitIndex === null ? null : Math.max(0, commitIndex - node.appliedIndex),
     })),
   }
+}
+
+/** The level that so many members reach; null where nobody has a threat model. */
+function threatOf(nodes: readonly NodeStatus[], needed: number): string | null {
+  const levels = nodes.flatMap(({ threat }) =>
+    threat === null ? [] : [THREAT_LEVELS.indexOf(threat.level as ThreatLevel)],
+  )
+  if (levels.length === 0) return null
+  return THREAT_LEVELS[levels.sort((a, b) => b - a)[needed - 1] ?? 0] as string
 }
 
 function raftHead(nodes: readonly NodeStatus[]): Head {
@@ -134,6 +144,9 @@ function nodeStatus(member: MemberConfiguration, value: MemberReport['value'], e
     rttMs: null,
     version: text('version'),
     http: text('http'),
+    epochSinceMs: number('epochSinceMs'),
+    residencyMs: number('residencyMs'),
+    threat: (fields.threat ?? null) as NodeStatus['threat'],
     error: error === null ? null : { code: error.code, message: error.message, details: error.details },
   }
 }

@@ -5,9 +5,11 @@
  */
 import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
+import { REPLICAS_MIN } from '../consensus/bft/replicas.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
 import type { Member, TargetMember } from '../consensus/membership.js'
 import { majority } from '../consensus/quorum.js'
+import type { ProtocolName } from '../consensus/types.js'
 import { type MembersView, targetsOf } from './members.js'
 import { arithmeticText, type QuorumArithmetic, quorumArithmetic, type Voter } from './quorum-arithmetic.js'
 
@@ -40,9 +42,15 @@ export interface ChangeStep extends QuorumArithmetic {
 
 /**
  * Throws where the change cannot be: `InvalidArgument`, `NotFound` for a member that nobody knows,
- * `Refused` for one that would leave no voter. `isKnown` tells members that left from typing errors.
+ * `Refused` for one that would leave no voter, or under a Byzantine protocol too few to bear a liar.
+ * `isKnown` tells members that left from typing errors.
  */
-export function checkChange(view: MembersView, change: MemberChange, isKnown: (id: string) => boolean): void {
+export function checkChange(
+  view: MembersView,
+  change: MemberChange,
+  isKnown: (id: string) => boolean,
+  protocol: ProtocolName = 'raft',
+): void {
   const ids = [...change.add.map(({ id }) => id), ...change.remove, ...change.promote]
   for (const id of ids)
     if (!NODE_ID.test(id)) throw new KnhkError('InvalidArgument', `${JSON.stringify(id)} is no node id: a-z, 0-9 and -`)
@@ -52,7 +60,19 @@ export function checkChange(view: MembersView, change: MemberChange, isKnown: (i
   for (const id of change.remove) {
     if (memberOf(view, id) === undefined && !isKnown(id)) throw noMember(view, id)
   }
-  if (votersAfter(view, change).length === 0) {
+  const after = votersAfter(view, change)
+  if (protocol !== 'raft' && after.length < REPLICAS_MIN) {
+    const arithmetic = arithmeticText(
+      quorumArithmetic(votersOf(view), protocol),
+      quorumArithmetic(after, protocol),
+      protocol,
+    )
+    throw new KnhkError('Refused', `${protocol} needs at least ${REPLICAS_MIN} replicas; ${arithmetic}`, {
+      hint: 'Add another member first, or use `members replace`; `knhk down` stops a cluster.',
+      details: { replicas: after.length, needed: REPLICAS_MIN },
+    })
+  }
+  if (after.length === 0) {
     throw new KnhkError('Refused', 'the last voter cannot be removed: nobody would be left to decide', {
       hint: 'Add another voter first; `knhk down` stops a cluster.',
     })
@@ -60,41 +80,55 @@ export function checkChange(view: MembersView, change: MemberChange, isKnown: (i
 }
 
 /** The steps that remain; none where everything is as it shall be. */
-export function changeSteps(view: MembersView, change: MemberChange): ChangeStep[] {
+export function changeSteps(view: MembersView, change: MemberChange, protocol: ProtocolName = 'raft'): ChangeStep[] {
   const steps: ChangeStep[] = []
   let voters: readonly Voter[] = votersOf(view)
   const step = (action: ChangeStep['action'], nodes: readonly string[], what: string, after: readonly Voter[]) => {
-    const arithmetic = quorumArithmetic(after)
+    const arithmetic = quorumArithmetic(after, protocol)
     steps.push({
       action,
       nodes,
-      text: `${what}; ${arithmeticText(quorumArithmetic(voters), arithmetic)}`,
+      text: `${what}; ${arithmeticText(quorumArithmetic(voters, protocol), arithmetic, protocol)}`,
       ...arithmetic,
     })
     voters = after
   }
   const joining = change.add.filter(({ id }) => memberOf(view, id) === undefined).map(({ id }) => id)
   if (joining.length > 0) step('join', joining, `${joining.join(', ')} ${verb(joining, 'join')} without a vote`, voters)
-  for (const voter of promoted(view, change)) {
-    const after = [...voters, voter]
-    const both = `meanwhile ${majority(voters.length)} of the ${voters.length} old and ${majority(after.length)} of the ${after.length} new voters decide together`
-    step('promote', [voter.id], `${voter.id} gets a vote once it has caught up (${both})`, after)
-  }
+  const voting = promoted(view, change)
+  if (protocol !== 'raft' && voting.length > 0) {
+    const ids = voting.map(({ id }) => id)
+    const [gets, have] = ids.length === 1 ? ['gets a vote', 'it has'] : ['get their votes', 'they have']
+    const what = `${ids.join(', ')} ${gets} once ${have} caught up, and a new epoch begins`
+    step('promote', ids, what, [...voters, ...voting])
+  } else
+    for (const voter of voting) {
+      const after = [...voters, voter]
+      const both = `meanwhile ${majority(voters.length)} of the ${voters.length} old and ${majority(after.length)} of the ${after.length} new voters decide together`
+      step('promote', [voter.id], `${voter.id} gets a vote once it has caught up (${both})`, after)
+    }
   const leaving = change.remove.filter((id) => memberOf(view, id) !== undefined)
   if (leaving.length > 0) {
     const after = voters.filter(({ id }) => !leaving.includes(id))
-    step('leave', leaving, `${leaving.join(', ')} ${verb(leaving, 'leave')}`, after)
+    const epoch = protocol === 'raft' ? '' : ', and a new epoch begins'
+    step('leave', leaving, `${leaving.join(', ')} ${verb(leaving, 'leave')}${epoch}`, after)
   }
   return steps
 }
 
-/** The members with all that joins, marked so that it gets its vote; null where they are so already. */
+/**
+ * The members with all that joins; null where they are so already. In plain Raft they are marked so that the
+ * leader gives them their votes; under other protocols only the word of an admin does.
+ */
 export function withNewcomers(
   view: MembersView,
   change: MemberChange,
   newcomers: readonly MemberConfiguration[],
+  protocol: ProtocolName = 'raft',
 ): readonly TargetMember[] | null {
-  const voting = new Set([...change.add.filter(({ learner }) => !learner).map(({ id }) => id), ...change.promote])
+  const voting = new Set(
+    protocol !== 'raft' ? [] : [...change.add.filter(({ learner }) => !learner).map(({ id }) => id), ...change.promote],
+  )
   const present = targetsOf(view).map((member) =>
     voting.has(member.id) && member.role === 'learner' ? { ...member, promote: true } : member,
   )
@@ -105,6 +139,15 @@ export function withNewcomers(
     ...present,
     ...missing.map((member): TargetMember => ({ ...member, role: 'learner' as const, promote: voting.has(member.id) })),
   ]
+}
+
+/** The members with the votes that are asked for; null where they have them. */
+export function withVotes(view: MembersView, change: MemberChange): readonly TargetMember[] | null {
+  const voting = awaitingVote(view, change)
+  if (voting.length === 0) return null
+  return targetsOf(view).map((member) =>
+    voting.includes(member.id) ? { ...member, role: 'voter', promote: false } : member,
+  )
 }
 
 /** The members without those that leave; null where they are gone. */

@@ -260,6 +260,7 @@ function parseSettings(record: YamlRecord | undefined): ClusterSettings {
     requestTimeoutMs: given('requestTimeoutMs'),
     requestTimeoutMaxMs: given('requestTimeoutMaxMs'),
     commitRule: (record.optional('commitRule')?.integer(2, 3) ?? null) as 2 | 3 | null,
+    residencyMs: given('residencyMs'),
   }
   if (settings.electionTimeoutMinMs >= settings.electionTimeoutMaxMs) {
     record.fail('need electionTimeoutMinMs below electionTimeoutMaxMs')

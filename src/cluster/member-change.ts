@@ -8,8 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { KnhkError } from '../base/error.js'
 import type { Client } from '../client/api.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
-import { majority } from '../consensus/quorum.js'
-import { type LogIndex, nodeId } from '../consensus/types.js'
+import { type LogIndex, nodeId, type ProtocolName } from '../consensus/types.js'
 import {
   awaitingVote,
   checkIdentity,
@@ -20,10 +19,12 @@ import {
   votersOf,
   withNewcomers,
   withoutLeavers,
+  withVotes,
 } from './change-goals.js'
 import { LOCAL_ZONE } from './init.js'
 import type { LocalMembers, WatchedNode } from './local-members.js'
 import { callOptions, type MembersView, type Patience, reach, readMembers, waitUntil } from './members.js'
+import { quorumArithmetic } from './quorum-arithmetic.js'
 import { leaderReport, type SelfReport } from './self-reports.js'
 import type { StoppedNode } from './stop-local.js'
 
@@ -36,8 +37,12 @@ export interface CarryOutOptions {
   readonly local: LocalMembers | null
   /** The configuration that the change was planned against; null for whatever is in force. */
   readonly planned: LogIndex | null
-  /** Return only when newcomers have their vote, or have caught up where they get none. */
+  /**
+   * Return only when newcomers have their vote, or have caught up where they get none. Without it newcomers of a
+   * Byzantine cluster stay learners: nobody but an admin gives votes there.
+   */
   readonly wait: boolean
+  readonly protocol: ProtocolName
   readonly patience: Patience
 }
 
@@ -59,29 +64,33 @@ export async function carryOut(
   change: MemberChange,
   options: CarryOutOptions,
 ): Promise<CarriedOut> {
-  const { local, patience, planned } = options
+  const { local, patience, planned, protocol } = options
   const newcomers: MemberConfiguration[] = []
   for (const newcomer of change.add) {
     const member = await resolveNewcomer(view, newcomer, local)
     checkIdentity(view, member, newcomer.learner)
     newcomers.push(member)
   }
-  await assertSurvives(client, view, change, patience)
+  await assertSurvives(client, view, change, options)
   const text = change.add.length === 0 ? 'members are promoted' : `${newcomers.map(({ id }) => id).join(', ')} joins`
   const joined = await reach(
     client,
-    { text, planned, next: (current) => withNewcomers(current, change, newcomers) },
+    { text, planned, next: (current) => withNewcomers(current, change, newcomers, protocol) },
     patience,
   )
   const started = local === null ? [] : await startAll(local, newcomers)
+  let hasVoted = false
   try {
-    if (options.wait) await waitForNewcomers(client, change, started, patience)
+    if (protocol !== 'raft')
+      hasVoted = await giveVotes(client, change, { ...options, started, isFresh: !joined.changed })
+    else if (options.wait) await waitForNewcomers(client, change, started, patience)
   } finally {
     for (const node of started) node.release()
   }
-  const left = await letLeave(client, change, { ...options, planned: joined.changed ? null : planned })
+  const hasChanged = joined.changed || hasVoted
+  const left = await letLeave(client, change, { ...options, planned: hasChanged ? null : planned })
   const stopped = local === null ? [] : await retireAll(local, change.remove)
-  return { view: left.view, changed: joined.changed || left.changed || started.length > 0, newcomers, stopped }
+  return { view: left.view, changed: hasChanged || left.changed || started.length > 0, newcomers, stopped }
 }
 
 async function resolveNewcomer(
@@ -106,6 +115,49 @@ async function startAll(local: LocalMembers, newcomers: readonly MemberConfigura
     if (node !== null) started.push(node)
   }
   return started
+}
+
+/**
+ * Byzantine clusters: votes are ordered once those who get them have caught up; the replicas look themselves
+ * before they take the order. True where a vote was given.
+ */
+async function giveVotes(
+  client: Client,
+  change: MemberChange,
+  options: CarryOutOptions & { readonly started: readonly WatchedNode[]; readonly isFresh: boolean },
+): Promise<boolean> {
+  const { patience, planned, wait, started, isFresh } = options
+  if (wait) await waitForLogs(client, change, started, patience)
+  if (!wait && change.promote.length === 0) return false
+  const voting = wait ? change : { ...change, add: [] }
+  const text = 'the new members get their votes'
+  const goal = { text, planned: isFresh ? planned : null, next: (view: MembersView) => withVotes(view, voting) }
+  return (await reach(client, goal, patience)).changed
+}
+
+/** Until all that join or shall vote hold what was committed when they were first looked at. */
+async function waitForLogs(
+  client: Client,
+  change: MemberChange,
+  started: readonly WatchedNode[],
+  patience: Patience,
+): Promise<void> {
+  const ids = [...change.add.map(({ id }) => id), ...change.promote]
+  if (ids.length === 0) return
+  let reference: number | null = null
+  const missing = async (): Promise<string | null> => {
+    for (const node of started) await node.check()
+    const { commitIndex, nodes } = await client.clusterStatus(callOptions(patience))
+    reference ??= commitIndex
+    if (reference === null) return 'the commit index is not known'
+    const behind = ids.flatMap((id) => {
+      const lastIndex = nodes.find((node) => node.id === id)?.lastIndex ?? null
+      if (lastIndex === null) return [`${id} does not answer yet`]
+      return lastIndex < (reference ?? 0) ? [`${id} is ${(reference ?? 0) - lastIndex} entries behind`] : []
+    })
+    return behind.length === 0 ? null : behind.join(', ')
+  }
+  await waitUntil('the new members catch up', missing, patience)
 }
 
 async function waitForNewcomers(
@@ -135,7 +187,7 @@ async function waitForNewcomers(
 
 async function letLeave(client: Client, change: MemberChange, options: CarryOutOptions) {
   const { patience, planned } = options
-  if (change.remove.length > 0) await assertSurvives(client, await readMembers(client, patience), change, patience)
+  if (change.remove.length > 0) await assertSurvives(client, await readMembers(client, patience), change, options)
   const text = change.remove.length === 0 ? 'the change is settled' : `${change.remove.join(', ')} leaves`
   return reach(client, { text, planned, next: (current) => withoutLeavers(current, change) }, patience)
 }
@@ -148,31 +200,41 @@ async function assertSurvives(
   client: Client,
   view: MembersView,
   change: MemberChange,
-  patience: Patience,
+  { patience, protocol }: CarryOutOptions,
 ): Promise<void> {
   if (change.remove.every((id) => memberOf(view, id) === undefined)) return
   const before = new Set(votersOf(view).map(({ id }) => id))
   const after = votersAfter(view, change)
-  const quorum = majority(after.length)
+  const { quorum } = quorumArithmetic(after, protocol)
   let dead: string[] | null = null
   for (let look = 0; look < LOOKS_AT_LIFE; look++) {
-    const leader = await leaderReport(client, callOptions(patience).timeoutMs)
-    if (leader !== null) {
-      dead = after.filter(({ id }) => before.has(id) && !isAlive(leader, id)).map(({ id }) => id)
+    const alive = protocol === 'raft' ? await heardByLeader(client, patience) : await answering(client, patience)
+    if (alive !== null) {
+      dead = after.filter(({ id }) => before.has(id) && !alive.has(id)).map(({ id }) => id)
       if (after.length - dead.length >= quorum) return
     }
     await delay(LOOK_INTERVAL_MS)
   }
   if (dead === null) throw new KnhkError('NoLeader', 'there is no leader that could tell who lives')
+  const whom = protocol === 'raft' ? 'the leader' : 'from here'
   throw new KnhkError(
     'Refused',
-    `${dead.join(', ')} does not answer the leader: of the ${after.length} voters that would remain ${quorum} are needed, ${after.length - dead.length} live`,
+    `${dead.join(', ')} does not answer ${whom}: of the ${after.length} voters that would remain ${quorum} are needed, ${after.length - dead.length} live`,
     { hint: 'Start it again, or remove it instead.', details: { quorum, living: after.length - dead.length } },
   )
 }
 
-function isAlive(leader: SelfReport, id: string): boolean {
-  return leader.id === id || leader.peers.some((peer) => peer.id === id && peer.active)
+/** Whom the leader hears; null while nobody leads. */
+async function heardByLeader(client: Client, patience: Patience): Promise<ReadonlySet<string> | null> {
+  const leader = await leaderReport(client, callOptions(patience).timeoutMs)
+  if (leader === null) return null
+  return new Set([leader.id, ...leader.peers.filter(({ active }) => active).map(({ id }) => id)])
+}
+
+/** Where a primary may lie about whom it hears, everybody is asked. */
+async function answering(client: Client, patience: Patience): Promise<ReadonlySet<string>> {
+  const { nodes } = await client.clusterStatus(callOptions(patience))
+  return new Set(nodes.filter(({ reachable }) => reachable).map(({ id }) => id))
 }
 
 function matchIndexOf(leader: SelfReport, id: string): number | null {

@@ -134,7 +134,7 @@ export async function reach(client: Client, goal: Goal, patience: Patience): Pro
         changed = true
       } catch (error) {
         const isStale = hasCode(error, 'StalePlan') && goal.planned !== null && !changed
-        const passes = ['StalePlan', 'OutcomeUnknown', 'ChangeInProgress'] as const
+        const passes = ['StalePlan', 'OutcomeUnknown', 'ChangeInProgress', 'NotCaughtUp'] as const
         if (isStale || !passes.some((code) => hasCode(error, code))) throw error
         // An order without an answer may have been carried out: what is in force from here on may be its work.
         changed ||= hasCode(error, 'OutcomeUnknown')

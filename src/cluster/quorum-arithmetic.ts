@@ -40,22 +40,36 @@ export function quorumArithmetic(voters: readonly Voter[], protocol: ProtocolNam
   }
 }
 
-/** `3 → 2 voters: a quorum is 2, no failure tolerated`; with the zones where there are several. */
-export function arithmeticText(before: QuorumArithmetic, after: QuorumArithmetic): string {
+/**
+ * `3 → 2 voters: a quorum is 2, no failure tolerated`, under Byzantine protocols `4 → 5 replicas: n = 5, f = 1,
+ * q = 4, 1 failure or lie tolerated`; with the zones where there are several.
+ */
+export function arithmeticText(
+  before: QuorumArithmetic,
+  after: QuorumArithmetic,
+  protocol: ProtocolName = 'raft',
+): string {
   const from = before.voters.length
   const to = after.voters.length
-  const count = from === to ? countText(to) : `${from} → ${countText(to)}`
-  const failures = `${count}: a quorum is ${after.quorum}, ${toleranceText(after.failuresTolerated)}`
+  const count = from === to ? countText(to, protocol) : `${from} → ${countText(to, protocol)}`
+  const failures = `${count}: ${quorumText(after, protocol)}, ${toleranceText(after.failuresTolerated, protocol)}`
   if (after.zones.length < 2) return failures
   const zones = after.zones.map(({ zone, voters, mayFail }) => `${zone} ${voters}${mayFail ? '' : ', must not fail'}`)
   return `${failures}; zones: ${zones.join('; ')}`
 }
 
-export function toleranceText(failures: number): string {
-  if (failures === 0) return 'no failure tolerated'
-  return failures === 1 ? '1 failure tolerated' : `${failures} failures tolerated`
+export function toleranceText(failures: number, protocol: ProtocolName = 'raft'): string {
+  const [one, many] = protocol === 'raft' ? ['failure', 'failures'] : ['failure or lie', 'failures or lies']
+  if (failures === 0) return `no ${one} tolerated`
+  return failures === 1 ? `1 ${one} tolerated` : `${failures} ${many} tolerated`
 }
 
-function countText(voters: number): string {
-  return voters === 1 ? '1 voter' : `${voters} voters`
+function quorumText({ voters, quorum, failuresTolerated }: QuorumArithmetic, protocol: ProtocolName): string {
+  if (protocol === 'raft') return `a quorum is ${quorum}`
+  return `n = ${voters.length}, f = ${failuresTolerated}, q = ${quorum}`
+}
+
+function countText(voters: number, protocol: ProtocolName): string {
+  const what = protocol === 'raft' ? 'voter' : 'replica'
+  return voters === 1 ? `1 ${what}` : `${voters} ${what}s`
 }

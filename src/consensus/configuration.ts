@@ -45,6 +45,8 @@ export interface ClusterSettings {
   readonly requestTimeoutMaxMs: Millis | null
   /** HotStuff: certified blocks in a row that commit the first of them; null for its own rule. */
   readonly commitRule: 2 | 3 | null
+  /** Hybrid: how long a Byzantine epoch lasts at least; null for 30 seconds. */
+  readonly residencyMs: Millis | null
 }
 
 export interface ClusterConfiguration {
@@ -73,6 +75,13 @@ export function requestTimeouts({ requestTimeoutMs, requestTimeoutMaxMs }: Clust
   }
 }
 
+const RESIDENCY_MS: Millis = 30_000
+
+/** How long a Byzantine epoch of a hybrid cluster lasts at least. */
+export function residencyOf({ residencyMs }: ClusterSettings): Millis {
+  return residencyMs ?? RESIDENCY_MS
+}
+
 export const DEFAULT_SETTINGS: ClusterSettings = {
   electionTimeoutMinMs: 150,
   electionTimeoutMaxMs: 300,
@@ -81,6 +90,7 @@ export const DEFAULT_SETTINGS: ClusterSettings = {
   requestTimeoutMs: null,
   requestTimeoutMaxMs: null,
   commitRule: null,
+  residencyMs: null,
 }
 
 /**
@@ -104,7 +114,13 @@ export function hashConfiguration(
   out.u64(settings.electionTimeoutMinMs).u64(settings.electionTimeoutMaxMs).u64(settings.heartbeatIntervalMs)
   out.raw(handlersHash)
   // At the end and only where they are set: clusters without them keep the hash they were made with.
-  for (const name of ['leaseDriftMs', 'requestTimeoutMs', 'requestTimeoutMaxMs', 'commitRule'] as const) {
+  for (const name of [
+    'leaseDriftMs',
+    'requestTimeoutMs',
+    'requestTimeoutMaxMs',
+    'commitRule',
+    'residencyMs',
+  ] as const) {
     const value = settings[name]
     if (value !== null) out.text(name).u64(value)
   }

@@ -7,9 +7,11 @@
  * Order of effects is order of execution. A `send` with `after` leaves only when that write is
  * durable: the one place where "no vote, ack or reply before its write is on disk" is said.
  */
+import type { ChangeAuthority } from './bft/change-authority.js'
 import type { SignatureCheck } from './bft/checks.js'
 import type { BftMessage } from './bft/wire.js'
 import type { Entry, EntryKind } from './entry.js'
+import type { ThreatReport } from './hybrid/threat-model.js'
 import type { MembershipRecord, TargetMember } from './membership.js'
 import type { RaftMessage } from './raft/messages.js'
 import type { LogBase, SnapshotOffer } from './snapshot.js'
@@ -85,10 +87,22 @@ export type Input =
       readonly stateDigest: Uint8Array | null
       readonly resultRoot: Uint8Array | null
     }
+  /** A member's connection delivered what does not hold: a signature, or what no honest member says. Hybrid only. */
+  | {
+      readonly type: 'invalid'
+      readonly from: NodeId
+      readonly reason: 'unsound' | 'signature'
+      readonly message: ProtocolMessage
+    }
+  /** The replicated state cleared what is held against a member; null for all. Hybrid only. */
+  | { readonly type: 'clear'; readonly node: NodeId | null }
   /** The driver noticed that the process stood still: leases and quorum contact count as expired, timers restart. */
   | { readonly type: 'paused'; readonly pausedMs: Millis }
 
 export type OperatorOrder =
+  /** Hybrid only; the driver has checked the role of who asks. `bft` is the configured one of the two. */
+  | { readonly kind: 'setMode'; readonly mode: Mode | 'bft' }
+  | { readonly kind: 'clearThreat'; readonly node: NodeId | null }
   /** Without a target the leader chooses the most complete voter. */
   | { readonly kind: 'transferLeadership'; readonly target: NodeId | null }
   | {
@@ -96,6 +110,8 @@ export type OperatorOrder =
       /** Index of the configuration that the change was planned against. */
       readonly planned: LogIndex
       readonly target: readonly TargetMember[]
+      /** Whose order it is, for replicas that do not believe each other. Absent in plain Raft. */
+      readonly authority?: ChangeAuthority
     }
 
 /** What must survive a crash besides entries; written in the same ordered journal. */
@@ -126,7 +142,13 @@ export type StoreRecord =
   | { readonly kind: 'abort'; readonly epoch: Epoch; readonly payload: Uint8Array }
 
 /** Why a proposal or read was not taken. Nothing of it was appended. */
-export type RefusalCode = 'NotLeader' | 'NoLeader' | 'LeadershipLost' | 'ResourceExhausted' | 'UnsupportedRead'
+export type RefusalCode =
+  | 'EpochChanging'
+  | 'NotLeader'
+  | 'NoLeader'
+  | 'LeadershipLost'
+  | 'ResourceExhausted'
+  | 'UnsupportedRead'
 
 /** Why an order was not carried out. `StalePlan`: the configuration is not the one it was planned against. */
 export type OrderRefusalCode =
@@ -134,8 +156,13 @@ export type OrderRefusalCode =
   | 'NoLeader'
   | 'ChangeInProgress'
   | 'StalePlan'
+  /** Who shall get a vote lacks too much of the log. */
+  | 'NotCaughtUp'
   | 'InvalidArgument'
   | 'NotFound'
+  /** Refused for safety; the reason says why, with numbers. */
+  | 'EpochChanging'
+  | 'ModeRefused'
 
 export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader' | 'learner'
 
@@ -192,6 +219,8 @@ export type Effect =
       readonly code: OrderRefusalCode
       readonly reason: string
       readonly leader: NodeId | null
+      /** When asking again can help by the passing of time. */
+      readonly retryAfterMs?: Millis
     }
   /** This leader has what this node's log can no longer be given: fetch it. Repeated until it is here. */
   | {
@@ -225,6 +254,16 @@ export type Effect =
   /** A damaged node holds again all that it can have acknowledged: it votes from here on. */
   | { readonly type: 'repaired' }
   | { readonly type: 'evidence'; readonly evidence: Uint8Array }
+  /** What this node holds against members changed. */
+  | ({ readonly type: 'threat' } & ThreatReport)
+  /** An epoch ended (`isUnderWay`: nothing is answered until the next begins), or the next one began. */
+  | {
+      readonly type: 'epochChanged'
+      readonly epoch: Epoch
+      readonly mode: Mode
+      readonly isUnderWay: boolean
+      readonly reason: string
+    }
 
 /** For people, metrics and `status`. What a protocol does not have is null. */
 export interface CoreStatus {
@@ -245,6 +284,8 @@ export interface CoreStatus {
   readonly membershipCommitted: boolean
   /** False for a damaged node that is not repaired yet. */
   readonly mayVote: boolean
+  /** What this node holds against members; null where nobody is suspected of lying. */
+  readonly threat: ThreatReport | null
 }
 
 export interface PeerStatus {

@@ -63,7 +63,12 @@ export function quorumOf(membership: Membership, rule: QuorumRule = 'majority'):
 }
 
 /** The body of a membership entry: framed like any other body, with the configuration as its one request. */
-export function encodeMembership({ joint, members }: Membership): Uint8Array {
+export function encodeMembership(membership: Membership): Uint8Array {
+  return encodeBody([encodeConfiguration(membership)])
+}
+
+/** The configuration alone. */
+export function encodeConfiguration({ joint, members }: Membership): Uint8Array {
   assert(members.length <= MEMBERS_MAX, 'a cluster has a bounded number of members')
   const out = new ByteWriter(256)
   out
@@ -74,15 +79,24 @@ export function encodeMembership({ joint, members }: Membership): Uint8Array {
     out.text(id).raw(publicKey).text(address).text(zone)
     out.u8(ROLES.indexOf(role)).u8((wasVoter ? FLAG_WAS_VOTER : 0) | (promote ? FLAG_PROMOTE : 0))
   }
-  return encodeBody([out.finish()])
+  return out.finish()
 }
 
-/** Throws `ProtocolViolation` where `body` is not exactly one sound configuration. */
+/**
+ * The configuration in a membership entry; under Byzantine protocols who ordered it stands behind it. Throws
+ * `ProtocolViolation` where `body` is not exactly one sound configuration with at most that.
+ */
 export function decodeMembership(body: Uint8Array): Membership {
-  const reader = new ByteReader(body)
-  if (reader.u32() !== 1 || reader.u32() !== reader.remaining) {
-    throw new KnhkError('ProtocolViolation', 'a membership entry holds one configuration')
-  }
+  const framed = new ByteReader(body)
+  const count = framed.u32()
+  if (count !== 1 && count !== 2) throw new KnhkError('ProtocolViolation', 'a membership entry holds one configuration')
+  const configuration = framed.bytes()
+  if (count === 2) framed.bytes()
+  framed.end()
+  return decodeConfiguration(new ByteReader(configuration))
+}
+
+function decodeConfiguration(reader: ByteReader): Membership {
   if (reader.u8() !== VERSION) throw new KnhkError('ProtocolViolation', 'a membership entry of an unknown version')
   const joint = reader.flag()
   const count = reader.u8()

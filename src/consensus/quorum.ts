@@ -79,9 +79,7 @@ export function zoneCommittedIndex(
 ): number {
   const { voters, outgoing } = configuration
   const incoming = zoneQuorumIndex(configuration, voters, ackOf, zoneOf)
-  return outgoing.length === 0
-    ? incoming
-    : Math.min(incoming, zoneQuorumIndex(configuration, outgoing, ackOf, zoneOf))
+  return outgoing.length === 0 ? incoming : Math.min(incoming, zoneQuorumIndex(configuration, outgoing, ackOf, zoneOf))
 }
 
 function zoneQuorumIndex(

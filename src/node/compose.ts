@@ -2,7 +2,7 @@
  * Puts a node together from its parts: core, state machine, loop. The production start and the
  * simulator both come through here, so what is simulated is what runs.
  */
-import { type ClusterConfiguration, hashConfiguration } from '../consensus/configuration.js'
+import { type ClusterConfiguration, hashConfiguration, residencyOf } from '../consensus/configuration.js'
 import type { Core } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
 import type { NodeId } from '../consensus/types.js'
@@ -12,6 +12,7 @@ import { type Handler, hashHandlers } from '../workflow/handlers.js'
 import { KV_HANDLERS } from '../workflow/kv.js'
 import { WorkflowMachine } from '../workflow/machine.js'
 import type { RuleType } from '../workflow/policies/rule-types.js'
+import { MEMBERS_ROLE } from '../workflow/roles.js'
 import { SYSTEM_FROM, SYSTEM_TO } from '../workflow/state-keys.js'
 import type { MakeMachine } from './execution.js'
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './limits.js'
@@ -80,12 +81,13 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
     {
       sha256,
       sign: options.sign,
+      mayChangeMembers: (key) => loop.machine.roleOf(key) === MEMBERS_ROLE,
       random,
       restored: log.restored,
       now: { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() },
     },
   )
-  const loop = new NodeLoop(
+  const loop: NodeLoop = new NodeLoop(
     {
       self,
       clusterId: configuration.clusterId,
@@ -94,6 +96,7 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
       sign: options.sign,
       zone: configuration.members.find((member) => member.id === self)?.zone ?? '',
       version: options.version,
+      residencyMs: configuration.protocol === 'hybrid' ? residencyOf(configuration.settings) : null,
       electionTimeoutMinMs: configuration.settings.electionTimeoutMinMs,
       limits,
       ...(options.selfKnowledge === undefined ? {} : { selfKnowledge: options.selfKnowledge }),

@@ -8,6 +8,7 @@
  */
 import { unreachable } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
+import { changeSignBytes, targetMembership } from '../consensus/bft/change-authority.js'
 import { decodeEvidence, evidenceId } from '../consensus/bft/evidence.js'
 import type { Core, Effect, Input, Now, ProtocolMessage, Role } from '../consensus/core.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
@@ -34,7 +35,7 @@ import { LeaderIntake } from './leader-intake.js'
 import type { NodeLimits } from './limits.js'
 import { LogWriter, type StoreEffect } from './log-writer.js'
 import { memberList, nodeStatus, type SelfKnowledge } from './node-status.js'
-import { Orders } from './orders.js'
+import { type MemberOrder, Orders } from './orders.js'
 import { PauseWatch } from './pause-watch.js'
 import { PoolIntake } from './pool-intake.js'
 import type {
@@ -89,6 +90,8 @@ export interface NodeOptions {
   readonly configHash: Uint8Array
   readonly zone: string
   readonly version: string
+  /** How long a Byzantine epoch lasts at least; null where the mode never changes. */
+  readonly residencyMs: Millis | null
   readonly electionTimeoutMinMs: Millis
   readonly limits: NodeLimits
   readonly makeMachine: MakeMachine
@@ -133,6 +136,8 @@ export class NodeLoop {
   #mode: Mode
   #leader: NodeId | null = null
   #leaderSeenMs: Millis
+  /** By the clock: when this epoch began, or this run where nothing changed since. */
+  #epochSinceMs: Millis
   /** A snapshot that replaces the state once the log begins behind it. */
   #restore: Extract<Effect, { type: 'restoreState' }> | null = null
   #turnScheduled = false
@@ -149,6 +154,7 @@ export class NodeLoop {
     this.#observer = observer
     const now = ports.clock.monotonicMs()
     this.#leaderSeenMs = now
+    this.#epochSinceMs = ports.clock.wallMs()
     this.#assurance = core.status().mode === 'raft' ? 'quorum' : 'certified'
     this.#commitIndex = core.status().commitIndex
     this.#mode = core.status().mode
@@ -226,6 +232,7 @@ export class NodeLoop {
       context: () => this.#context(),
       leader: () => this.#leader,
       give: (orderId, order) => this.#step({ type: 'order', orderId, order }),
+      verify: (change, done) => this.#verifyChange(change, done),
       takeSnapshot: (compactAll) => this.#snapshots.take(compactAll),
       openMax: limits.queriesWaitingMax,
       wake: () => this.#wake(),
@@ -284,6 +291,8 @@ export class NodeLoop {
     return nodeStatus(this.#options, peers, this.#core.status(), this.#execution, {
       ...known,
       wallMs: clock.wallMs(),
+      epochSinceMs: this.#epochSinceMs,
+      residencyMs: this.#options.residencyMs,
     })
   }
 
@@ -441,6 +450,7 @@ export class NodeLoop {
   }
 
   #invalid(from: NodeId, message: ProtocolMessage, reason: 'unsound' | 'signature'): void {
+    this.#input({ type: 'invalid', from, reason, message })
     this.#ports.logger.log('warn', 'a member sent what does not hold', { from, message: message.type, reason })
   }
 
@@ -547,6 +557,12 @@ export class NodeLoop {
       case 'evidence':
         this.#convict(effect.evidence)
         return
+      case 'threat':
+        this.#threatened(effect)
+        return
+      case 'epochChanged':
+        this.#epochChanged(effect)
+        return
       default:
         unreachable(effect, 'effect')
     }
@@ -630,6 +646,18 @@ export class NodeLoop {
     )
   }
 
+  /** What nobody signed, the core refuses by itself. */
+  #verifyChange(change: MemberOrder, done: (valid: boolean) => void): void {
+    const { authority, planned, target } = change
+    if (this.#verification === null || authority === undefined) return done(true)
+    const { clusterId } = this.#options
+    const membership = targetMembership(target)
+    const bytes = changeSignBytes(this.#ports.sha256, { clusterId, epoch: authority.epoch, planned }, membership)
+    this.#verification.checkAll([{ ...authority, bytes }], (valid) => {
+      if (!this.#stopped) done(valid)
+    })
+  }
+
   #membershipChanged({ record, committed }: Extract<Effect, { type: 'membershipChanged' }>): void {
     const { index, membership } = record
     const members = membership.members.map(({ id, role }) => `${id}:${role}`).join(' ')
@@ -672,6 +700,24 @@ export class NodeLoop {
   /** Plain Raft compares the digests that `status` shows; Byzantine protocols sign those of their checkpoints. */
   #digested(index: LogIndex, stateDigest: Uint8Array): void {
     if (this.#verification === null) this.#step({ type: 'executed', upTo: index, stateDigest, resultRoot: null })
+  }
+
+  /** What this node holds against others changed. */
+  #threatened({ level, causes, nodes }: Extract<Effect, { type: 'threat' }>): void {
+    const { logger } = this.#ports
+    const against = nodes.map((node) => `${node.id}:${node.level}`).join(' ')
+    logger.log('warn', 'the threat level changed', { level, causes: causes.join(' '), against })
+    this.#observer.threat(level, this.#core.status().mode)
+  }
+
+  #epochChanged({ epoch, mode, isUnderWay, reason }: Extract<Effect, { type: 'epochChanged' }>): void {
+    const { logger, clock } = this.#ports
+    const event = isUnderWay ? 'the epoch ends' : 'another epoch began'
+    logger.log('warn', event, { epoch, mode, reason })
+    this.#observer.epochChanging(isUnderWay)
+    if (isUnderWay) return
+    this.#epochSinceMs = clock.wallMs()
+    this.#observer.modeChanged(mode)
   }
 
   /** A member is proven to have lied: kept for good, and for everybody to check. */

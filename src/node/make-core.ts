@@ -3,13 +3,7 @@
  * same for all of them.
  */
 import { DEFAULT_HOTSTUFF_LIMITS, HotStuffCore, type HotStuffLimits } from '../consensus/bft/hotstuff/index.js'
-import {
-  DEFAULT_PBFT_LIMITS,
-  DEFAULT_PBFT_SETTINGS,
-  PbftCore,
-  type PbftLimits,
-  type PbftSettings,
-} from '../consensus/bft/pbft/index.js'
+import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS, PbftCore, type PbftLimits } from '../consensus/bft/pbft/index.js'
 import { type ClusterConfiguration, requestTimeouts } from '../consensus/configuration.js'
 import type { Core, Now, RestoredLog } from '../consensus/core.js'
 import { GENESIS_CHAIN, type Sha256 } from '../consensus/entry.js'
@@ -21,8 +15,6 @@ import { epoch, logIndex, type NodeId } from '../consensus/types.js'
 export interface CoreLimits {
   readonly raft?: Partial<RaftLimits>
   readonly pbft?: Partial<PbftLimits>
-  /** Time-outs of PBFT. */
-  readonly pbftSettings?: Partial<Pick<PbftSettings, 'requestTimeoutMs' | 'requestTimeoutMaxMs'>>
   readonly hotstuff?: Partial<HotStuffLimits>
 }
 
@@ -39,6 +31,8 @@ export interface CoreModules {
   readonly sha256: Sha256
   /** Ed25519 with this node's key, 64 bytes. */
   readonly sign: (bytes: Uint8Array) => Uint8Array
+  /** By what is executed here. */
+  readonly mayChangeMembers: (clientKey: Uint8Array) => boolean
   readonly random: () => number
   readonly restored: RestoredLog
   readonly now: Now

@@ -23,7 +23,13 @@ export function nodeStatus(
   links: PeerLinks,
   status: CoreStatus,
   execution: Execution,
-  known: SelfKnowledge & { readonly wallMs: Millis },
+  known: SelfKnowledge & {
+    readonly wallMs: Millis
+    /** When the epoch began, as far as this run knows. */
+    readonly epochSinceMs: Millis
+    /** Null where the mode never changes. */
+    readonly residencyMs: Millis | null
+  },
 ): Record<string, unknown> {
   const digest = execution.digests.latest
   const { role, mode, epoch, term, view, round, leader, firstIndex, lastIndex, commitIndex, mayVote } = status
@@ -48,6 +54,9 @@ export function nodeStatus(
     http: known.http,
     notReady: known.notReady,
     wallMs: known.wallMs,
+    epochSinceMs: Math.floor(known.epochSinceMs),
+    residencyMs: known.residencyMs,
+    threat: status.threat,
     mayVote,
     restoring: execution.isRestoring,
     peers: status.peers.map(({ offered, ...peer }) => ({

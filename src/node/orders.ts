@@ -14,12 +14,16 @@ import { includesRole } from '../workflow/roles.js'
 import { refuseOne, refuseWithError } from './answers.js'
 import type { ClientConnection, SnapshotInfo } from './ports.js'
 
+export type MemberOrder = Extract<OperatorOrder, { kind: 'changeMembership' }>
+
 export interface OrdersOptions {
   readonly roleOf: (clientKey: Uint8Array) => ClientRole | null
   readonly context: () => AnswerContext
   readonly leader: () => NodeId | null
   /** Hands an order to the core; its effects come back through `ordered` and `refused`. */
   readonly give: (orderId: number, order: OperatorOrder) => void
+  /** Whether the client's signature on a change holds, told once; always where members believe each other. */
+  readonly verify: (change: MemberOrder, done: (valid: boolean) => void) => void
   readonly takeSnapshot: (compactAll: boolean) => Promise<SnapshotInfo | null>
   readonly openMax: number
   readonly wake: () => void
@@ -53,8 +57,22 @@ export class Orders {
       const orderId = this.#nextId++
       this.#open.set(orderId, asker)
       if (order.kind === 'takeSnapshot' || order.kind === 'compactLog') this.#snapshot(orderId, order)
+      else if (order.kind === 'changeMembership') this.#change(orderId, order)
       else give(orderId, order)
     }
+  }
+
+  /** Replicas would refuse, and give up, a primary that proposes what nobody signed. */
+  #change(orderId: number, order: MemberOrder): void {
+    const { verify, give, leader, wake } = this.#options
+    verify(order, (valid) => {
+      if (valid) give(orderId, order)
+      else {
+        const reason = 'the signature on the order does not hold'
+        this.refused({ type: 'orderRefused', orderId, code: 'InvalidArgument', reason, leader: leader() })
+      }
+      wake()
+    })
   }
 
   ordered({ orderId, index }: Extract<Effect, { type: 'ordered' }>): void {

@@ -6,12 +6,14 @@ import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
-import type { NodeId } from '../consensus/types.js'
+import type { Entry } from '../consensus/entry.js'
+import type { LogIndex, NodeId } from '../consensus/types.js'
 import { importPrivateKey, sign } from '../crypto/keys.js'
 import { sha256 } from '../crypto/sha256.js'
 import { type NodeStorage, openNodeStorage } from '../storage/node-storage.js'
 import { realFiles } from '../storage/real-files.js'
 import type { ConsensusMetrics } from '../telemetry/consensus-metrics.js'
+import type { NodeFacts } from '../telemetry/facts.js'
 import { NodeTelemetry } from '../telemetry/node-telemetry.js'
 import { openTransport, type Transport } from '../transport/transport.js'
 import { uuidFromBytes } from '../workflow/uuid.js'
@@ -62,6 +64,10 @@ export interface RunningNode {
   readonly httpUrl: string | null
   /** What it counted since its start. */
   metrics(): ConsensusMetrics
+  /** What it knows of itself now: role, positions, members. */
+  facts(): NodeFacts
+  /** The entry at an index, with its certificate; null where its log does not hold it, yet or any more. */
+  entry(index: LogIndex): Promise<Entry | null>
   /** Stops cleanly: answers what it can, seals the log. */
   stop(): Promise<void>
 }
@@ -156,6 +162,8 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       stopped,
       httpUrl: telemetry.httpUrl,
       metrics: () => telemetry.metrics(),
+      facts: () => loop.facts(),
+      entry: async (index) => (await storage.log.read(index, 1)).find((entry) => entry.index === index) ?? null,
       stop: async () => {
         try {
           await loop.stop()

@@ -67,7 +67,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
     return { protocol, byzantine, seed, nodes: nodesOf(nodes, seed) }
   }
   const onSeed = async (one: SeedReport) => {
-    report = { ...addSeed(report, one, { protocol, byzantine, nodes: one.nodes, seed: one.seed }), elapsedSeconds: Math.round(elapsedMs()) / 1000 }
+    report = {
+      ...addSeed(report, one, { protocol, byzantine, nodes: one.nodes, seed: one.seed }),
+      elapsedSeconds: Math.round(elapsedMs()) / 1000,
+    }
     await options.onSeed?.(one, report)
   }
   await runSeeds({ ...options, withTrace: options.withTrace === true, source, onSeed })
@@ -118,8 +121,7 @@ export function addReports(a: CampaignReport, b: CampaignReport): CampaignReport
 
 function addSeed(report: CampaignReport, one: SeedReport, choice: PlanChoice): CampaignReport {
   const { seed, violation } = one
-  const violations =
-    violation === null ? [] : [{ seed, invariant: violation.invariant, replay: replayLine(choice) }]
+  const violations = violation === null ? [] : [{ seed, invariant: violation.invariant, replay: replayLine(choice) }]
   const { commits, leaderChanges, snapshotInstalls, viewChanges } = one
   return addReports(report, {
     ...emptyReport(),

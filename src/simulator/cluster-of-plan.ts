@@ -1,7 +1,8 @@
 /** The cluster that a plan wants: sizes, clocks, and the small bounds that make rare things common. */
+
+import { byzantineFaults } from '../consensus/quorum.js'
 import type { SimulatedClusterOptions } from './cluster.js'
 import type { RunPlan } from './plan.js'
-import { byzantineFaults } from '../consensus/quorum.js'
 
 /** A request is passed on to the primary after this share of the time in which it would be suspected. */
 const FORWARD_SHARE = 0.25
@@ -31,16 +32,12 @@ export function clusterOptionsOf(plan: RunPlan): Omit<SimulatedClusterOptions, '
   }
   if (protocol === 'raft') return { ...shared, limits, coreLimits: { raft: { tailEntriesMax, messageEntriesMax } } }
   const { requestTimeoutMs, checkpointInterval, verifyMaxMs, liars } = plan
-  const timeoutMaxMs = requestTimeoutMs * TIMEOUT_GROWTH
   return {
     ...shared,
     protocol,
     limits: { ...limits, checkpointInterval, forwardAfterMs: requestTimeoutMs * FORWARD_SHARE },
-    coreLimits: {
-      pbft: { tailEntriesMax },
-      pbftSettings: { requestTimeoutMs, requestTimeoutMaxMs: timeoutMaxMs },
-      hotstuff: { tailEntriesMax, timeoutMs: requestTimeoutMs, timeoutMaxMs },
-    },
+    settings: { ...shared.settings, requestTimeoutMs, requestTimeoutMaxMs: requestTimeoutMs * TIMEOUT_GROWTH },
+    coreLimits: { pbft: { tailEntriesMax }, hotstuff: { tailEntriesMax } },
     verifyMaxMs,
     bearable: byzantineFaults(nodes) - liars.length,
   }

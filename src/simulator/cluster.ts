@@ -62,7 +62,7 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork(this.queue, new SeededRandom(options.seed, 0))
     this.network.trace = this.trace
     const settings = { ...DEFAULT_SETTINGS, ...options.settings }
-    this.configuration = makeConfiguration(options, settings)
+    this.configuration = simulatedConfiguration(options, settings)
     this.sha256 = options.sha256
     this.bearable = options.bearable ?? Math.floor((options.nodes - 1) / 2)
     const { queue, network, trace } = this
@@ -129,9 +129,10 @@ export class SimulatedCluster {
   }
 }
 
-function makeConfiguration(
-  { nodes, spares = 0, protocol = 'raft' }: SimulatedClusterOptions,
-  settings: ClusterSettings,
+/** The members n1 … of one cluster, and one client. */
+export function simulatedConfiguration(
+  { nodes, spares = 0, protocol = 'raft' }: Pick<SimulatedClusterOptions, 'nodes' | 'spares' | 'protocol'>,
+  settings: ClusterSettings = DEFAULT_SETTINGS,
 ): ClusterConfiguration {
   const members = Array.from({ length: nodes + spares }, (_, i) => ({
     id: nodeId(`n${i + 1}`),

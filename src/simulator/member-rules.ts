@@ -7,7 +7,13 @@
 import { bytesEqual, toHex } from '../base/bytes.js'
 import type { CoreStatus, Role } from '../consensus/core.js'
 import type { Entry } from '../consensus/entry.js'
-import { encodeMembership, type Membership, type MembershipRecord, quorumOf } from '../consensus/membership.js'
+import {
+  decodeMembership,
+  encodeMembership,
+  type Membership,
+  type MembershipRecord,
+  quorumOf,
+} from '../consensus/membership.js'
 import type { LogIndex, NodeId } from '../consensus/types.js'
 import type { SimulatedNode } from './node.js'
 import { InvariantViolation } from './violation.js'
@@ -70,7 +76,9 @@ export class MemberRules {
     const { index, membership } = (node.running as NonNullable<SimulatedNode['running']>).core.status().membership
     const isThere = index <= lastIndex
     const isEntry =
-      entry === undefined || (entry.kind === 'membership' && bytesEqual(entry.body, encodeMembership(membership)))
+      entry === undefined ||
+      (entry.kind === 'membership' &&
+        bytesEqual(encodeMembership(decodeMembership(entry.body)), encodeMembership(membership)))
     this.checks++
     if (!isThere || !isEntry)
       throw new InvariantViolation(

@@ -37,7 +37,9 @@ function tell({ kind, on, fields }: TraceEvent): string | null {
     case 'role':
       // Every round of HotStuff has another leader: that is no news.
       if (fields.role !== 'leader' || fields.round !== undefined) return null
-      return fields.view === undefined ? `${on} leads term ${fields.term}` : `${on} is the primary of view ${fields.view}`
+      return fields.view === undefined
+        ? `${on} leads term ${fields.term}`
+        : `${on} is the primary of view ${fields.view}`
     case 'fault':
       return fields.point === undefined ? `fault ${fields.strike} on ${on}` : `${on} is ended at ${fields.point}`
     case 'crash':

@@ -31,6 +31,7 @@ export interface InitFlags {
   readonly 'election-timeout'?: string | undefined
   readonly 'lease-drift'?: string | undefined
   readonly 'request-timeout'?: string | undefined
+  readonly residency?: string | undefined
   readonly 'commit-rule'?: number | undefined
 }
 
@@ -128,6 +129,9 @@ function settingsOf(flags: InitFlags): ClusterSettings {
   if (protocol === 'raft' && (request ?? flags['commit-rule']) !== undefined) {
     throw new KnhkError('InvalidArgument', '--request-timeout and --commit-rule are for pbft and hotstuff')
   }
+  if (protocol !== 'hybrid' && flags.residency !== undefined) {
+    throw new KnhkError('InvalidArgument', '--residency is for hybrid')
+  }
   if (protocol !== 'hotstuff' && flags['commit-rule'] !== undefined) {
     throw new KnhkError('InvalidArgument', '--commit-rule is for hotstuff')
   }
@@ -141,6 +145,7 @@ function settingsOf(flags: InitFlags): ClusterSettings {
     requestTimeoutMs,
     requestTimeoutMaxMs: isLong ? requestTimeoutMs : null,
     commitRule: (flags['commit-rule'] ?? null) as ClusterSettings['commitRule'],
+    residencyMs: flags.residency === undefined ? null : parseDuration(flags.residency),
   }
   if (leaseDriftMs !== null && leaseDriftMs >= settings.electionTimeoutMinMs) {
     throw new KnhkError('InvalidArgument', '--lease-drift must be below the election time-out: a lease is what is left')

@@ -66,7 +66,10 @@ export async function simulate(options: SimRunOptions): Promise<CampaignReport> 
     })
     if (options.report !== undefined) {
       const seed = shown ?? firstSeed
-      await replayPlan({ plan: planOf({ protocol, byzantine, seed, nodes: nodesOf(nodes, seed) }), report: options.report })
+      await replayPlan({
+        plan: planOf({ protocol, byzantine, seed, nodes: nodesOf(nodes, seed) }),
+        report: options.report,
+      })
     }
     return await done.finish(report)
   } finally {

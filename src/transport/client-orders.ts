@@ -5,9 +5,11 @@
 import { assert } from '../base/assert.js'
 import { ByteReader, ByteWriter } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
+import type { ChangeAuthority } from '../consensus/bft/change-authority.js'
+import { SIGNATURE_BYTES } from '../consensus/bft/statement.js'
 import type { OperatorOrder } from '../consensus/core.js'
 import { MEMBERS_MAX, type TargetMember } from '../consensus/membership.js'
-import { type LogIndex, logIndex, type NodeId, nodeId } from '../consensus/types.js'
+import { epoch, type LogIndex, logIndex, type NodeId, nodeId } from '../consensus/types.js'
 import { type AnswerContext, pick, readContext, writeContext } from './client-protocol.js'
 import { packValue, unpackRecord } from './msgpack.js'
 
@@ -20,7 +22,8 @@ export type ClientOrder =
   | { readonly kind: 'compactLog' }
 
 /** Positions are the numbers on the wire; 0 is no kind. */
-const KINDS = [null, 'transferLeadership', 'changeMembership', 'takeSnapshot', 'compactLog'] as const
+const KINDS = [null, 'transferLeadership', 'changeMembership', 'takeSnapshot', 'compactLog', 'setMode', 'clearThreat'] as const
+const MODES = ['raft', 'pbft', 'hotstuff', 'bft'] as const
 const ROLES = ['voter', 'learner'] as const
 const KEY_BYTES = 32
 const NODE_ID = /^[a-z0-9-]{1,64}$/
@@ -38,10 +41,13 @@ export interface OrderFrame {
 export function encodeOrder({ requestNumber, order }: OrderFrame): Uint8Array {
   const out = new ByteWriter(128).u32(requestNumber).u8(KINDS.indexOf(order.kind))
   if (order.kind === 'transferLeadership') out.text(order.target ?? '')
+  if (order.kind === 'setMode') out.u8(MODES.indexOf(order.mode))
+  if (order.kind === 'clearThreat') out.text(order.node ?? '')
   if (order.kind === 'changeMembership') {
     assert(order.target.length <= MEMBERS_MAX, 'a cluster has a bounded number of members')
     out.u64(order.planned).u8(order.target.length)
     for (const member of order.target) writeTarget(out, member)
+    writeAuthority(out, order.authority)
   }
   return out.finish()
 }
@@ -66,7 +72,15 @@ function readOrder(reader: ByteReader): ClientOrder {
       const planned: LogIndex = logIndex(reader.u64())
       const count = reader.u8()
       if (count > MEMBERS_MAX) throw new KnhkError('ProtocolViolation', `${count} are more members than a cluster has`)
-      return { kind, planned, target: Array.from({ length: count }, () => readTarget(reader)) }
+      const target = Array.from({ length: count }, () => readTarget(reader))
+      const authority = readAuthority(reader)
+      return authority === null ? { kind, planned, target } : { kind, planned, target, authority }
+    }
+    case 'setMode':
+      return { kind, mode: pick(MODES, reader.u8()) }
+    case 'clearThreat': {
+      const node = reader.text()
+      return { kind, node: node === '' ? null : checkedId(node) }
     }
     case 'takeSnapshot':
     case 'compactLog':
@@ -91,6 +105,22 @@ function readTarget(reader: ByteReader): TargetMember {
     zone: checkedText(reader.text()),
     role: pick(ROLES, reader.u8()),
     promote: reader.flag(),
+  }
+}
+
+/** Flag; u32 epoch, 32 bytes key, 64 bytes signature. */
+function writeAuthority(out: ByteWriter, authority: ChangeAuthority | undefined): void {
+  out.u8(Number(authority !== undefined))
+  if (authority !== undefined) out.u32(authority.epoch).raw(authority.publicKey).raw(authority.signature)
+}
+
+function readAuthority(reader: ByteReader): ChangeAuthority | null {
+  if (!reader.flag()) return null
+  const signedIn = epoch(reader.u32())
+  return {
+    epoch: signedIn,
+    publicKey: reader.raw(KEY_BYTES).slice(),
+    signature: reader.raw(SIGNATURE_BYTES).slice(),
   }
 }
 

@@ -10,6 +10,9 @@ import { binaryString, bytesOfBinaryString, CLIENT_SPACE, type StatePort } from 
 
 const RECORD_VERSION = 1
 
+/** Who may change the members. */
+export const MEMBERS_ROLE: ClientRole = 'admin'
+
 export interface Principal {
   /** Ed25519 public key, 32 bytes. */
   readonly key: Uint8Array

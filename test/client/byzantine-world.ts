@@ -14,7 +14,7 @@ import {
   type MemberConfiguration,
 } from '../../src/consensus/configuration.js'
 import { encodeBody } from '../../src/consensus/request-body.js'
-import { type KeyPair, keyPairOfSeed } from '../../src/crypto/keys.js'
+import { type KeyPair, keyPairOfSeed, sign } from '../../src/crypto/keys.js'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { Verifier } from '../../src/crypto/verifier.js'
 import { requestName } from '../../src/node/request-pool.js'
@@ -200,7 +200,11 @@ export class ByzantineWorld {
           dial: (to) => this.#dial(to),
           ...handlers,
         }),
-      { clusterId: CLUSTER_ID, clientKey: this.key.publicKey, privateKey: this.key.privateKey },
+      {
+        clusterId: CLUSTER_ID,
+        clientKey: this.key.publicKey,
+        sign: (bytes) => sign(this.key.privateKey, bytes),
+      },
     )
   }
 

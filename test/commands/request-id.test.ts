@@ -10,7 +10,6 @@ import { World } from '../e2e/harness.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
-const KEY = '3mZyz3R0lJ4bJ0iJq1E8bS0Qd0l1Vn0m8rPp0m8n3kU='
 
 let world: World
 
@@ -62,13 +61,14 @@ describe('a second run', () => {
       ['cluster', 'clients', 'remove', 'ben'],
       ['cluster', 'quotas', 'set', '--cases', '1000'],
     ]
+    await world.json(['keys', 'gen', '--out', `${world.base}/ben`])
     await world.json([
       'cluster',
       'clients',
       'add',
       'ben',
       '--public-key',
-      KEY,
+      `${world.base}/ben.pub`,
       '--role',
       'reader',
       '--request-id',

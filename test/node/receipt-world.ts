@@ -5,15 +5,18 @@
 import { toUtf8 } from '../../src/base/bytes.js'
 import { KnhkError } from '../../src/base/error.js'
 import type { Client, QueryOptions } from '../../src/client/api.js'
+import { changeSignBytes, targetMembership } from '../../src/consensus/bft/change-authority.js'
 import type { SignatureCheck } from '../../src/consensus/bft/checks.js'
 import { requestSignBytes, signedRequest } from '../../src/consensus/bft/client-request.js'
+import type { TargetMember } from '../../src/consensus/membership.js'
 import { encodeRequest, NO_SESSION, type SessionId } from '../../src/consensus/request.js'
 import type { ProtocolName } from '../../src/consensus/types.js'
-import { nodeId } from '../../src/consensus/types.js'
+import { epoch, logIndex, nodeId } from '../../src/consensus/types.js'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { configurationHash } from '../../src/node/compose.js'
 import { SIMULATED_CLIENT_KEY, SimulatedCluster, type SimulatedClusterOptions } from '../../src/simulator/cluster.js'
 import { signatureHolds, simulatedSigner } from '../../src/simulator/signatures.js'
+import { type ClientOrder, encodeOrder } from '../../src/transport/client-orders.js'
 import {
   CLIENT_FRAME,
   decodeApplied,
@@ -26,8 +29,8 @@ import {
 import { kvOperation } from '../../src/workflow/kv-codec.js'
 import { encodeOperation } from '../../src/workflow/operation-codec.js'
 import type { Operation } from '../../src/workflow/operations.js'
-import { decodeResults, type PlacedResult } from '../../src/workflow/result-codec.js'
 import type { Trust } from '../../src/workflow/receipts/verify.js'
+import { decodeResults, type PlacedResult } from '../../src/workflow/result-codec.js'
 
 export const holdsHere = (check: SignatureCheck): boolean => signatureHolds(sha256, check)
 
@@ -50,10 +53,7 @@ export class ReceiptWorld {
     this.trust = { sha256, configuration, clusterConfigHash, holds: holdsHere }
   }
 
-  static async make(
-    protocol: ProtocolName,
-    options: Partial<SimulatedClusterOptions> = {},
-  ): Promise<ReceiptWorld> {
+  static async make(protocol: ProtocolName, options: Partial<SimulatedClusterOptions> = {}): Promise<ReceiptWorld> {
     const nodes = protocol === 'raft' ? 3 : 4
     const cluster = new SimulatedCluster({ seed: 5, nodes, protocol, sha256, ...options })
     await cluster.start()
@@ -101,6 +101,30 @@ export class ReceiptWorld {
       query: async (name, args, options = {}) => this.#query(name, args, options),
       clusterStatus: async () => this.#status() as Awaited<ReturnType<Client['clusterStatus']>>,
     }
+  }
+
+  /** The first change of members of this cluster, as its admin orders it. */
+  change(target: readonly TargetMember[]): ClientOrder {
+    const place = { clusterId: this.cluster.configuration.clusterId, epoch: epoch(0), planned: logIndex(0) }
+    const signed = changeSignBytes(sha256, place, targetMembership(target))
+    const signature = simulatedSigner(sha256, SIMULATED_CLIENT_KEY)(signed)
+    const authority = { epoch: place.epoch, publicKey: SIMULATED_CLIENT_KEY, signature }
+    return { kind: 'changeMembership', planned: place.planned, target, authority }
+  }
+
+  /** Gives an order to a node; null when it is under way, else why not. */
+  async order(node: string, order: ClientOrder): Promise<string | null> {
+    let answered: string | null | undefined
+    const connection = this.cluster.node(nodeId(node)).listener?.connect(SIMULATED_CLIENT_KEY, {
+      onAnswer: (type, answer) => {
+        if (type === CLIENT_FRAME.ordered) answered = null
+        else if (type === CLIENT_FRAME.refused) answered = decodeRefused(answer).message
+      },
+      onClose: () => {},
+    })
+    connection?.transmit(CLIENT_FRAME.order, encodeOrder({ requestNumber: this.#number++, order }))
+    await this.cluster.run(20_000, () => answered !== undefined)
+    return answered === undefined ? 'no answer' : answered
   }
 
   #status(): unknown {

@@ -4,8 +4,8 @@
  * claim is what happened. Receipts stay good over a change of members and behind a compaction.
  */
 import { describe, expect, test } from 'vitest'
-import { collectReceipt } from '../../src/client/receipts.js'
 import { KnhkError } from '../../src/base/error.js'
+import { collectReceipt } from '../../src/client/receipts.js'
 import type { ProtocolName } from '../../src/consensus/types.js'
 import { decodeOperation } from '../../src/workflow/operation-codec.js'
 import { decodeReceipt, encodeReceipt, type Receipt } from '../../src/workflow/receipts/receipt.js'
@@ -115,4 +115,47 @@ test('a rejected operation is proven to be rejected', async () => {
   expect(operations[0]?.result?.outcome).toMatchObject({ ok: false, code: 'CaseNotFound' })
 })
 
+test.each(['pbft', 'hotstuff'] as const)(
+  'over a change of members, and behind a compaction (%s)',
+  async (protocol) => {
+    const world = await ReceiptWorld.make(protocol, { nodes: 5, limits: LIMITS[protocol] })
+    const { cluster, trust } = world
+    const [before] = await world.submit([put('before', '1')])
+    const target = cluster.configuration.genesis
+      .slice(0, 4)
+      .map((member) => ({ ...member, role: 'voter' as const, promote: false }))
+    const leader = cluster.leader()?.id ?? expect.fail('no leader')
+    expect(await world.order(leader, world.change(target))).toBeNull()
+    const four = cluster.nodes.slice(0, 4)
+    const moved = () => four.every((node) => node.running?.core.status().epoch === 1)
+    expect(await cluster.run(30_000, moved)).toBe(true)
+    const [after] = await world.submit([put('after', '2')])
+
+    for (const place of [before, after]) {
+      const receipt = await receiptAt(world, place?.index ?? 0)
+      const found = proven(verifyReceipt(trust, receipt))
+      expect(receipt.steps).toHaveLength(1)
+      expect(found.deciders).toHaveLength(place === before ? 4 : 3)
+      expect(found.signers).not.toContain('n5')
+      // Without the step nobody knows who decided, and with a step less than it has nobody is believed.
+      expect(verifyReceipt(trust, { ...receipt, steps: [] }).problem).not.toBeNull()
+    }
+
+    // The second snapshot is the first behind which PBFT lets go of anything.
+    for (let i = 0; i < (protocol === 'pbft' ? 270 : 140); i++) await world.submit([put(`k${i}`, 'v')])
+    const compacted = () => four.every((node) => (node.running?.core.status().firstIndex ?? 0) > 100)
+    expect(await cluster.run(30_000, compacted)).toBe(true)
+    const [late] = await world.submit([put('late', '3')])
+    const receipt = await receiptAt(world, late?.index ?? 0)
+    expect(proven(verifyReceipt(trust, receipt)).receipt.steps).toHaveLength(1)
+    await expect(receiptAt(world, before?.index ?? 0)).rejects.toMatchObject({ code: 'NotFound' })
+  },
+  120_000,
+)
+
+/** PBFT's log rests on the stable checkpoint, one interval before the snapshot. */
+const LIMITS = {
+  pbft: { snapshotEntries: 100, trailingEntries: 130 },
+  hotstuff: { snapshotEntries: 100, trailingEntries: 4 },
+}
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'

@@ -23,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: [...BELOW_NODE, 'node'],
   cluster: [...BELOW_NODE, 'node', 'client'],
   simulator: [...BELOW_NODE, 'node'],
+  library: [...BELOW_NODE, 'node', 'client', 'cluster'],
   terminal: [...BELOW_NODE, 'node', 'client', 'cluster', 'simulator'],
 }
 const ROOMS = Object.keys(MAY_IMPORT)
@@ -178,7 +179,7 @@ describe('imports between rooms', () => {
   })
 
   it('opens the ports of the node to the rooms that implement them', () => {
-    const open = ['transport', 'storage', 'telemetry', 'node', 'client', 'cluster', 'simulator', 'terminal']
+    const open = ['transport', 'storage', 'telemetry', 'node', 'client', 'cluster', 'simulator', 'library', 'terminal']
     for (const room of ROOMS) {
       const expected = open.includes(room) ? [] : ['lint/style/noRestrictedImports']
       expect(found(`src/${room}/imports-ports.ts`), room).toEqual(expected)

@@ -37,6 +37,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}, status: Partial<NodeFa
       membership: { index: logIndex(0), membership: { joint: false, members: [] } },
       membershipCommitted: true,
       mayVote: true,
+      threat: null,
       ...status,
     },
     appliedIndex: logIndex(10),

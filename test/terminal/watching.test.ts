@@ -42,6 +42,9 @@ function node(id: string, change: Partial<NodeStatus> = {}): NodeStatus {
     http: null,
     mode: 'raft',
     address: '127.0.0.1:1',
+    epochSinceMs: null,
+    residencyMs: null,
+    threat: null,
     error: null,
     ...change,
   }

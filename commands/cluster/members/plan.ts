@@ -70,9 +70,10 @@ members have changed. Newcomers join first, those to be promoted get their votes
       signal: this.signal,
       onProgress: () => undefined,
     })
-    checkChange(view, change, () => false)
+    const { protocol } = connection.target.configuration
+    checkChange(view, change, () => false, protocol)
     if (local !== null) for (const { id } of change.add) await local.refuseUsed(id)
-    const steps = changeSteps(view, change)
+    const steps = changeSteps(view, change, protocol)
     const clusterId = uuidFromBytes(connection.target.configuration.clusterId)
     const plan = planJson({ clusterId, index: view.index, change }, steps)
     const path = resolve(flags.out)

@@ -9,7 +9,13 @@ import { computeBatchDigest } from '../batch-digest.js'
 import { type Entry, GENESIS_CHAIN } from '../entry.js'
 import { decodeMembership, type Membership } from '../membership.js'
 import type { Epoch, LogIndex } from '../types.js'
-import { type Certificate, certificateChecks, certificateProblem, readCertificate, writeCertificate } from './certificate.js'
+import {
+  type Certificate,
+  certificateChecks,
+  certificateProblem,
+  readCertificate,
+  writeCertificate,
+} from './certificate.js'
 import type { SignatureCheck } from './checks.js'
 import { entryProof, headerProblem, type ProofRules } from './entry-proof.js'
 import { readEntry, writeEntry } from './pbft/entry-codec.js'

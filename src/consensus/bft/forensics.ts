@@ -9,15 +9,15 @@ import { bytesEqual } from '../../base/bytes.js'
 import type { Entry, Sha256 } from '../entry.js'
 import type { NodeId } from '../types.js'
 import { type Certificate, decodeCertificate, votesOf } from './certificate.js'
+import type { SignatureCheck } from './checks.js'
 import { type Evidence, equivocation } from './evidence.js'
 import { extraRound } from './hotstuff/certificates.js'
 import { decodeProof } from './hotstuff/proof.js'
 import type { EpochContext } from './pbft/index.js'
 import { DEFAULT_PBFT_SETTINGS } from './pbft/index.js'
 import type { NewView } from './pbft/messages.js'
-import { viewChangeProblem } from './pbft/view-change.js'
-import { type SignedStatement, signBytes } from './statement.js'
-import type { SignatureCheck } from './checks.js'
+import { viewChangeProblem } from './pbft/new-view.js'
+import { type SignContext, type SignedStatement, signBytes } from './statement.js'
 
 export interface Culprit {
   readonly id: NodeId
@@ -87,13 +87,13 @@ export function blameHotStuff(testimony: Testimony, a: Decided, b: Decided): Bla
 
 /** Whom two sets of signed statements about one thing convict, as in receipts. */
 export function blameStatements(
-  { context }: Pick<Testimony, 'context'>,
+  context: SignContext,
   a: readonly SignedStatement[],
   b: readonly SignedStatement[],
 ): Culprit[] {
   return a.flatMap((one) =>
     b.flatMap((other) => {
-      const evidence = equivocation(context.sign, one, other)
+      const evidence = equivocation(context, one, other)
       return evidence === null ? [] : [{ id: one.signer, reason: 'equivocation' as const, evidence }]
     }),
   )
@@ -106,11 +106,13 @@ function blame({ context }: Testimony, culprits: readonly Culprit[], a: Certific
 }
 
 function equivocators({ context }: Testimony, a: Certificate, b: Certificate): Culprit[] {
-  return blameStatements({ context }, votesOf(context.replicas, a), votesOf(context.replicas, b))
+  return blameStatements(context.sign, votesOf(context.replicas, a), votesOf(context.replicas, b))
 }
 
 function inBoth({ context }: Pick<Testimony, 'context'>, a: Certificate, b: Certificate): NodeId[] {
-  return a.signers.filter((signer) => b.signers.includes(signer)).map((signer) => context.replicas.ids[signer] as NodeId)
+  return a.signers
+    .filter((signer) => b.signers.includes(signer))
+    .map((signer) => context.replicas.ids[signer] as NodeId)
 }
 
 /** Who signed COMMIT in an earlier view, and then said in a view change that it knew nothing of it. */

@@ -3,7 +3,7 @@
  * Primary and leader rotation, certificates and state transfer all count from this one list.
  */
 import { assert } from '../../base/assert.js'
-import { ByteWriter } from '../../base/bytes.js'
+import { ByteWriter, bytesEqual } from '../../base/bytes.js'
 import type { Sha256 } from '../entry.js'
 import { encodeMembership, type Membership } from '../membership.js'
 import { byzantineFaults, byzantineQuorum } from '../quorum.js'
@@ -53,6 +53,21 @@ export class Replicas {
   publicKeyOf(id: NodeId): Uint8Array | null {
     return this.publicKeys[this.indexOf(id)] ?? null
   }
+}
+
+/** Why the members may not become these by one change; null when they may. */
+export function nextMembersProblem(current: Membership, next: Membership): string | null {
+  if (next.joint) return 'Byzantine protocols change members by a new epoch, never jointly'
+  const { members } = next
+  const replicas = members.filter((member) => member.role === 'voter').length
+  if (replicas < REPLICAS_MIN) return `${replicas} replicas tolerate no liar: at least ${REPLICAS_MIN} are needed`
+  for (const [at, { id, publicKey }] of members.entries()) {
+    const before = current.members.find((member) => member.id === id)
+    if (before !== undefined && !bytesEqual(before.publicKey, publicKey)) return 'a member keeps its key'
+    // One key in two places would be two votes.
+    if (members.slice(0, at).some((other) => bytesEqual(other.publicKey, publicKey))) return 'two members have one key'
+  }
+  return null
 }
 
 /**

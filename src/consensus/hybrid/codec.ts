@@ -71,7 +71,7 @@ function writeMessage(out: ByteWriter, message: HybridMessage): void {
     case 'hybridAppend':
       writeAppend(out, message.append)
       writeSigned(out, message.header)
-      optional(out, message.term, writeTerm)
+      optional(out, message.termCertificate, writeTerm)
       optional(out, message.commit, writeCertificate)
       optional(out, message.proof, writeCertificate)
       return writeHeaders(out, message.bridge)
@@ -82,7 +82,7 @@ function writeMessage(out: ByteWriter, message: HybridMessage): void {
     case 'hybridVoteRequest':
       writeRequest(out, message.request)
       writePosition(out, message.tip)
-      optional(out, message.term, writeTerm)
+      optional(out, message.termCertificate, writeTerm)
       optional(out, message.header, writeSigned)
       optional(out, message.commit, writeCertificate)
       return writeHeaders(out, message.headers)
@@ -93,7 +93,7 @@ function writeMessage(out: ByteWriter, message: HybridMessage): void {
     }
     case 'hybridTerm':
       out.u32(message.epoch)
-      return writeTerm(out, message.term)
+      return writeTerm(out, message.termCertificate)
     case 'hybridCommit':
       out.u32(message.epoch)
       writeCertificate(out, message.commit)
@@ -128,10 +128,10 @@ function readMessage(reader: ByteReader, type: HybridMessage['type']): HybridMes
     case 'hybridAppend': {
       const append = readAppend(reader)
       const header = readSigned(reader)
-      const term = readOptional(reader, readTerm)
+      const termCertificate = readOptional(reader, readTerm)
       const commit = readOptional(reader, readCertificate)
       const proof = readOptional(reader, readCertificate)
-      return { type, append, header, term, commit, proof, bridge: readHeaders(reader) }
+      return { type, append, header, termCertificate, commit, proof, bridge: readHeaders(reader) }
     }
     case 'hybridAck': {
       const reply = readReply(reader)
@@ -140,15 +140,15 @@ function readMessage(reader: ByteReader, type: HybridMessage['type']): HybridMes
     case 'hybridVoteRequest': {
       const request = readRequest(reader)
       const tip = readPosition(reader)
-      const term = readOptional(reader, readTerm)
+      const termCertificate = readOptional(reader, readTerm)
       const header = readOptional(reader, readSigned)
       const commit = readOptional(reader, readCertificate)
-      return { type, request, tip, term, header, commit, headers: readHeaders(reader) }
+      return { type, request, tip, termCertificate, header, commit, headers: readHeaders(reader) }
     }
     case 'hybridGrant':
       return { type, reply: readVoteReply(reader), grant: readOptional(reader, readSigned) }
     case 'hybridTerm':
-      return { type, epoch: reader.u32() as Epoch, term: readTerm(reader) }
+      return { type, epoch: reader.u32() as Epoch, termCertificate: readTerm(reader) }
     case 'hybridCommit': {
       const epoch = reader.u32() as Epoch
       return { type, epoch, commit: readCertificate(reader), proof: readOptional(reader, readCertificate) }
@@ -187,7 +187,11 @@ export function readEntries(reader: ByteReader): Entry[] {
   return readList(reader, ENTRIES_MAX, (inner) => {
     const header = inner.raw(ENTRY_HEADER_BYTES)
     const body = inner.bytes()
-    return decodeEntry(header, body, readOptional(inner, (certificate) => certificate.bytes()))
+    return decodeEntry(
+      header,
+      body,
+      readOptional(inner, (certificate) => certificate.bytes()),
+    )
   })
 }
 

@@ -82,7 +82,9 @@ export class LogShadow {
   }
 
   /** The log as the core of a new epoch is to find it. */
-  restored(given: Pick<RestoredLog, 'hardState' | 'snapshot' | 'commitIndex' | 'mayVote' | 'safety' | 'pending'>): RestoredLog {
+  restored(
+    given: Pick<RestoredLog, 'hardState' | 'snapshot' | 'commitIndex' | 'mayVote' | 'safety' | 'pending'>,
+  ): RestoredLog {
     const tail = this.slice(Math.max(this.#first, this.#base.index + 1), this.#lastIndex, Number.POSITIVE_INFINITY)
     return {
       ...given,
@@ -116,7 +118,8 @@ export class LogShadow {
 
   #rebase(base: LogBase): void {
     const own = this.chainAt(base.index)
-    const isWithin = base.index <= this.#lastIndex && (own === undefined || own.every((byte, i) => byte === base.chain[i]))
+    const isWithin =
+      base.index <= this.#lastIndex && (own === undefined || own.every((byte, i) => byte === base.chain[i]))
     if (!isWithin) this.#truncate((this.#base.index + 1) as LogIndex)
     const run = isWithin && base.index < this.#lastIndex ? this.termAt(base.index + 1) : undefined
     const later = this.#runs.filter(({ first }) => first > base.index + 1)

@@ -21,7 +21,7 @@ export interface HybridAppend {
   /** The leader's word about where its log stands after these entries. */
   readonly header: SignedStatement
   /** Null once the peer has acknowledged something in this term. */
-  readonly term: TermCertificate | null
+  readonly termCertificate: TermCertificate | null
   /** The highest commit certificate and commit proof known; null for none in this epoch. */
   readonly commit: Certificate | null
   readonly proof: Certificate | null
@@ -43,7 +43,7 @@ export interface HybridVoteRequest {
   readonly request: RequestVote
   readonly tip: Position
   /** What proves the tip: its term's certificate and that leader's word; null where `commit` or the origin does. */
-  readonly term: TermCertificate | null
+  readonly termCertificate: TermCertificate | null
   readonly header: SignedStatement | null
   readonly commit: Certificate | null
   /** From what is certified to the tip. */
@@ -60,7 +60,7 @@ export interface HybridGrant {
 export interface HybridTerm {
   readonly type: 'hybridTerm'
   readonly epoch: Epoch
-  readonly term: TermCertificate
+  readonly termCertificate: TermCertificate
 }
 
 /** Certificates that no append carries, because there is nothing to append. */

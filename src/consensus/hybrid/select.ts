@@ -46,7 +46,10 @@ export function select(histories: readonly HistoryView[]): Selection {
   }
   const anchor = decided.term === last.term ? decided : tipOf(views, last.term)
   const newest = views.filter((view) => view.tip.term === last.term && contains(view, anchor))
-  const longest = newest.reduce((best, view) => (view.tip.index > best.tip.index ? view : best), newest[0] as HistoryView)
+  const longest = newest.reduce(
+    (best, view) => (view.tip.index > best.tip.index ? view : best),
+    newest[0] as HistoryView,
+  )
   if (newest.every(({ tip }) => contains(longest, tip))) return resultAt(views, longest, longest.tip)
   const leader = leaderOf(newest)
   if (views.some(({ signer }) => signer === leader)) return { kind: 'exclude', leader }

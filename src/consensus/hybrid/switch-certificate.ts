@@ -15,6 +15,7 @@ import {
   writeCertificate,
 } from '../bft/certificate.js'
 import type { SignatureCheck } from '../bft/checks.js'
+import { decodeEvidence, type Evidence, encodeEvidence, evidenceChecks, evidenceProblem } from '../bft/evidence.js'
 import { decodeInit, type InitRecord } from '../bft/pbft/init.js'
 import { epochConfigHash } from '../bft/replicas.js'
 import { NO_EXTRA, type SignContext } from '../bft/statement.js'
@@ -30,6 +31,8 @@ export interface HandOverContent {
   readonly protocol: Exclude<Mode, 'raft'>
   /** Of exactly a quorum, in the order of the configuration. */
   readonly histories: readonly AbortHistory[]
+  /** What is known against members of the epoch that ends: with INIT it becomes replicated state. */
+  readonly evidence: readonly Evidence[]
 }
 
 export interface SwitchCertificate {
@@ -52,6 +55,8 @@ export interface EndingEpoch {
 
 const PROTOCOLS: readonly HandOverContent['protocol'][] = ['pbft', 'hotstuff']
 const HISTORIES_MAX = 64
+/** One piece for each culprit is enough. */
+export const EVIDENCE_MAX = 64
 const VERSION = 1
 
 /**
@@ -71,9 +76,11 @@ export function nextEpoch({ raft }: EndingEpoch): Epoch {
 /** The instance has a log of its own, with one entry. */
 export const HAND_OVER_ORIGIN = { index: 0 as LogIndex, chain: GENESIS_CHAIN, timestampMs: 0 }
 
-export function encodeHandOver({ protocol, histories }: HandOverContent): Uint8Array {
+export function encodeHandOver({ protocol, histories, evidence }: HandOverContent): Uint8Array {
   const out = new ByteWriter(4096).u8(VERSION).u8(PROTOCOLS.indexOf(protocol)).u32(histories.length)
   for (const history of histories) writeHistory(out, history)
+  out.u32(evidence.length)
+  for (const piece of evidence) out.bytes(encodeEvidence(piece))
   return out.finish()
 }
 
@@ -84,8 +91,9 @@ export function decodeHandOver(bytes: Uint8Array): HandOverContent {
   const protocol = PROTOCOLS[reader.u8()]
   if (protocol === undefined) throw new KnhkError('ProtocolViolation', 'a hand-over to an unknown protocol')
   const histories = readList(reader, HISTORIES_MAX, readHistory)
+  const evidence = readList(reader, EVIDENCE_MAX, (inner) => decodeEvidence(inner.bytes()))
   reader.end()
-  return { protocol, histories }
+  return { protocol, histories, evidence }
 }
 
 export interface HandOverResult {
@@ -96,7 +104,10 @@ export interface HandOverResult {
 }
 
 /** The result of a sound hand-over; a string says what is wrong with it. */
-export function resultOf({ raft }: EndingEpoch, { protocol, histories }: HandOverContent): HandOverResult | string {
+export function resultOf(
+  { raft }: EndingEpoch,
+  { protocol, histories, evidence }: HandOverContent,
+): HandOverResult | string {
   const { replicas } = raft
   if (histories.length !== replicas.quorum) return `it takes ${replicas.quorum} histories`
   let last = -1
@@ -107,6 +118,11 @@ export function resultOf({ raft }: EndingEpoch, { protocol, histories }: HandOve
     if (at <= last) return 'histories stand in the order of the configuration'
     last = at
   }
+  for (const piece of evidence) {
+    const problem = evidenceProblem(replicas, piece)
+    if (problem !== null || piece.epoch !== raft.epoch || !bytesEqual(piece.configHash, raft.sign.configHash))
+      return 'it accuses without proof'
+  }
   const found = select(histories.map((history) => viewOf(raft, history)))
   if (found.kind === 'exclude') return `${found.leader} said two things and is to be left out`
   return { protocol, result: found.result, holders: found.holders }
@@ -116,7 +132,9 @@ export function resultOf({ raft }: EndingEpoch, { protocol, histories }: HandOve
 export function handOverChecks(ending: EndingEpoch, proof: Uint8Array): readonly SignatureCheck[] | null {
   const content = decodeHandOver(proof)
   if (typeof resultOf(ending, content) === 'string') return null
-  return content.histories.flatMap((history) => historyChecks(ending.raft, history))
+  const { raft } = ending
+  const accusations = content.evidence.flatMap((piece) => evidenceChecks(raft.sign.clusterId, raft.replicas, piece))
+  return [...content.histories.flatMap((history) => historyChecks(raft, history)), ...accusations]
 }
 
 /** The context that the certificate is signed under. */

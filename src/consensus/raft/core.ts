@@ -71,6 +71,7 @@ export class RaftCore implements Core {
       membership: this.#raft.memberships.current,
       membershipCommitted: this.#raft.membershipCommitted,
       mayVote: this.#raft.mayVote,
+      threat: null,
     }
   }
 
@@ -136,6 +137,8 @@ export class RaftCore implements Core {
       // Only where somebody may lie: plain Raft trusts donors, and its leaders are not suspected of censorship.
       case 'snapshotRejected':
       case 'demand':
+      case 'invalid':
+      case 'clear':
         return
       default:
         unreachable(input, 'input')
@@ -160,6 +163,8 @@ export class RaftCore implements Core {
       const refusal = orderTransfer(raft, leading, order.target)
       if (refusal === null) raft.emit({ type: 'ordered', orderId, index: null })
       else refuse(refusal.code, refusal.reason)
+    } else if (order.kind === 'setMode' || order.kind === 'clearThreat') {
+      refuse('InvalidArgument', 'this cluster runs one protocol')
     } else {
       const outcome = changeMembership(raft, leading, order)
       if (outcome === null || typeof outcome === 'number') raft.emit({ type: 'ordered', orderId, index: outcome })

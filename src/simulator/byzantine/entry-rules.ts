@@ -3,11 +3,11 @@
  * anybody can check, nothing in it was ordered that no client signed, and it follows the entry before.
  */
 import { bytesEqual, toHex } from '../../base/bytes.js'
+import type { SignatureCheck } from '../../consensus/bft/checks.js'
 import { bodyChecks } from '../../consensus/bft/client-request.js'
 import { verifyHotStuffEntryCertificate } from '../../consensus/bft/hotstuff/index.js'
 import { EpochContext, verifyPbftEntryCertificate } from '../../consensus/bft/pbft/index.js'
 import type { Replicas } from '../../consensus/bft/replicas.js'
-import type { SignatureCheck } from '../../consensus/bft/checks.js'
 import { SIGNATURE_BYTES } from '../../consensus/bft/statement.js'
 import type { Core } from '../../consensus/core.js'
 import { type Entry, GENESIS_CHAIN, type Sha256 } from '../../consensus/entry.js'

@@ -8,6 +8,7 @@ import type { Replicas } from '../../consensus/bft/replicas.js'
 import { conflicts, type SignedStatement, slotKey } from '../../consensus/bft/statement.js'
 import type { Core, Effect, Input } from '../../consensus/core.js'
 import type { Sha256 } from '../../consensus/entry.js'
+import { forEachRequest } from '../../consensus/request-body.js'
 import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedNode } from '../node.js'
 import { signatureHolds } from '../signatures.js'
@@ -26,8 +27,10 @@ export class EvidenceRules {
   readonly #options: EvidenceRulesOptions
   /** What each life of a node was given first, by signer and slot. */
   readonly #first = new Map<string, SignedStatement>()
-  /** Whom each life of a node has evidence against. */
+  /** Whom each node has evidence against: it is kept over restarts. */
   readonly #convicted = new Set<string>()
+  /** Who is convicted in the log. */
+  readonly #ordered = new Set<NodeId>()
   /** Pieces of evidence that were found, and contradictions that were seen. */
   readonly counts = { evidence: 0, contradictions: 0 }
 
@@ -38,24 +41,32 @@ export class EvidenceRules {
   /** An honest node has taken a step. Throws `InvariantViolation`. */
   stepped(node: SimulatedNode, core: Core, input: Input, effects: readonly Effect[]): void {
     const life = `${node.id}/${node.run}`
-    for (const effect of effects) if (effect.type === 'evidence') this.#accused(life, effect.evidence)
+    for (const effect of effects) if (effect.type === 'evidence') this.#accused(node.id, effect.evidence)
     if (input.type !== 'message' || !bytesEqual(input.configHash, core.configHash())) return
     for (const statement of statementsIn(this.#options.sha256, input.message)) this.#given(node, life, statement)
   }
 
-  #accused(life: string, bytes: Uint8Array): void {
+  /** An entry with evidence is committed: everybody has it, or will. */
+  ordered(body: Uint8Array): void {
+    forEachRequest(body, (start, end) => this.#ordered.add(decodeEvidence(body.subarray(start, end)).culprit))
+  }
+
+  #accused(node: NodeId, bytes: Uint8Array): void {
     const { sha256, clusterId, mayLie, replicasOf } = this.#options
     this.counts.evidence++
     const evidence = decodeEvidence(bytes)
     const { culprit, epoch } = evidence
-    this.#convicted.add(`${life}/${culprit}`)
-    if (!mayLie(culprit)) throw new InvariantViolation('honestIsNeverAccused', `${life} accuses ${culprit}`)
+    this.#convicted.add(`${node}/${culprit}`)
+    if (!mayLie(culprit)) throw new InvariantViolation('honestIsNeverAccused', `${node} accuses ${culprit}`)
     const replicas = replicasOf(epoch)
     if (replicas === null) return
     const problem = evidenceProblem(replicas, evidence)
     const isSigned = evidenceChecks(clusterId, replicas, evidence).every((check) => signatureHolds(sha256, check))
     if (problem !== null || !isSigned)
-      throw new InvariantViolation('evidenceProves', `${life} accuses ${culprit}: ${problem ?? 'a signature does not hold'}`)
+      throw new InvariantViolation(
+        'evidenceProves',
+        `${node} accuses ${culprit}: ${problem ?? 'a signature does not hold'}`,
+      )
   }
 
   #given(node: SimulatedNode, life: string, statement: SignedStatement): void {
@@ -69,7 +80,7 @@ export class EvidenceRules {
     }
     if (!conflicts(before, statement)) return
     this.counts.contradictions++
-    if (this.#convicted.has(`${life}/${signer}`)) return
+    if (this.#convicted.has(`${node.id}/${signer}`) || this.#ordered.has(signer)) return
     const { type, view, sequence, epoch } = statement
     throw new InvariantViolation(
       'equivocationIsProven',

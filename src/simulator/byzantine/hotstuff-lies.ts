@@ -183,7 +183,9 @@ export class HotStuffLies {
     const { vote } = message
     const second = this.#seconds.get(vote.view)
     if (second === undefined) {
-      return this.#random.chance(0.7) ? [message] : [{ ...message, vote: this.#key.sign({ ...vote, digest: this.#digest() }) }]
+      return this.#random.chance(0.7)
+        ? [message]
+        : [{ ...message, vote: this.#key.sign({ ...vote, digest: this.#digest() }) }]
     }
     return [message, { ...message, vote: this.#key.sign(voteStatement(second)) }]
   }
@@ -219,10 +221,12 @@ export class HotStuffLies {
   }
 
   #off(signed: SignedStatement): SignedStatement {
-    if (this.#random.chance(0.3)) {
+    if (signed.type === 'vote' && this.#random.chance(0.3)) {
       const round = Math.max(0, extraRound(signed) + this.#random.pick([-1, 1]))
       return this.#key.sign({ ...signed, extra: roundExtra(round) })
     }
+    // A round that no number can hold, or more than a round.
+    if (this.#random.chance(0.1)) return this.#key.sign({ ...signed, extra: new Uint8Array(32).fill(0xff) })
     return this.#key.sign(slightlyOff(signed, this.#memory.digests, this.#random))
   }
 

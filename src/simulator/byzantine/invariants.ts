@@ -166,6 +166,7 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
       throw new InvariantViolation('agreement', `${node.id} committed another entry ${entry.index}`)
     // Another node's proof of the same entry is one of its own.
     this.#entries.committed(node.id, core, entry)
+    if (known === undefined && entry.kind === 'evidence') this.evidence.ordered(entry.body)
     this.#committed[entry.index - 1] ??= entry
   }
 }

@@ -57,9 +57,9 @@ export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: num
     electionTimeoutMaxMs: 300,
     // Clocks are kept by others: a time that is far off is a fault of its own.
     clockSpeeds: Array.from({ length: nodes }, () => random.between(999, 1001)),
-    clients: random.between(3, 6),
+    clients: random.between(3, 5),
     keys: random.between(2, 6),
-    thinkMaxMs: random.pick([10, 20, 40]),
+    thinkMaxMs: random.pick([20, 40, 80]),
     flushIntervalMs: random.pick([200, 1000, 5000]),
     tailEntriesMax: random.pick([16, 4096]),
     messageEntriesMax: 1024,

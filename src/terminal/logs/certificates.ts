@@ -38,7 +38,8 @@ export function certificateVerifier(
   return (entry, membership) => walk.problem(entry, membership)
 }
 
-class EntryCertificates {
+/** Walks the entries of one log in index order. */
+export class EntryCertificates {
   readonly #configuration: ClusterConfiguration
   readonly #protocol: 'pbft' | 'hotstuff'
   readonly #clusterConfigHash: Uint8Array
@@ -51,6 +52,17 @@ class EntryCertificates {
     this.#protocol = protocol
     this.#clusterConfigHash = rules.clusterConfigHash ?? configurationHash(sha256, configuration)
     this.#holds = rules.holds ?? pinnedRule()
+  }
+
+  /** The epoch of the last entry; null before the first. */
+  get context(): EpochContext | null {
+    return this.#context
+  }
+
+  /** Passes over an entry whose signatures nobody asks about. Throws `ProtocolViolation`. */
+  skip(entry: Entry, membership: Membership | null): void {
+    if (entry.certificate !== null) this.#contextOf(entry, entry.certificate, membership)
+    this.#before = entry
   }
 
   /** What is wrong; null when the entry is proven. */

@@ -1,6 +1,7 @@
 /** What the commands that change the members print, dry runs included. */
 import type { ChangeStep } from '../../cluster/change-goals.js'
 import { arithmeticText, type QuorumArithmetic, quorumArithmetic, type Voter } from '../../cluster/quorum-arithmetic.js'
+import type { ProtocolName } from '../../consensus/types.js'
 import type { Output } from '../printer.js'
 import * as schema from '../schema.js'
 
@@ -71,6 +72,7 @@ export interface ChangeReport {
   /** False where all was so already. */
   readonly changed: boolean
   readonly dryRun: boolean
+  readonly protocol: ProtocolName
   /** Of the entry that brought the configuration in force. */
   readonly index: number
   /** The voters before and, unless it is a dry run, after. */
@@ -85,8 +87,8 @@ export interface ChangeReport {
 }
 
 export function changeOutput(report: ChangeReport): Output {
-  const { before, after, ...fields } = report
-  const arithmetic: QuorumArithmetic = quorumArithmetic(after)
+  const { before, after, protocol, ...fields } = report
+  const arithmetic: QuorumArithmetic = quorumArithmetic(after, protocol)
   const { changed, dryRun, index, ...rest } = fields
   return {
     value: { changed, dryRun, index, ...arithmetic, ...rest },
@@ -95,7 +97,10 @@ export function changeOutput(report: ChangeReport): Output {
       const steps = report.steps.map(({ text }, at) => `${at + 1}. ${text}`)
       if (dryRun) return [...(steps.length === 0 ? ['there is nothing to change'] : steps), ...report.next].join('\n')
       const head = lines([
-        ['members', changed ? arithmeticText(quorumArithmetic(before), arithmetic) : 'are so already'],
+        [
+          'members',
+          changed ? arithmeticText(quorumArithmetic(before, protocol), arithmetic, protocol) : 'are so already',
+        ],
         ['configuration', `entry ${index}`],
         ['after', `${report.elapsedMs} ms`],
       ])

@@ -112,12 +112,13 @@ export abstract class MemberCommand extends ClusterCommand {
       import('../../cluster/member-change.js'),
       import('./change-report.js'),
     ])
-    checkChange(view, change, (id) => known.has(id))
+    const { protocol } = connection.target.configuration
+    checkChange(view, change, (id) => known.has(id), protocol)
     if (local !== null) for (const { id } of change.add) await local.refuseUsed(id)
-    const steps = changeSteps(view, change)
+    const steps = changeSteps(view, change, protocol)
     if (planned !== null && steps.length > 0) requireCurrent(view, planned)
     const dryRun = flags['dry-run']
-    const shared = { dryRun, before: votersOf(view), steps }
+    const shared = { dryRun, protocol, before: votersOf(view), steps }
     if (dryRun) {
       const report: ChangeReport = {
         ...shared,
@@ -137,6 +138,7 @@ export abstract class MemberCommand extends ClusterCommand {
       local,
       planned: planned === null ? null : logIndex(planned),
       wait: plan.wait || change.remove.length > 0,
+      protocol,
       patience,
     })
     const report: ChangeReport = {

@@ -25,7 +25,7 @@ export function inclusionClaim({ receipt, deciders, signers, clientSigned, fault
   return {
     by: deciders,
     proves: `A quorum of the members of epoch ${entry.epoch} decided this entry at index ${entry.index}: no other one can be decided there.${client}`,
-    assumes: `that at most ${faults.deciders} of the members lie. Two such receipts that contradict each other prove more liars than that, and name them.`,
+    assumes: `that at most ${faults.deciders} of the members lie. Two such receipts that contradict each other prove more liars than that; \`knhk forensics\` names them.`,
   }
 }
 

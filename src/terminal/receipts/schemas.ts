@@ -81,3 +81,13 @@ export const VERIFIED_EVIDENCE_SCHEMA = schema.record({
   view: schema.nullable(schema.integer),
   sequence: schema.nullable(schema.integer),
 })
+
+export const FORENSICS_SCHEMA = schema.record({
+  verdict: schema.text,
+  index: schema.nullable(schema.integer),
+  culprits: schema.list(
+    schema.record({ id: schema.text, reason: schema.text, evidenceId: schema.nullable(schema.text) }),
+  ),
+  suspects: schema.list(schema.text),
+  explanation: schema.text,
+})

@@ -1,9 +1,10 @@
 /** `receipt verify`: what a receipt proves, offline. */
-import { toHex } from '../../base/bytes.js'
+import { toBase64 } from '../../base/base64.js'
+import { fromUtf8, toHex } from '../../base/bytes.js'
 import { hasCode, KnhkError } from '../../base/error.js'
-import type { Operation } from '../../workflow/operations.js'
 import { decodeOperation } from '../../workflow/operation-codec.js'
 import { operationToJson } from '../../workflow/operation-json.js'
+import type { Operation } from '../../workflow/operations.js'
 import { parseReceipt } from '../../workflow/receipts/receipt-file.js'
 import { type ProvenOperation, type ProvenReceipt, type Trust, verifyReceipt } from '../../workflow/receipts/verify.js'
 import type { PlacedResult } from '../../workflow/result-codec.js'
@@ -114,14 +115,15 @@ function resultReport(operation: Operation | null, { outcome, index, position }:
   return { ok: true, code: null, message: null, data: data === null ? null : plain(data), executedAt }
 }
 
-/** Bytes in base64. */
+/** Bytes as the texts that they are, else as `{ base64 }`. */
 function plain(data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    Object.entries(data).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
-    ]),
+    Object.entries(data).map(([name, value]) => [name, value instanceof Uint8Array ? textOrBase64(value) : value]),
   )
+}
+
+function textOrBase64(bytes: Uint8Array): unknown {
+  return decoded(() => fromUtf8(bytes)) ?? { base64: toBase64(bytes) }
 }
 
 /** Null where the bytes are not what this program knows: a newer one may. */

@@ -100,7 +100,8 @@ export function parseEvidence(sha256: Sha256, text: string): EvidenceFile {
   reader.end()
   const { clusterId: name } = document
   const file = { clusterId: clusterIdOf(name), evidence, steps }
-  if (formatDocument(evidenceDocument(sha256, file)) !== text) throw malformed('the file says one thing and holds another')
+  if (formatDocument(evidenceDocument(sha256, file)) !== text)
+    throw malformed('the file says one thing and holds another')
   return file
 }
 

@@ -78,7 +78,10 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
 }
 
 function writeBody(out: ByteWriter, { entry, request, place, path, steps, result }: ReceiptBody): void {
-  out.u8(VERSION).raw(entry.header).bytes(entry.certificate ?? NO_BODY)
+  out
+    .u8(VERSION)
+    .raw(entry.header)
+    .bytes(entry.certificate ?? NO_BODY)
   out.bytes(request).u32(place.ordinal).u32(place.count)
   writeMerklePath(out, path)
   writeChain(out, steps)

@@ -1,12 +1,12 @@
 /** Checks evidence with nothing but what the cluster file says: whoever it names signed both statements. */
 import { bytesEqual } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
+import type { SignatureCheck } from '../../consensus/bft/checks.js'
 import { hasCertificates } from '../../consensus/bft/entry-proof.js'
 import { walkEpochs } from '../../consensus/bft/epoch-chain.js'
 import { evidenceChecks, evidenceProblem } from '../../consensus/bft/evidence.js'
 import { Replicas } from '../../consensus/bft/replicas.js'
 import type { SignContext } from '../../consensus/bft/statement.js'
-import type { SignatureCheck } from '../../consensus/bft/checks.js'
 import { genesisMembership } from '../../consensus/membership.js'
 import type { EvidenceFile } from './receipt-file.js'
 import type { Trust } from './verify.js'

@@ -62,9 +62,7 @@ export interface ProvenOperation {
 /** Plain Raft tolerates no lie. */
 const NO_FAULTS = { deciders: 0, signers: 0 }
 
-export type ReceiptVerdict =
-  | { readonly problem: string }
-  | { readonly problem: null; readonly proven: ProvenReceipt }
+export type ReceiptVerdict = { readonly problem: string } | { readonly problem: null; readonly proven: ProvenReceipt }
 
 /** Judges a receipt. Throws nothing for what a receipt can hold. */
 export function verifyReceipt(trust: Trust, receipt: Receipt): ReceiptVerdict {

@@ -23,7 +23,7 @@ import { seededRandom, sha256 } from '../disk.js'
 import { EventQueue } from '../event-queue.js'
 import { ByzantineDisk } from './byzantine-disk.js'
 import { holds, signAs } from './keys.js'
-import { clientRequest, nameOf, namesIn } from './requests.js'
+import { ADMIN, changeAuthority, clientRequest, nameOf, namesIn } from './requests.js'
 import { Watch } from './watch.js'
 
 export interface CoreSeed {
@@ -213,8 +213,10 @@ export class ByzantineCluster {
 
   order(node: Node, target: readonly TargetMember[]): number {
     const orderId = this.#nextId++
-    const planned = node.core.status().membership.index
-    this.step(node, { type: 'order', orderId, order: { kind: 'changeMembership', planned, target } })
+    const { membership, epoch } = node.core.status()
+    const planned = membership.index
+    const authority = changeAuthority(ADMIN, { epoch, planned }, target)
+    this.step(node, { type: 'order', orderId, order: { kind: 'changeMembership', planned, target, authority } })
     return orderId
   }
 

@@ -19,6 +19,7 @@ import { epoch, logIndex, nodeId } from '../../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { ByzantineCluster, type CoreSeed } from './cluster.js'
 import { replicasOf, signAs } from './keys.js'
+import { mayChangeMembers } from './requests.js'
 
 export interface Given {
   readonly seed?: number
@@ -46,7 +47,7 @@ export function makeHotStuff(
       limits: { ...DEFAULT_HOTSTUFF_LIMITS, ...limits },
       ...(commitRule === undefined ? {} : { commitRule }),
     },
-    { sha256, sign, random, restored, now, ...(rule === undefined ? {} : { rule }) },
+    { sha256, sign, mayChangeMembers, random, restored, now, ...(rule === undefined ? {} : { rule }) },
   )
 }
 

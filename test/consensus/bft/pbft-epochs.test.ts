@@ -59,7 +59,7 @@ describe('epochs', () => {
     cluster.order(leader, target('n1', 'n2', 'n3'))
     cluster.order(leader, target('n1', 'n2', 'n3', 'n4', 'n5'))
     const refused = cluster.seen.flatMap(({ effect }) => (effect.type === 'orderRefused' ? [effect] : []))
-    expect(refused.map(({ code }) => code)).toEqual(['InvalidArgument', 'InvalidArgument'])
+    expect(refused.map(({ code }) => code)).toEqual(['InvalidArgument', 'NotCaughtUp'])
   })
 
   it('a joiner catches up first, then votes', () => {

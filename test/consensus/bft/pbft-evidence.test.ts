@@ -2,14 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { encodeInit } from '../../../src/consensus/bft/pbft/index.js'
 import type { PbftMessage } from '../../../src/consensus/bft/pbft/messages.js'
-import { encodeMembership } from '../../../src/consensus/membership.js'
 import { encodeBody } from '../../../src/consensus/request-body.js'
-import { epoch, nodeId } from '../../../src/consensus/types.js'
+import { epoch, logIndex, nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster } from './cluster.js'
 import { replicasOf } from './keys.js'
 import { pbftCluster } from './pbft-harness.js'
 import { Liar } from './pbft-liar.js'
-import { clientRequest } from './requests.js'
+import { clientRequest, signedChange } from './requests.js'
 
 type VoteMessage = Extract<PbftMessage, { type: 'pbftVote' }>
 
@@ -196,7 +195,7 @@ describe('what comes first', () => {
     const run = (cluster: ByzantineCluster): void => {
       cluster.runFor(100)
     }
-    const change = encodeMembership(replicasOf(5))
+    const change = signedChange(replicasOf(5), { epoch: epoch(0), planned: logIndex(0) })
     const early = votesOn(run, (liar, last) => [liar.proposal(0, last + 1, 'membership', change, 1_000_000)])
     expect(early).toEqual(new Set())
     const after = votesOn(run, (liar, last) => [

@@ -12,6 +12,7 @@ import { epoch, logIndex, type NodeId } from '../../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { ByzantineCluster, type CoreSeed } from './cluster.js'
 import { replicasOf } from './keys.js'
+import { mayChangeMembers } from './requests.js'
 
 export interface PbftClusterOptions {
   readonly seed?: number
@@ -56,6 +57,6 @@ export function pbftCore(
       settings,
       limits: { ...DEFAULT_PBFT_LIMITS, ...limits },
     },
-    { sha256, sign, random, restored, now },
+    { sha256, sign, mayChangeMembers, random, restored, now },
   )
 }

@@ -90,6 +90,8 @@ export interface HotStuffModules {
   readonly sha256: Sha256
   /** Ed25519 over `bytes`, 64 bytes. Only the safety rules ever call it. */
   readonly sign: (bytes: Uint8Array) => Uint8Array
+  /** Whether the client with this key may change the members, by what is executed here. */
+  readonly mayChangeMembers: (publicKey: Uint8Array) => boolean
   /** Uniform in [0, 1), seeded afresh at every start. */
   readonly random: () => number
   /** What the log on disk says. */

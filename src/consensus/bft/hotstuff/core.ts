@@ -72,7 +72,7 @@ export class HotStuffCore implements Core {
     const hs = this.#hs
     return {
       mode: 'hotstuff',
-      role: hs.isLeader ? 'leader' : 'follower',
+      role: hs.isLeader ? 'leader' : hs.replicas.has(hs.self) ? 'follower' : 'learner',
       epoch: hs.epoch,
       term: 0 as Term,
       view: null,
@@ -83,8 +83,10 @@ export class HotStuffCore implements Core {
       commitIndex: hs.commitIndex,
       peers: [],
       membership: hs.memberships.current,
-      membershipCommitted: true,
+      // Until the state at its end is certified, the epoch before goes on.
+      membershipCommitted: hs.ending === null,
       mayVote: hs.safety.maySign,
+      threat: null,
     }
   }
 
@@ -147,6 +149,10 @@ export class HotStuffCore implements Core {
         return handleOrder(hs, input)
       case 'executed':
         return this.#executed(input.upTo, input.stateDigest)
+      // The hybrid's, which contains this core.
+      case 'invalid':
+      case 'clear':
+        return
       case 'paused':
         return hs.pacemaker.restartTimer(hs.now.monotonicMs)
       case 'read':

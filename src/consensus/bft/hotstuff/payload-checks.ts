@@ -5,6 +5,7 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import type { LogIndex } from '../../types.js'
 import { certificateChecks, certificateProblem, encodeCertificate } from '../certificate.js'
+import { changeCheck } from '../change-authority.js'
 import { NO_CHECKS, type SignatureCheck } from '../checks.js'
 import { bodyChecks } from '../client-request.js'
 import { decodeEvidence, evidenceChecks, evidenceProblem } from '../evidence.js'
@@ -12,6 +13,7 @@ import { decodeInit } from '../pbft/init.js'
 import { epochConfigHash, Replicas } from '../replicas.js'
 import { hasPayload } from './block.js'
 import type { BlockParts, HsEvidence } from './messages.js'
+import { changePlace } from './orders.js'
 import { requestBodies } from './requests.js'
 import type { HotStuffState } from './state.js'
 
@@ -40,6 +42,8 @@ export function payloadChecks(hs: HotStuffState, { header, body }: BlockParts): 
       )
     case 'mode':
       return initChecks(hs, body)
+    case 'membership':
+      return [changeCheck(sha256, changePlace(hs), body)]
     default:
       return hasPayload(header) || body.length === 0 ? NO_CHECKS : null
   }

@@ -7,10 +7,11 @@
 
 import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
-import { decodeMembership, encodeMembership, type Membership } from '../../membership.js'
+import { decodeMembership, encodeMembership } from '../../membership.js'
+import { orderedBy } from '../change-authority.js'
 import { decodeEvidence, evidenceId, evidenceProblem } from '../evidence.js'
 import { decodeInit, encodeInit } from '../pbft/init.js'
-import { REPLICAS_MIN, Replicas } from '../replicas.js'
+import { nextMembersProblem } from '../replicas.js'
 import { type BlockHeader, EMPTY_BODY, type HashedHeader, hasPayload } from './block.js'
 import { requestBodies } from './requests.js'
 import type { HotStuffState } from './state.js'
@@ -49,14 +50,6 @@ export function payloadProblem(
   }
 }
 
-/** What is wrong with the next configuration; null when nothing is. */
-export function nextMembersProblem(hs: HotStuffState, next: Membership): string | null {
-  if (next.joint) return 'Byzantine protocols change members by a new epoch, never jointly'
-  if (new Replicas(next).count < REPLICAS_MIN) return `fewer than ${REPLICAS_MIN} voters cannot tolerate a liar`
-  if (bytesEqual(encodeMembership(next), encodeMembership(hs.members.membership))) return 'nothing changes'
-  return null
-}
-
 function initProblem(hs: HotStuffState, body: Uint8Array): string | null {
   return decoded(() => {
     const init = decodeInit(body)
@@ -71,7 +64,10 @@ function initProblem(hs: HotStuffState, body: Uint8Array): string | null {
 }
 
 function changeProblem(hs: HotStuffState, body: Uint8Array): string | null {
-  return decoded(() => nextMembersProblem(hs, decodeMembership(body)))
+  return decoded(() => {
+    if (!hs.modules.mayChangeMembers(orderedBy(body))) return 'who ordered it may not change the members'
+    return nextMembersProblem(hs.members.membership, decodeMembership(body))
+  })
 }
 
 function evidenceBodyProblem(hs: HotStuffState, parent: HashedHeader, body: Uint8Array): string | null {

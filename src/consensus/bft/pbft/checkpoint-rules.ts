@@ -7,6 +7,7 @@ import { bytesEqual } from '../../../base/bytes.js'
 import type { LogIndex } from '../../types.js'
 import { type Certificate, encodeCertificate } from '../certificate.js'
 import type { SignedStatement } from '../statement.js'
+import { compactIfStable } from './compaction.js'
 import type { PbftState } from './state.js'
 
 /** Certificates of checkpoints that are remembered: enough for the slowest snapshot. */
@@ -57,6 +58,7 @@ function becomeStable(state: PbftState, certificate: Certificate): void {
   if (state.snapshot?.base.index === index) state.snapshotCertificate = certificate
   if (state.ending?.index === index) state.epochDue = certificate
   state.storeSafety()
+  compactIfStable(state)
 }
 
 /** Slots that are both stable and decided here are over; what is only stable still has to be learned. */

@@ -7,6 +7,7 @@ import { KnhkError } from '../../../base/error.js'
 import { computeBatchDigest } from '../../batch-digest.js'
 import type { NodeId } from '../../types.js'
 import { type Certificate, certificateChecks, certificateProblem } from '../certificate.js'
+import { changeCheck } from '../change-authority.js'
 import { NO_CHECKS, type SignatureCheck } from '../checks.js'
 import { bodyChecks } from '../client-request.js'
 import { decodeEvidence, type Evidence, evidenceChecks, evidenceProblem } from '../evidence.js'
@@ -27,6 +28,7 @@ import type {
   ViewChange,
 } from './messages.js'
 import { newViewProblem, viewChangeProblem } from './new-view.js'
+import { changePlace } from './reconfigure.js'
 import type { PbftState } from './state.js'
 import { checkpointProblem, statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
@@ -117,7 +119,7 @@ function checksOfBody(state: PbftState, { kind, body }: Value): Checks {
     case 'mode':
       return checksOfInit(state, body)
     case 'membership':
-      return NO_CHECKS
+      return [changeCheck(state.modules.sha256, changePlace(state), body)]
     case 'empty':
       return null
   }

@@ -87,6 +87,8 @@ export interface PbftOptions {
   readonly membership: Membership
   /** What this epoch's INIT rests on where that is neither genesis nor a checkpoint; null without a hand-over. */
   readonly handOver: HandOver | null
+  /** Members known to lie from elsewhere: their views end at once. */
+  readonly distrusts?: (id: NodeId) => boolean
   readonly settings: PbftSettings
   readonly limits: PbftLimits
 }
@@ -95,6 +97,8 @@ export interface PbftModules {
   readonly sha256: Sha256
   /** Ed25519 with this node's key: 64 bytes. Only SafetyRules calls it. */
   readonly sign: (bytes: Uint8Array) => Uint8Array
+  /** Whether the client with this key may change the members, by what is executed here. */
+  readonly mayChangeMembers: (publicKey: Uint8Array) => boolean
   /** Uniform in [0, 1), seeded afresh at every start. */
   readonly random: () => number
   readonly restored: RestoredLog

@@ -74,6 +74,7 @@ export class PbftCore implements Core {
       membership: memberships.current,
       membershipCommitted: true,
       mayVote: state.rules.maySign,
+      threat: null,
     }
   }
 
@@ -140,6 +141,10 @@ export class PbftCore implements Core {
         // Timers restart: what waited during the pause did not wait for the primary.
         state.viewBeganMs = state.now.monotonicMs
         if (state.newViewDueMs !== null) state.newViewDueMs += input.pausedMs
+        return
+      // The hybrid's, which contains this core.
+      case 'invalid':
+      case 'clear':
         return
       default:
         unreachable(input, 'input')

@@ -91,7 +91,9 @@ function append(state: PbftState, value: Value, certificate: Uint8Array): void {
 
 /** The state after such an entry is signed. */
 export function isCheckpoint(state: PbftState, entry: Pick<Entry, 'index' | 'kind'>): boolean {
-  return entry.index % state.options.settings.checkpointInterval === 0 || entry.kind === 'membership'
+  if (entry.index % state.options.settings.checkpointInterval === 0 || entry.kind === 'membership') return true
+  // After a hand-over all replicas show at once that they begin with the same state.
+  return entry.kind === 'mode' && state.options.handOver !== null
 }
 
 /** Slots above an accepted change of members are void whatever certificate they hold: nobody was answered. */

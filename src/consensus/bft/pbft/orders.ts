@@ -16,6 +16,7 @@ export function handleOrder(state: PbftState, orderId: number, order: OperatorOr
     if (refusal !== null) refuse(refusal.code, refusal.reason)
     return
   }
+  if (order.kind !== 'transferLeadership') return refuse('InvalidArgument', 'this cluster runs one protocol')
   const view = viewOf(state, order.target)
   if (view === null) return refuse('NotFound', `${order.target} is no other replica`)
   startViewChange(state, view)

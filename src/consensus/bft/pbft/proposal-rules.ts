@@ -3,9 +3,9 @@
  * what a new view orders, or a certificate decides, was checked by the quorum that voted for it.
  */
 import { KnhkError } from '../../../base/error.js'
-import type { MembershipRecord } from '../../membership.js'
 import { decodeMembership } from '../../membership.js'
-import { REPLICAS_MIN } from '../replicas.js'
+import { orderedBy } from '../change-authority.js'
+import { nextMembersProblem } from '../replicas.js'
 import { decodeInit, initProblem } from './init.js'
 import type { Value } from './messages.js'
 import type { PbftState } from './state.js'
@@ -30,18 +30,11 @@ export function proposalProblem(state: PbftState, index: number, value: Value): 
   }
 }
 
-/** What the members may become by one change; null when it is fine. */
-export function membershipChangeProblem(current: MembershipRecord, body: Uint8Array): string | null {
+/** Whether who ordered it may, and what the members may become by one change; null when it is fine. */
+export function membershipChangeProblem({ context, modules }: PbftState, body: Uint8Array): string | null {
   try {
-    const next = decodeMembership(body)
-    if (next.joint) return 'Byzantine protocols change members by a new epoch'
-    const voters = next.members.filter((member) => member.role === 'voter').length
-    if (voters < REPLICAS_MIN) return `${voters} replicas tolerate no liar: at least ${REPLICAS_MIN}`
-    for (const member of next.members) {
-      const known = current.membership.members.find(({ id }) => id === member.id)
-      if (known?.publicKey.some((byte, i) => byte !== member.publicKey[i])) return 'a member keeps its key'
-    }
-    return null
+    if (!modules.mayChangeMembers(orderedBy(body))) return 'who ordered it may not change the members'
+    return nextMembersProblem(context.record.membership, decodeMembership(body))
   } catch (error) {
     if (error instanceof KnhkError) return error.message
     throw error
@@ -83,7 +76,9 @@ function changeProblem(state: PbftState, index: number, body: Uint8Array): strin
   if (state.log.lastIndex !== index - 1) return 'what comes before a change of members is not decided yet'
   if (state.slots.all().some((slot) => slot.index > index && slot.accepted !== null))
     return 'there are votes above the change of members'
-  return membershipChangeProblem(state.context.record, body)
+  // Whom the state lets change the members is known once what comes before is executed.
+  if (state.executedIndex < index - 1) return 'what comes before a change of members is not executed yet'
+  return membershipChangeProblem(state, body)
 }
 
 /** A change of members below `index` that this replica voted for, and that is not decided yet. */

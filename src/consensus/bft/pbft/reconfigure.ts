@@ -6,9 +6,10 @@
 import { assert } from '../../../base/assert.js'
 import { computeBatchDigest } from '../../batch-digest.js'
 import type { OperatorOrder, OrderRefusalCode } from '../../core.js'
-import { encodeMembership, nextMembership, type TargetMember } from '../../membership.js'
+import { nextMembership, type TargetMember } from '../../membership.js'
 import type { LogIndex, Term } from '../../types.js'
 import type { Certificate } from '../certificate.js'
+import { type ChangePlace, encodeChange, targetMembership } from '../change-authority.js'
 import { CheckpointBook } from '../checkpoints.js'
 import { StatementBook } from '../statement-book.js'
 import type { EpochContext } from './epoch.js'
@@ -43,23 +44,31 @@ export function freshValue(state: PbftState, kind: Value['kind'], body: Uint8Arr
 }
 
 /** Takes an order to change the members: it is proposed once everything before it is decided. */
-export function orderChange(state: PbftState, orderId: number, { planned, target }: Change): Refusal | null {
-  const { record } = state.context
+export function orderChange(state: PbftState, orderId: number, { planned, target, authority }: Change): Refusal | null {
+  const { record, epoch } = state.context
   if (state.change !== null || state.ending !== null)
     return { code: 'ChangeInProgress', reason: 'another change of members is under way' }
   if (planned !== record.index)
     return { code: 'StalePlan', reason: `the members changed at index ${record.index} since the plan was made` }
-  const members = target.map((member) => ({ ...member, wasVoter: false }))
-  const membership = { joint: false, members }
   if (nextMembership(record.membership, target) === null) {
     state.emit({ type: 'ordered', orderId, index: null })
     return null
   }
-  const body = encodeMembership(membership)
-  const problem = membershipChangeProblem(record, body) ?? joinerProblem(state, target)
+  if (authority === undefined) return { code: 'InvalidArgument', reason: 'nobody signed the order' }
+  if (authority.epoch !== epoch)
+    return { code: 'StalePlan', reason: `epoch ${epoch} has begun since the plan was made` }
+  const body = encodeChange(targetMembership(target), authority)
+  const problem = membershipChangeProblem(state, body)
   if (problem !== null) return { code: 'InvalidArgument', reason: problem }
+  const behind = joinerProblem(state, target)
+  if (behind !== null) return { code: 'NotCaughtUp', reason: behind }
   state.change = { orderId, body }
   return null
+}
+
+/** What an order to change the members has to be signed for now. */
+export function changePlace({ context, options }: PbftState): ChangePlace {
+  return { clusterId: options.clusterId, epoch: context.epoch, planned: context.record.index }
 }
 
 /** Who becomes a replica has to have caught up first, or the new quorum would wait for it. */

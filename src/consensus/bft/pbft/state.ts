@@ -4,7 +4,7 @@
  */
 import type { Effect, Now, Role, StoreRecord } from '../../core.js'
 import { MembershipHistory } from '../../raft/membership-history.js'
-import type { SnapshotOffer } from '../../snapshot.js'
+import type { LogBase, SnapshotOffer } from '../../snapshot.js'
 import type { LogIndex, Millis, NodeId, SequenceNumber, Term } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import { CheckpointBook } from '../checkpoints.js'
@@ -86,6 +86,8 @@ export class PbftState {
   snapshot: SnapshotOffer | null
   /** Certificate of the checkpoint at the newest snapshot. */
   snapshotCertificate: Certificate | null = null
+  /** The log is to begin behind this entry, as soon as the checkpoint that covers it is stable. */
+  compactTo: Omit<LogBase, 'membership'> | null = null
   transfer: Transfer | null = null
   /** Donors that gave something false for a snapshot. */
   readonly badDonors = new Set<string>()
@@ -95,8 +97,8 @@ export class PbftState {
   readonly loads = new Map<NodeId, LogIndex>()
   nextStatusMs: Millis
   lastStatusMs: Millis
-  /** Where the log ended when held proposals were last looked at. */
-  reconsideredAt: LogIndex
+  /** Decided and executed entries when held proposals were last looked at. */
+  reconsideredAt: number
   /** Where this replica stood at its last status. */
   statusIndex: LogIndex
   statusTurn: number
@@ -139,7 +141,7 @@ export class PbftState {
     this.nextStatusMs = now.monotonicMs + options.limits.statusIntervalMs * modules.random()
     this.lastStatusMs = now.monotonicMs
     this.statusIndex = restored.lastIndex
-    this.reconsideredAt = restored.lastIndex
+    this.reconsideredAt = restored.lastIndex + restored.commitIndex
     this.statusTurn = Math.floor(modules.random() * 64)
     this.proposedUpTo = 0 as LogIndex
     this.now = now

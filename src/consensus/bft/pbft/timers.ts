@@ -16,14 +16,19 @@ import { startViewChange, timeoutMs } from './view-change.js'
 /** What a step leads to beyond its input. */
 export function settle(state: PbftState): void {
   while (state.epochDue !== null) enterNextEpoch(state, state.epochDue)
-  if (state.active && state.rules.maySign && isProvenLiar(state, state.primary)) startViewChange(state, state.view + 1)
-  if (state.log.lastIndex > state.reconsideredAt) {
-    state.reconsideredAt = state.log.lastIndex
+  if (state.active && state.rules.maySign && isDistrusted(state)) startViewChange(state, state.view + 1)
+  const progress = state.log.lastIndex + state.executedIndex
+  if (progress > state.reconsideredAt) {
+    state.reconsideredAt = progress
     reconsider(state)
   }
   while (proposeOwn(state)) {
     // Each proposal may make room for the next.
   }
+}
+
+function isDistrusted(state: PbftState): boolean {
+  return isProvenLiar(state, state.primary) || state.options.distrusts?.(state.primary) === true
 }
 
 export function tick(state: PbftState): void {

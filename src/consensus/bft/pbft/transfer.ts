@@ -1,5 +1,5 @@
 /**
- * State transfer and compaction: a replica that is further behind than anybody's log reaches, or whose
+ * State transfer: a replica that is further behind than anybody's log reaches, or whose
  * own state is wrong, takes a snapshot whose digest a quorum signed. The donor is believed in nothing: the
  * driver compares what it fetched with the certified digest, and a donor that was wrong is not asked again
  * for that snapshot.
@@ -10,6 +10,7 @@ import type { Input } from '../../core.js'
 import type { SnapshotOffer } from '../../snapshot.js'
 import type { NodeId } from '../../types.js'
 import { adoptCheckpoint } from './checkpoint-rules.js'
+import { compactIfStable, restoreSlots } from './compaction.js'
 import type { Offer } from './messages.js'
 import { enterBySteps } from './reconfigure.js'
 import type { PbftState } from './state.js'
@@ -85,32 +86,8 @@ export function handleSnapshotTaken(state: PbftState, { snapshot, compactTo }: T
   if (compactTo === null || compactTo.index <= state.log.base.index) return
   assert(compactTo.index <= state.snapshot.base.index, 'only what a snapshot covers leaves the log')
   assert(compactTo.index <= state.outbox.durableIndex, 'only what is durable leaves the log')
-  const target = state.log.base.index < compactTo.index && compactTo.index <= state.stableIndex
-  if (!target) return
-  const record = state.memberships.at(compactTo.index)
-  const base = { ...compactTo, membership: record.index === 0 ? null : record }
-  state.log.compact(base)
-  state.memberships.compact(base.index)
-  restoreSlots(state)
-  state.storeSafety()
-  state.outbox.base(base)
-}
-
-/** Segments before the base go: what undecided slots need is written again before it. */
-function restoreSlots(state: PbftState): void {
-  const { epoch } = state.context
-  for (const slot of state.slots.all()) {
-    if (slot.index <= state.log.lastIndex) continue
-    const sequence = state.sequenceOf(slot.index)
-    for (const value of slot.values.values()) state.storeSlot(slot.index, { type: 'pbftValue', epoch, sequence, value })
-    for (const certificate of [slot.prepared, slot.decided]) {
-      if (certificate !== null) state.storeSlot(slot.index, { type: 'pbftCertificate', certificate })
-    }
-    for (const votes of [slot.votes.prepare, slot.votes.commit]) {
-      const own = votes.get(state.self)
-      if (own !== undefined) state.storeSlot(slot.index, { type: 'pbftVote', vote: own })
-    }
-  }
+  state.compactTo = compactTo
+  compactIfStable(state)
 }
 
 /** True while others are known to be ahead: a replica that lags accuses nobody. */

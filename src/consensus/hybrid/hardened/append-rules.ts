@@ -8,8 +8,8 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import { type Entry, verifyChain } from '../../entry.js'
-import type { AppendEntries } from '../../raft/messages.js'
 import { CLOCK_BOUND_MS } from '../../raft/config.js'
+import type { AppendEntries } from '../../raft/messages.js'
 import { forEachRequest } from '../../request-body.js'
 import type { LogIndex, Millis, NodeId } from '../../types.js'
 import { connects } from '../headers.js'
@@ -69,8 +69,13 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
   }
   const own = shadow.chainAt(prevIndex)
   if (prevIndex <= shadow.lastIndex && own !== undefined && !bytesEqual(own, before)) {
-    return prevIndex <= commitIndex ? unsound('it differs from what is committed') : { kind: 'refuse', hintIndex: commitIndex }
+    return prevIndex <= commitIndex
+      ? unsound('it differs from what is committed')
+      : { kind: 'refuse', hintIndex: commitIndex }
   }
+  const labels = shadow.termAt(prevIndex) ?? { epoch: append.prevEpoch, term: append.prevTerm }
+  // Terms follow from what the entries hold, so honest logs with one chain have one label there.
+  if (labels.epoch !== append.prevEpoch || labels.term !== append.prevTerm) return DROP
   if (tip.index < prevIndex && tip.index > commitIndex && prevIndex <= shadow.lastIndex && !standing.holds(tip))
     return { kind: 'refuse', hintIndex: commitIndex }
   const conflict = firstConflict(view, entries)
@@ -80,10 +85,8 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
     if (!isSafe) return DROP
   }
   const covered = coveredBy(view, term, end, chainIn)
-  const labels = shadow.termAt(prevIndex) ?? { epoch: append.prevEpoch, term: append.prevTerm }
-  const fixed = { ...append, prevEpoch: labels.epoch, prevTerm: labels.term, commitIndex: covered }
   const isSigned = end.index > tip.index
-  return { kind: 'take', append: fixed, end, isSigned, covered }
+  return { kind: 'take', append: { ...append, commitIndex: covered }, end, isSigned, covered }
 }
 
 /** Where the leader's log stands after the append: what its header is under. */
@@ -124,7 +127,12 @@ function coveredBy(
 }
 
 /** What is wrong with the entries of an append by themselves; null when nothing is. */
-export function appendProblem(epoch: RaftEpoch, clusterId: Uint8Array, message: HybridAppend, from: NodeId): string | null {
+export function appendProblem(
+  epoch: RaftEpoch,
+  clusterId: Uint8Array,
+  message: HybridAppend,
+  from: NodeId,
+): string | null {
   const { append, header } = message
   const { entries, prevIndex, term } = append
   const end = endOf(message)
@@ -165,7 +173,9 @@ function labelProblem(
   if (entry.kind === 'mode') return beginsTerm(entry) ? null : 'an entry begins a term that its certificate does not'
   if (entry.kind === 'membership') return 'members change between epochs only'
   if (before === undefined) {
-    return entry.index > epoch.origin.index + 1 && entry.term === append.prevTerm ? null : 'a term begins without its certificate'
+    return entry.index > epoch.origin.index + 1 && entry.term === append.prevTerm
+      ? null
+      : 'a term begins without its certificate'
   }
   return before.epoch === entry.epoch && before.term === entry.term ? null : 'a term begins without its certificate'
 }
@@ -190,4 +200,3 @@ export function termIn({ body }: Pick<Entry, 'body'>): TermCertificate | null {
     throw error
   }
 }
-

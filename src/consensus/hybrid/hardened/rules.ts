@@ -5,9 +5,16 @@
  */
 import { assert } from '../../../base/assert.js'
 import { bytesEqual } from '../../../base/bytes.js'
-import { type SignedStatement, type Statement, sameStatement, signBytes, slotKey } from '../../bft/statement.js'
+import {
+  NO_EXTRA,
+  type SignedStatement,
+  type Statement,
+  sameStatement,
+  signBytes,
+  slotKey,
+} from '../../bft/statement.js'
 import type { NodeId, Term } from '../../types.js'
-import { abortStatement, type AbortHistory, type HistoryContent } from '../abort-history.js'
+import { type AbortHistory, abortStatement, type HistoryContent } from '../abort-history.js'
 import { grantStatement, type Position, positionStatement, type RaftEpoch } from '../positions.js'
 
 export interface Grant {
@@ -88,6 +95,14 @@ export class RaftRules {
   held(position: Position): SignedStatement {
     assert(!this.#isClosed, 'nothing is said after the abort')
     const statement = positionStatement('held', this.#epoch.epoch, position)
+    return this.#said.get(slotKey(statement)) ?? this.#state(statement)
+  }
+
+  /** PANIC for the epoch, or SUSPECT of a member's leadership of a term. */
+  vote(type: 'panic' | 'suspect', term: number, digest: Uint8Array): SignedStatement {
+    assert(!this.#isClosed, 'nothing is said after the abort')
+    const { epoch } = this.#epoch
+    const statement: Statement = { mode: 'raft', type, epoch, view: term, sequence: 0, digest, extra: NO_EXTRA }
     return this.#said.get(slotKey(statement)) ?? this.#state(statement)
   }
 

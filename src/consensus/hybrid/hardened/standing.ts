@@ -3,7 +3,7 @@
  * took part in, certificates of terms, the highest certificates of commit and proof. This is what must be
  * there again after a crash; it is written in the same record as what it speaks of.
  */
-import { ByteReader, ByteWriter, bytesEqual } from '../../../base/bytes.js'
+import { ByteReader, type ByteWriter, bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import { type Certificate, readCertificate, writeCertificate } from '../../bft/certificate.js'
 import { readSigned, type SignedStatement, writeSigned } from '../../bft/statement.js'
@@ -132,7 +132,12 @@ export class Standing {
   }
 }
 
-export function writeStanding(out: ByteWriter, standing: StoredStanding, grant: Grant | null, lastAck: SignedStatement | null): void {
+export function writeStanding(
+  out: ByteWriter,
+  standing: StoredStanding,
+  grant: Grant | null,
+  lastAck: SignedStatement | null,
+): void {
   out.u8(VERSION)
   writePosition(out, standing.position)
   optional(out, standing.term, writeTerm)

@@ -1,0 +1,38 @@
+/**
+ * Compaction: the log begins behind what a snapshot covers, once a quorum has signed that state. A snapshot
+ * can be taken before that; what it lets go of then waits for the certificate.
+ */
+import type { PbftState } from './state.js'
+
+/** Lets go of what the newest snapshot covers, as soon as its checkpoint is stable. */
+export function compactIfStable(state: PbftState): void {
+  const { compactTo, log, memberships } = state
+  if (compactTo === null || compactTo.index > state.stableIndex) return
+  state.compactTo = null
+  // A snapshot that was fetched meanwhile begins the log later.
+  if (compactTo.index <= log.base.index) return
+  const record = memberships.at(compactTo.index)
+  const base = { ...compactTo, membership: record.index === 0 ? null : record }
+  log.compact(base)
+  memberships.compact(base.index)
+  restoreSlots(state)
+  state.storeSafety()
+  state.outbox.base(base)
+}
+
+/** Segments before the base go: what undecided slots need is written again before it. */
+export function restoreSlots(state: PbftState): void {
+  const { epoch } = state.context
+  for (const slot of state.slots.all()) {
+    if (slot.index <= state.log.lastIndex) continue
+    const sequence = state.sequenceOf(slot.index)
+    for (const value of slot.values.values()) state.storeSlot(slot.index, { type: 'pbftValue', epoch, sequence, value })
+    for (const certificate of [slot.prepared, slot.decided]) {
+      if (certificate !== null) state.storeSlot(slot.index, { type: 'pbftCertificate', certificate })
+    }
+    for (const votes of [slot.votes.prepare, slot.votes.commit]) {
+      const own = votes.get(state.self)
+      if (own !== undefined) state.storeSlot(slot.index, { type: 'pbftVote', vote: own })
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * What the hybrid must know again after a crash, as bytes: which epoch it is in and in which mode, where
+ * that began and by which certificate, what the core inside must know, and evidence. And, once an epoch is
+ * aborted, everything about leaving it: the one history, what was signed in the hand-over, fetched bodies.
+ */
+import { ByteReader, ByteWriter } from '../../base/bytes.js'
+import { KnhkError } from '../../base/error.js'
+import { decodeEvidence, type Evidence, encodeEvidence } from '../bft/evidence.js'
+import { type Entry, HASH_BYTES } from '../entry.js'
+import { decodeMembership, encodeMembership, type Membership } from '../membership.js'
+import type { Epoch, LogIndex, Millis, Mode } from '../types.js'
+import { type AbortHistory, readHistory, writeHistory } from './abort-history.js'
+import { readEntries, writeEntries } from './codec.js'
+import { optional, readList, readOptional } from './positions.js'
+import { decodeSwitch, EVIDENCE_MAX, encodeSwitch, type SwitchCertificate } from './switch-certificate.js'
+
+/** Where an epoch began. */
+export interface EpochStart {
+  readonly epoch: Epoch
+  readonly mode: Mode
+  readonly origin: { readonly index: LogIndex; readonly chain: Uint8Array; readonly timestampMs: Millis }
+  readonly membership: Membership
+}
+
+export interface EpochRecord {
+  readonly start: EpochStart
+  /** The newest switches, oldest first: who is behind gets the one that ends its epoch. */
+  readonly switches: readonly SwitchCertificate[]
+  /** Of the Raft epoch that the newest switch ended: what its members are judged by. */
+  readonly ended: EpochStart | null
+  readonly evidence: readonly Evidence[]
+  /** What the core inside must know; null before its first word. */
+  readonly inner: Uint8Array | null
+}
+
+const VERSION = 1
+const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
+export const SWITCHES_MAX = 8
+const SLOTS_MAX = 256
+
+export function encodeEpochRecord({ start, switches, ended, evidence, inner }: EpochRecord): Uint8Array {
+  const out = new ByteWriter(2048).u8(VERSION)
+  writeStart(out, start)
+  out.u32(switches.length)
+  for (const switched of switches) out.bytes(encodeSwitch(switched))
+  optional(out, ended, writeStart)
+  out.u32(evidence.length)
+  for (const piece of evidence) out.bytes(encodeEvidence(piece))
+  optional(out, inner, (target, bytes) => target.bytes(bytes))
+  return out.finish()
+}
+
+/** Throws `ProtocolViolation`. */
+export function decodeEpochRecord(bytes: Uint8Array): EpochRecord {
+  const reader = new ByteReader(bytes)
+  if (reader.u8() !== VERSION) throw new KnhkError('ProtocolViolation', 'an epoch record of an unknown version')
+  const start = readStart(reader)
+  const switches = readList(reader, SWITCHES_MAX, (inner) => decodeSwitch(inner.bytes()))
+  const ended = readOptional(reader, readStart)
+  const evidence = readList(reader, EVIDENCE_MAX, (inner) => decodeEvidence(inner.bytes()))
+  const inner = readOptional(reader, (target) => target.bytes())
+  reader.end()
+  return { start, switches, ended, evidence, inner }
+}
+
+function writeStart(out: ByteWriter, { epoch, mode, origin, membership }: EpochStart): void {
+  out.u32(epoch).u8(MODES.indexOf(mode)).u64(origin.index).raw(origin.chain).u64(origin.timestampMs)
+  out.bytes(encodeMembership(membership))
+}
+
+function readStart(reader: ByteReader): EpochStart {
+  const epoch = reader.u32() as Epoch
+  const mode = MODES[reader.u8()]
+  if (mode === undefined) throw new KnhkError('ProtocolViolation', 'an epoch of an unknown mode')
+  const origin = { index: reader.u64() as LogIndex, chain: reader.raw(HASH_BYTES), timestampMs: reader.u64() }
+  return { epoch, mode, origin, membership: decodeMembership(reader.bytes()) }
+}
+
+/** What is known of leaving an epoch. */
+export interface LeavingRecord {
+  readonly history: AbortHistory
+  /** Of the instance that decides the hand-over: its safety record and its slot records, in order. */
+  readonly safety: Uint8Array | null
+  readonly slots: readonly Uint8Array[]
+  /** Entries of the result that the own log lacks. */
+  readonly fetched: readonly Entry[]
+}
+
+export function encodeLeaving({ history, safety, slots, fetched }: LeavingRecord): Uint8Array {
+  const out = new ByteWriter(4096).u8(VERSION)
+  writeHistory(out, history)
+  optional(out, safety, (target, bytes) => target.bytes(bytes))
+  out.u32(slots.length)
+  for (const slot of slots) out.bytes(slot)
+  writeEntries(out, fetched)
+  return out.finish()
+}
+
+/** Throws `ProtocolViolation`. */
+export function decodeLeaving(bytes: Uint8Array): LeavingRecord {
+  const reader = new ByteReader(bytes)
+  if (reader.u8() !== VERSION) throw new KnhkError('ProtocolViolation', 'a leaving record of an unknown version')
+  const history = readHistory(reader)
+  const safety = readOptional(reader, (inner) => inner.bytes())
+  const slots = readList(reader, SLOTS_MAX, (inner) => inner.bytes())
+  const fetched = readEntries(reader)
+  reader.end()
+  return { history, safety, slots, fetched }
+}
