@@ -25,11 +25,11 @@ the exit code is 0 whatever is found, and 5 where nobody can be reached.`
   async run(): Promise<void> {
     const { flags } = await this.parse(Why)
     const { client, target } = await this.connect(flags)
-    const [{ gatherEvidence }, { leaderFindings }, { progressFindings }, { readinessFindings }] = await Promise.all([
+    const [{ gatherEvidence }, { consensusFindings }, { readinessFindings }, { turnText }] = await Promise.all([
       import('../src/terminal/why/evidence.js'),
-      import('../src/terminal/why/leader-findings.js'),
-      import('../src/terminal/why/progress-findings.js'),
+      import('../src/terminal/why/findings.js'),
       import('../src/terminal/why/readiness-findings.js'),
+      import('../src/terminal/turn.js'),
     ])
     const evidence = await gatherEvidence(client, target.dir, { timeoutMs: flags.timeout, signal: this.signal })
     requireReachable(evidence.status)
@@ -40,7 +40,7 @@ the exit code is 0 whatever is found, and 5 where nobody can be reached.`
         details: { node: flags.node },
       })
     }
-    const found = [...leaderFindings(evidence), ...progressFindings(evidence), ...readinessFindings(evidence)]
+    const found = [...consensusFindings(evidence), ...readinessFindings(evidence)]
     const findings = found.filter(({ node }) => flags.node === undefined || node === null || node === flags.node)
     await this.print({
       value: { healthy: findings.length === 0, findings },
@@ -48,7 +48,7 @@ the exit code is 0 whatever is found, and 5 where nobody can be reached.`
       ids: findings.map(({ code }) => code),
       text: ({ paint }) =>
         findings.length === 0
-          ? `nothing is wrong: ${evidence.leader?.id} leads in term ${evidence.leader?.term}, committed is ${evidence.leader?.commitIndex}`
+          ? `nothing is wrong: ${evidence.leader?.id} leads in ${turnText(evidence.status)}, committed is ${evidence.leader?.commitIndex}`
           : findings
               .map(({ code, message, hint }) => `${paint('yellow', code)}: ${message}\n  ${paint('dim', hint)}`)
               .join('\n'),

@@ -13,7 +13,7 @@ Results are kept for the last 10,000 entries: a later receipt proves only that t
 entry is compacted away there is none.`
   static override examples = [
     '<%= config.bin %> receipt get 42 --out payment.receipt',
-    '<%= config.bin %> receipt get 42:3 --dir ./demo > payment.receipt',
+    '<%= config.bin %> receipt get 42:3 --dir ./demo --out ./payment.receipt',
   ]
   static override exitCodes = [4, 5, 6, 7, 8]
   static override schema = RECEIPT_SCHEMA

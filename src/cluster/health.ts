@@ -30,14 +30,17 @@ export function appliedProblem(status: ClusterStatus, index: number): string | n
   return behind.length === 0 ? null : `${describe(behind)} behind index ${index}`
 }
 
-/** All live members show one state digest at one digest index. */
-export function convergedProblem(status: ClusterStatus): string | null {
+/** All live members show one state digest at one digest index, at entry `least` or later. */
+export function convergedProblem(status: ClusterStatus, least = 0): string | null {
   const nodes = live(status)
   const first = nodes[0]
   if (first === undefined) return 'no member is reachable'
   if (nodes.some((node) => node.digestIndex === null || node.stateDigest === null)) return 'a digest is not known yet'
   if (nodes.some((node) => node.digestIndex !== first.digestIndex)) {
     return `digest indexes differ: ${nodes.map((node) => `${node.id} ${node.digestIndex}`).join(', ')}`
+  }
+  if (first.digestIndex !== null && first.digestIndex < least) {
+    return `the digests are those at index ${first.digestIndex}, before entry ${least}`
   }
   if (nodes.some((node) => node.stateDigest !== first.stateDigest)) {
     return `state digests differ at index ${first.digestIndex}: ${nodes.map((node) => `${node.id} ${node.stateDigest?.slice(0, 12)}`).join(', ')}`

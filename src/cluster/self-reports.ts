@@ -5,7 +5,7 @@
 import { KnhkError } from '../base/error.js'
 import type { Client } from '../client/api.js'
 
-/** What a leader knows of another member. */
+/** What a Raft leader knows of another member. */
 export interface PeerReport {
   readonly id: string
   readonly matchIndex: number
@@ -27,7 +27,10 @@ export interface NotReadyReport {
 export interface SelfReport {
   readonly id: string
   readonly role: string
+  readonly epoch: number
   readonly term: number
+  readonly view: number | null
+  readonly round: number | null
   readonly leader: string | null
   readonly lastIndex: number
   readonly commitIndex: number
@@ -36,8 +39,12 @@ export interface SelfReport {
   readonly restoring: boolean
   /** Empty for a node that is ready. */
   readonly notReady: readonly NotReadyReport[]
-  /** Empty but on a leader. */
+  /** Requests of clients that are not executed yet. */
+  readonly requestsWaiting: number
+  /** In plain Raft on a leader; empty elsewhere: each member says for itself where its log ends. */
   readonly peers: readonly PeerReport[]
+  /** Members that it is linked to, as far as it tells. */
+  readonly linkedTo: readonly string[]
 }
 
 /** Asks one member. Throws why it does not answer, `ProtocolViolation` for an answer that is none. */
@@ -47,7 +54,10 @@ export async function selfReport(client: Client, node: string, timeoutMs: number
   return {
     id: text(fields, 'id'),
     role: text(fields, 'role'),
+    epoch: integer(fields, 'epoch'),
     term: integer(fields, 'term'),
+    view: fields.view === null ? null : integer(fields, 'view'),
+    round: fields.round === null ? null : integer(fields, 'round'),
     leader: typeof fields.leader === 'string' ? fields.leader : null,
     lastIndex: integer(fields, 'lastIndex'),
     commitIndex: integer(fields, 'commitIndex'),
@@ -55,7 +65,8 @@ export async function selfReport(client: Client, node: string, timeoutMs: number
     mayVote: fields.mayVote !== false,
     restoring: fields.restoring === true,
     notReady: notReadyOf(fields),
-    peers: Array.isArray(fields.peers) ? fields.peers.map(peerReport) : [],
+    requestsWaiting: integer(fields, 'requestsWaiting'),
+    ...peersOf(fields.peers),
   }
 }
 
@@ -72,8 +83,15 @@ export async function leaderReport(client: Client, timeoutMs: number): Promise<S
   return report.role === 'leader' ? report : null
 }
 
-function peerReport(value: unknown): PeerReport {
-  const fields = value as Readonly<Record<string, unknown>>
+function peersOf(value: unknown): Pick<SelfReport, 'peers' | 'linkedTo'> {
+  const all = (Array.isArray(value) ? value : []) as readonly Readonly<Record<string, unknown>>[]
+  return {
+    peers: all.filter(({ matchIndex }) => matchIndex !== null).map(peerReport),
+    linkedTo: all.filter(({ connected }) => connected === true).map((fields) => text(fields, 'id')),
+  }
+}
+
+function peerReport(fields: Readonly<Record<string, unknown>>): PeerReport {
   return {
     id: text(fields, 'id'),
     matchIndex: integer(fields, 'matchIndex'),

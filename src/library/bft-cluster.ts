@@ -6,9 +6,9 @@
 import type { CallOptions } from '../client/api.js'
 import { ClusterBuilder } from './builder.js'
 import { type ConsensusConfig, planCluster } from './config.js'
+import { type Decision, provenBy } from './decision.js'
 import { EmbeddedCluster, startCluster } from './embedded-cluster.js'
 import { BftNode } from './local-node.js'
-import type { ConsensusResult } from './proposer.js'
 import type { StateMachineOp } from './state-machine.js'
 
 export type BftProtocol = 'pbft' | 'hotstuff'
@@ -22,18 +22,6 @@ export interface BftConfig extends ConsensusConfig {
   readonly requestTimeoutMaxMs?: number
 }
 
-/** What the cluster decided about a proposal, and what proves it. */
-export interface Decision extends ConsensusResult {
-  /**
-   * The proof beside the entry in the log of this node: q signatures under a PBFT decision, the chain of certified
-   * blocks under HotStuff. A quorum certificate is not unique: another node may hold other signatures. Null where the
-   * node took the entry over inside a snapshot.
-   */
-  readonly certificate: Uint8Array | null
-  /** chain(index): binds the entry to everything before it, 32 bytes; null with the certificate. */
-  readonly chain: Uint8Array | null
-}
-
 export class BftCluster extends EmbeddedCluster<BftNode> {
   static builder(): ClusterBuilder<BftConfig, BftCluster> {
     return new ClusterBuilder((config) => BftCluster.start(config))
@@ -42,10 +30,7 @@ export class BftCluster extends EmbeddedCluster<BftNode> {
   /** As `RaftCluster.start`; four members are the fewest. */
   static async start(config: BftConfig): Promise<BftCluster> {
     const { protocol, requestTimeoutMs, requestTimeoutMaxMs } = config
-    const planned = await planCluster(config, protocol, {
-      ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
-      ...(requestTimeoutMaxMs === undefined ? {} : { requestTimeoutMaxMs }),
-    })
+    const planned = await planCluster(config, protocol, { requestTimeoutMs, requestTimeoutMaxMs })
     return new BftCluster(await startCluster(planned, (...node) => new BftNode(...node)))
   }
 
@@ -56,8 +41,6 @@ export class BftCluster extends EmbeddedCluster<BftNode> {
    */
   async propose(value: StateMachineOp, options: CallOptions = {}): Promise<Decision> {
     const result = await this.submit(value, options)
-    await this.waitForCommit(result.index, options)
-    const entry = await this.node.entry(result.index)
-    return { ...result, certificate: entry?.certificate ?? null, chain: entry?.chain ?? null }
+    return provenBy(this.node, result, options)
   }
 }

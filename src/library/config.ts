@@ -67,6 +67,9 @@ export interface PlannedCluster {
   readonly config: ConsensusConfig
 }
 
+/** Undefined for the default. */
+type GivenSettings = { readonly [Name in keyof ClusterSettings]?: ClusterSettings[Name] | undefined }
+
 /**
  * Throws `InvalidArgument` where this process is none of the peers, has another key, or the protocol needs more of
  * them, and `InvalidClusterFile` for names, addresses, keys or settings that a cluster file could not hold either.
@@ -74,7 +77,7 @@ export interface PlannedCluster {
 export async function planCluster(
   config: ConsensusConfig,
   protocol: ProtocolName,
-  settings: Partial<ClusterSettings>,
+  given: GivenSettings,
 ): Promise<PlannedCluster> {
   assertAvailable(protocol)
   const { peers, clients } = config
@@ -91,12 +94,17 @@ export async function planCluster(
     publicKey,
     zone: zone ?? 'default',
   }))
-  const draft = { protocol, genesis: members, members, clients, settings: { ...DEFAULT_SETTINGS, ...settings } }
+  const draft = { protocol, genesis: members, members, clients, settings: settingsOf(given) }
   // Writing and reading it is the one check of names, duplicates and settings.
   const configuration = parseClusterFile(formatClusterFile({ ...draft, clusterId: clusterIdOf(config, protocol) }))
   await assertKeysAdmissible(configuration)
   requireOwn(config)
   return { configuration, config }
+}
+
+function settingsOf(given: GivenSettings): ClusterSettings {
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...DEFAULT_SETTINGS, ...said }
 }
 
 function requireOwn({ nodeId: id, peers, key, clients, clientKey }: ConsensusConfig): void {

@@ -33,12 +33,8 @@ export class RaftCluster extends EmbeddedCluster<RaftNode> {
    */
   static async start(config: RaftConfig): Promise<RaftCluster> {
     const { electionTimeoutMinMs, electionTimeoutMaxMs, heartbeatIntervalMs, leaseDriftMs } = config
-    const planned = await planCluster(config, 'raft', {
-      ...(electionTimeoutMinMs === undefined ? {} : { electionTimeoutMinMs }),
-      ...(electionTimeoutMaxMs === undefined ? {} : { electionTimeoutMaxMs }),
-      ...(heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs }),
-      ...(leaseDriftMs === undefined ? {} : { leaseDriftMs }),
-    })
+    const times = { electionTimeoutMinMs, electionTimeoutMaxMs, heartbeatIntervalMs, leaseDriftMs }
+    const planned = await planCluster(config, 'raft', times)
     return new RaftCluster(await startCluster(planned, (...node) => new RaftNode(...node)))
   }
 

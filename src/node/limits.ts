@@ -103,7 +103,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   snapshotPieceBytes: 256 << 10,
   snapshotBytesPerSecondMax: 64 << 20,
   snapshotRetryMs: 1000,
-  slotsInFlightMax: 4,
+  slotsInFlightMax: 2,
   forwardAfterMs: 500,
   recentAnswersMax: 16_384,
   recentAnswerBytesMax: 16 << 20,

@@ -291,6 +291,7 @@ export class NodeLoop {
     return nodeStatus(this.#options, peers, this.#core.status(), this.#execution, {
       ...known,
       wallMs: clock.wallMs(),
+      requestsWaiting: this.#intake.depths().requests,
       epochSinceMs: this.#epochSinceMs,
       residencyMs: this.#options.residencyMs,
     })

@@ -25,6 +25,7 @@ export function nodeStatus(
   execution: Execution,
   known: SelfKnowledge & {
     readonly wallMs: Millis
+    readonly requestsWaiting: number
     /** When the epoch began, as far as this run knows. */
     readonly epochSinceMs: Millis
     /** Null where the mode never changes. */
@@ -59,13 +60,30 @@ export function nodeStatus(
     threat: status.threat,
     mayVote,
     restoring: execution.isRestoring,
-    peers: status.peers.map(({ offered, ...peer }) => ({
+    requestsWaiting: known.requestsWaiting,
+    peers: peersOf(node.self, links, status),
+  }
+}
+
+/** What a leader knows of the others; under protocols whose members keep no such books, the state of the links. */
+function peersOf(self: NodeId, links: PeerLinks, { mode, peers, membership }: CoreStatus): Record<string, unknown>[] {
+  const link = (id: NodeId) => ({ connected: links.isConnected(id), rttMs: links.rttMs(id) })
+  if (mode === 'raft') {
+    return peers.map(({ offered, ...peer }) => ({
       ...peer,
       snapshotIndex: offered?.base.index ?? null,
-      connected: links.isConnected(peer.id),
-      rttMs: links.rttMs(peer.id),
-    })),
+      ...link(peer.id),
+    }))
   }
+  const others = membership.membership.members.filter(({ id }) => id !== self)
+  return others.map(({ id }) => ({
+    id,
+    matchIndex: null,
+    flow: null,
+    active: null,
+    snapshotIndex: null,
+    ...link(id),
+  }))
 }
 
 /** The answer to `cluster.members`. */

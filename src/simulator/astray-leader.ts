@@ -11,7 +11,7 @@ const INTERVAL_MS = 500
 
 export function deposeAstrayLeaders(cluster: SimulatedCluster): void {
   const leader = cluster.leader()
-  if (leader !== null && leader.astraySince !== null) {
+  if (leader !== null && leader.mayBeAstray) {
     const target = successorOf(cluster, leader)
     if (target !== null) giveOrder(cluster, leader, { kind: 'transferLeadership', target: target.id })
   }
@@ -31,5 +31,5 @@ function successorOf(cluster: SimulatedCluster, leader: SimulatedNode): Simulate
 }
 
 function isSound(node: SimulatedNode): boolean {
-  return node.running !== null && node.astraySince === null && !node.isDamaged && !node.isRebuilding
+  return node.running !== null && !node.mayBeAstray && !node.isDamaged && !node.isRebuilding
 }

@@ -59,7 +59,7 @@ export class Auditor {
     if (node.astraySince !== null) {
       // It may have forgotten the turned bit in a crash; what it says otherwise the cluster has to find.
       if (digestIndex > node.astraySince && this.#invariants.digestAt(digestIndex) === toHex(stateDigest))
-        node.astraySince = null
+        node.foundSound()
       return
     }
     this.#invariants.digest(node.id, digestIndex, toHex(stateDigest))

@@ -41,7 +41,7 @@ export class Damage {
     const path = `${LOG_DIRECTORY}/${newest}`
     const bytes = newest === undefined ? 0 : node.watchedFiles.certainBytes(path)
     if (bytes === 0 || !node.isDown) return false
-    this.#hurt(node)
+    this.#hurt(node, path)
     node.files.flipBit(path, random.between(0, bytes - 1), random.between(0, 7))
     this.counts.bitRot++
     return true
@@ -49,10 +49,10 @@ export class Damage {
 
   /** The next append of a running node lands before its place. */
   misdirect(node: SimulatedNode, random: SeededRandom): void {
-    node.disk.misdirectNext(random.between(1, 64), () => {
+    node.disk.misdirectNext(random.between(1, 64), (path) => {
       // The process may have ended at this very write, and another disk have been damaged since.
       if (node.isDown || node.isDamaged || !this.isBearable(node)) return false
-      this.#hurt(node)
+      this.#hurt(node, path)
       this.counts.misdirectedWrite++
       this.#uncovered.set(node, APPENDS_TO_COVER)
       return true
@@ -104,7 +104,7 @@ export class Damage {
     const from = appends[random.between(0, appends.length - 1)]
     if (from === undefined || !this.#isHeldWithout(node, from.first)) return false
     node.crash('process')
-    this.#hurt(node)
+    this.#hurt(node, null)
     node.hasLostTail = true
     this.counts.lostWrite++
     const handle = await node.files.open(from.path, 'append')
@@ -182,14 +182,17 @@ export class Damage {
     return true
   }
 
-  #hurt(node: SimulatedNode): void {
+  /** `file` is null where nothing but the end of its log is gone. */
+  #hurt(node: SimulatedNode, file: string | null): void {
     node.isDamaged = true
-    node.damagedIndex = node.running?.core.status().lastIndex ?? node.durable.last
+    node.knowsDamage = false
+    node.damagedFile = file
+    node.damagedIndex = node.durable.last
     node.durable.damaged()
   }
 }
 
 /** Lost something and is not whole again. */
 function isHurt(node: SimulatedNode): boolean {
-  return node.isWiped || node.isDamaged || node.astraySince !== null || node.isRebuilding
+  return node.isWiped || node.isDamaged || node.mayBeAstray || node.isRebuilding
 }

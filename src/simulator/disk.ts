@@ -26,7 +26,7 @@ export class SimulatedDisk {
   onSynced: () => void = () => {}
   /** The segment whose last append no sync has been asked to cover; null where there is none. */
   #framePath: string | null = null
-  #misdirected: { readonly shiftBytes: number; readonly strikes: () => boolean } | null = null
+  #misdirected: { readonly shiftBytes: number; readonly strikes: (path: string) => boolean } | null = null
 
   constructor(queue: EventQueue, random: SeededRandom) {
     this.#queue = queue
@@ -49,8 +49,8 @@ export class SimulatedDisk {
     this.#onSync = callback
   }
 
-  /** The next append to the log lands so many bytes before its place, and is reported as done; unless `strikes` says no. */
-  misdirectNext(shiftBytes: number, strikes: () => boolean): void {
+  /** The next append to the log lands so many bytes before its place, and is reported as done; unless `strikes` says no, given its file. */
+  misdirectNext(shiftBytes: number, strikes: (path: string) => boolean): void {
     this.#misdirected = { shiftBytes, strikes }
   }
 
@@ -80,7 +80,7 @@ export class SimulatedDisk {
     const misdirected = this.#misdirected
     if (isFrame && misdirected !== null) {
       this.#misdirected = null
-      if (misdirected.strikes()) return { kind: 'misdirectedWrite', shiftBytes: misdirected.shiftBytes }
+      if (misdirected.strikes(path)) return { kind: 'misdirectedWrite', shiftBytes: misdirected.shiftBytes }
     }
     return operation === 'datasync' ? { kind: 'wait', until: this.#syncTime(isCovered) } : undefined
   }

@@ -51,7 +51,7 @@ export class FaultDriver {
     this.#random = new SeededRandom(0)
     this.#damage = new Damage(cluster)
     this.#damage.isQuorum = (nodes) => rules.isQuorum(nodes)
-    cluster.network.holdsSnapshots = (from) => cluster.node(from).astraySince !== null
+    cluster.network.holdsSnapshot = (from, id) => !cluster.node(from).mayGive(id)
     this.aimed = new AimedFaults(cluster, this)
     for (const node of cluster.nodes) node.disk.onSynced = () => this.#synced(node)
   }

@@ -60,8 +60,8 @@ export class SimulatedNetwork {
   reordered = 0
   /** Snapshots that a node took over from another. */
   snapshotInstalls = 0
-  /** Whether snapshots of this node are held back. */
-  holdsSnapshots: (from: NodeId) => boolean = () => false
+  /** Whether this snapshot of a node is held back. */
+  holdsSnapshot: (from: NodeId, id: Uint8Array) => boolean = () => false
   /** Sees every message of an honest node before it leaves. */
   onSend: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
   /** What a liar says instead of its own message; null for a node that says what it means. */
@@ -191,7 +191,7 @@ export class SimulatedNetwork {
     if (frame === null) return true
     const pair = `${from}>${to}`
     if (
-      (frame.type === 'snapshotChunk' && this.holdsSnapshots(from)) ||
+      (frame.type === 'snapshotChunk' && this.holdsSnapshot(from, frame.id)) ||
       this.#cut.has(pair) ||
       !this.#snapshotEnds.has(to) ||
       sender.onTheWay >= FRAMES_MAX

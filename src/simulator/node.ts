@@ -27,6 +27,7 @@ import type { SimulatedNetwork } from './network.js'
 import { watchLog, watchState } from './ports-watch.js'
 import { SeededRandom } from './random.js'
 import { simulatedSigner, simulatedVerifier } from './signatures.js'
+import { SpoiltSnapshots } from './spoilt-snapshots.js'
 import type { Trace } from './trace.js'
 import { InvariantViolation } from './violation.js'
 import { WatchedFiles } from './watched-files.js'
@@ -96,10 +97,14 @@ export class SimulatedNode {
   remembersLoss = false
   /** It is whole again, and the mark that says so is not certain to be on the disk: a crash may bring the damage back. */
   isMarkingRepair = false
-  /** Where the log ended when it was damaged. */
+  /** The segment that holds something else than what was written; null where nothing but the end of the log is lost. */
+  damagedFile: string | null = null
+  /** Where the log ended when its end was lost. */
   damagedIndex = 0
   /** A bit of its applied state turned; at this index it had not yet. Null while its state is sound. */
   astraySince: number | null = null
+  /** Its snapshots that may hold a turned bit, although its state is sound again. */
+  readonly #spoilt = new SpoiltSnapshots()
   /** It was found astray: its state, and every snapshot that may hold the same, are thrown away. */
   isRebuilding = false
   /** Asked at every put of the state: whether the value is to be turned. */
@@ -202,7 +207,7 @@ export class SimulatedNode {
     }
     this.#world.trace?.emit('start', this.id)
     const fail = (error: unknown) => this.#fail(run, error)
-    const { log, state, snapshots } = await openStores({
+    const { log, state, snapshots, loaded } = await openStores({
       files: this.watchedFiles,
       identity,
       logDirectory: LOG_DIRECTORY,
@@ -220,7 +225,11 @@ export class SimulatedNode {
     const epochs = isRaft ? evidence : await openEvidenceStore(this.watchedFiles, EPOCH_DIRECTORY)
     if (run !== this.#run) return
     this.#snapshots = snapshots
-    this.#check(() => this.#checkRestored(log.restored))
+    // The turned bit is back.
+    if (loaded !== null && this.#spoilt.has(loaded.id)) this.astraySince ??= loaded.base.index - 1
+    const hasLeft = this.damagedFile !== null && (await this.files.stat(this.damagedFile)) === null
+    if (run !== this.#run) return
+    this.#check(() => this.#checkRestored(log.restored, hasLeft))
     const listener = new SimulatedListener(queue, guard, (type, payload) => this.answerOf(type, payload))
     const clock = {
       monotonicMs: () => queue.nowMs * clockSpeed,
@@ -271,10 +280,27 @@ export class SimulatedNode {
     this.isDamaged = true
     this.remembersLoss = false
     this.astraySince = null
+    this.#spoilt.clear()
     this.durable.damaged()
     this.files.wipe(LOG_DIRECTORY)
     this.files.wipe(SNAPSHOT_DIRECTORY)
     await this.#database.destroy()
+  }
+
+  /** Its state is what the log gives again. Snapshots that it took meanwhile are not. */
+  foundSound(): void {
+    if (this.astraySince !== null) this.#spoilt.add(this.#snapshots?.list() ?? [], this.astraySince)
+    this.astraySince = null
+  }
+
+  /** Its state, or a snapshot that it could begin from, may hold a turned bit. */
+  get mayBeAstray(): boolean {
+    return this.astraySince !== null || (this.#snapshots?.list() ?? []).some(({ id }) => this.#spoilt.has(id))
+  }
+
+  /** Whether others may be given this snapshot: nobody could tell a turned bit that a majority was given from the truth. */
+  mayGive(snapshot: Uint8Array): boolean {
+    return this.astraySince === null && !this.#spoilt.has(snapshot)
   }
 
   /** Of the snapshots that are durable and whole; 0 for none. */
@@ -321,8 +347,13 @@ export class SimulatedNode {
     this.#listener = null
   }
 
-  /** Damage is always placed so that checksums must show it; of a lost tail a leader has to tell. */
-  #checkRestored(restored: RestoredLog): void {
+  /**
+   * Damage is always placed so that checksums must show it; of a lost tail a leader has to tell. `hasLeft`: the damaged
+   * segment is no part of the log any more.
+   */
+  #checkRestored(restored: RestoredLog, hasLeft: boolean): void {
+    // A log that was cut behind the damage before anybody read it again has lost nothing by it.
+    if (hasLeft && !this.knowsDamage) this.isDamaged = false
     this.durable.restored(restored, this.isDamaged)
     this.tail.forget()
     // A repair whose mark was under way is there or not.
@@ -333,8 +364,8 @@ export class SimulatedNode {
       this.knowsDamage = false
       return
     }
-    // The damaged part has left the log: a snapshot covers it.
-    if (restored.mayVote && restored.base.index >= this.damagedIndex) {
+    // A snapshot covers what was lost.
+    if (restored.mayVote && this.damagedFile === null && restored.base.index >= this.damagedIndex) {
       this.isDamaged = false
       return
     }

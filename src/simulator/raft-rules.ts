@@ -41,7 +41,7 @@ export class RaftRules implements RunRules {
     const groups = this.invariants.members.groups()
     for (const node of ordered) {
       // What a disk has lost no healing brings back: such a node counts among the broken ones.
-      if (node.isDamaged || node.astraySince !== null || node.isRebuilding) continue
+      if (node.isDamaged || node.mayBeAstray || node.isRebuilding) continue
       const ids = core.map(({ id }) => id)
       if (groups.some((group) => group.includes(node.id) && !isMajority(group, ids))) core.push(node)
     }

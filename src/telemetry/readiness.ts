@@ -58,7 +58,8 @@ export function notReadyReasons(facts: NodeFacts, vitals: Vitals, limits: Readin
     add('stalled_disk', `a write is under way for ${pendingMs} ms`, { pendingMs, limitMs: limits.pendingWriteMs })
   }
   if (vitals.isDiverged) add('diverged', 'the state differs from that of the majority', { appliedIndex })
-  if (!status.mayVote) {
+  // Who has no vote in a Byzantine protocol signs nothing, and nothing is wrong with it.
+  if (!status.mayVote && (status.mode === 'raft' || status.role !== 'learner')) {
     const { lastIndex } = status
     add('damaged', 'the log lost what it had acknowledged: the node neither votes nor leads', { lastIndex })
   }

@@ -34,6 +34,7 @@ export interface WaitReport {
 export function parseCondition(text: string): WaitCondition {
   const [name, value] = text.split('=', 2) as [string, string | undefined]
   if (value === undefined) {
+    if (name === 'converged') return { text, problem: converged() }
     const simple = SIMPLE[name]
     if (simple !== undefined) return { text, problem: simple }
   } else {
@@ -49,7 +50,15 @@ const SIMPLE: Readonly<Record<string, WaitCondition['problem']>> = {
   leader: leaderProblem,
   healthy: healthProblem,
   'caught-up': (status) => leaderProblem(status) ?? caughtUpProblem(status),
-  converged: convergedProblem,
+}
+
+/** What was committed when the wait began is in the digests that it ends with: an older agreement says nothing. */
+function converged(): WaitCondition['problem'] {
+  let committed: number | null = null
+  return (status) => {
+    committed ??= status.commitIndex
+    return convergedProblem(status, committed ?? 0)
+  }
 }
 
 const VALUED: Readonly<Record<string, (value: string) => WaitCondition['problem']>> = {
@@ -62,10 +71,11 @@ const VALUED: Readonly<Record<string, (value: string) => WaitCondition['problem'
     return ({ nodes }) => (nodes.length === count ? null : `the cluster has ${nodes.length} members`)
   },
   mode: (value) => {
-    if (!['raft', 'pbft', 'hotstuff'].includes(value)) {
-      throw new KnhkError('InvalidArgument', `${JSON.stringify(value)} is no mode: raft, pbft or hotstuff`)
+    if (!['raft', 'bft', 'pbft', 'hotstuff'].includes(value)) {
+      throw new KnhkError('InvalidArgument', `${JSON.stringify(value)} is no mode: raft, bft, pbft or hotstuff`)
     }
-    return (status) => leaderProblem(status) ?? (status.mode === value ? null : `the mode is ${status.mode}`)
+    const fits = (mode: string) => (value === 'bft' ? mode !== 'raft' : mode === value)
+    return (status) => leaderProblem(status) ?? (fits(status.mode) ? null : `the mode is ${status.mode}`)
   },
 }
 

@@ -10,7 +10,7 @@ import { KnhkError } from '../base/error.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, HASH_BYTES } from '../consensus/entry.js'
 import { decodeMembership, encodeMembership } from '../consensus/membership.js'
 import type { AppendEntries, RaftMessage } from '../consensus/raft/messages.js'
-import type { LogBase, SnapshotOffer } from '../consensus/snapshot.js'
+import { readOffer, writeOffer } from '../consensus/snapshot-codec.js'
 import { type Epoch, epoch, type LogIndex, logIndex, readId, type Term, term } from '../consensus/types.js'
 
 /** Frame types on links between peers. */
@@ -187,28 +187,6 @@ function readFields(
     case 'installSnapshotReply':
       return { type, ...common, matchIndex: logIndex(reader.u64()), wallMs: reader.u64() }
   }
-}
-
-function writeOffer(out: ByteWriter, { base, id, bytes }: SnapshotOffer): void {
-  assert(base.chain.length === HASH_BYTES && id.length === HASH_BYTES, 'a hash has its fixed length')
-  out.u64(base.index).u32(base.epoch).u64(base.term).raw(base.chain).u64(checked(base.timestampMs))
-  out.u8(Number(base.membership !== null))
-  if (base.membership !== null) {
-    out.u64(base.membership.index).bytes(encodeMembership(base.membership.membership))
-  }
-  out.raw(id).u64(checked(bytes))
-}
-
-function readOffer(reader: ByteReader): SnapshotOffer {
-  const base: LogBase = {
-    index: logIndex(reader.u64()),
-    epoch: epoch(reader.u32()),
-    term: term(reader.u64()),
-    chain: reader.raw(HASH_BYTES).slice(),
-    timestampMs: reader.u64(),
-    membership: reader.flag() ? { index: logIndex(reader.u64()), membership: decodeMembership(reader.bytes()) } : null,
-  }
-  return { base, id: reader.raw(HASH_BYTES).slice(), bytes: reader.u64() }
 }
 
 /** The position of a candidate's last entry. */

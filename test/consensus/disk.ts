@@ -104,7 +104,8 @@ export class Disk {
   restored(tailMax: number, mayVote = true): RestoredLog {
     const runs: RestoredLog['termRuns'][number][] = []
     for (const entry of this.entries) {
-      if (runs.at(-1)?.term !== entry.term) runs.push({ first: entry.index, epoch: entry.epoch, term: entry.term })
+      if (runs.at(-1)?.term !== entry.term || runs.at(-1)?.epoch !== entry.epoch)
+        runs.push({ first: entry.index, epoch: entry.epoch, term: entry.term })
     }
     return {
       hardState: this.hardState,

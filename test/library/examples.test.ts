@@ -4,7 +4,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { projectRoot } from '../project/project-root.js'
 
@@ -26,6 +26,14 @@ describe('docs/library.md', () => {
   it('has an example for every kind of cluster, and none that is not run', () => {
     expect(examples.length).toBeGreaterThanOrEqual(3)
     expect(page.split('```ts\n')).toHaveLength(examples.length + 1)
+  })
+
+  it('names nothing that is not exported', async () => {
+    const index = await readFile(fileURLToPath(entry), 'utf8')
+    const table = page.slice(page.indexOf('## What there is'), page.indexOf('Every process'))
+    const names = table.split('\n').flatMap((row) => row.split('|')[1]?.match(/`(\w+)`/g) ?? [])
+    expect(names.length).toBeGreaterThan(25)
+    for (const name of names) expect(index).toMatch(new RegExp(`\\b${name.slice(1, -1)}\\b`))
   })
 
   for (const [i, { code, output }] of examples.entries()) {

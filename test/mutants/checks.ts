@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { KnhkError } from '../../src/base/error.js'
+import type { SimProtocol } from '../../src/simulator/plan.js'
 import type { TestBudget } from './mutant.js'
 import type { ScenarioPlan } from './scenarios.js'
 import type { SeedLine, SeedPlan } from './simulate.js'
@@ -20,6 +21,8 @@ export interface Kill {
 }
 
 export interface SeedOptions {
+  readonly protocol: SimProtocol
+  readonly byzantine: number
   readonly nodes: readonly number[]
   readonly firstSeed: number
   readonly seeds: number
@@ -46,6 +49,8 @@ export async function checkSeeds(changed: Workspace, unchanged: Workspace, optio
         const plan: SeedPlan = {
           changed: changed.dist,
           unchanged: unchanged.dist,
+          protocol: options.protocol,
+          byzantine: options.byzantine,
           nodes: nodes.map((__, shift) => nodes[(shift + at) % nodes.length] as number),
           firstSeed: firstSeed + at,
           seeds: Math.ceil((seeds - at) / workers),

@@ -81,9 +81,16 @@ async function firstKill(
   checks: readonly Check[],
 ): Promise<Kill | null> {
   if (simulator !== undefined && checks.includes('simulator')) {
-    const { nodes, seeds, firstSeed = 1 } = simulator
+    const { nodes, seeds, firstSeed = 1, protocol = 'raft', byzantine = 0 } = simulator
     const limits = { workers: 1, limitMs: CATALOGUE_LIMIT_MS }
-    const kill = await checkSeeds(copy, unchanged, { nodes: [nodes], seeds, firstSeed, ...limits })
+    const kill = await checkSeeds(copy, unchanged, {
+      protocol,
+      byzantine,
+      nodes: [nodes],
+      seeds,
+      firstSeed,
+      ...limits,
+    })
     if (kill !== null) return kill
   }
   const kill = checks.includes('scenarios') ? await checkScenarios(copy, unchanged) : null
@@ -109,7 +116,14 @@ export async function judgePatch(
     const scenario = checks.includes('scenarios') ? await checkScenarios(changed, unchanged) : null
     if (scenario !== null) return verdict(scenario, startedMs)
     const spentMs = performance.now() - startedMs
-    const seeds = { nodes: [3, 5], firstSeed: FIRST_PATCH_SEED, seeds: SEEDS_MAX, workers: options.workers }
+    const seeds = {
+      protocol: 'raft' as const,
+      byzantine: 0,
+      nodes: [3, 5],
+      firstSeed: FIRST_PATCH_SEED,
+      seeds: SEEDS_MAX,
+      workers: options.workers,
+    }
     const seedsMs = Math.max(1000, limitMs * SIMULATOR_SHARE - spentMs)
     const simulator = checks.includes('simulator')
       ? await checkSeeds(changed, unchanged, { ...seeds, limitMs: seedsMs })

@@ -4,8 +4,14 @@
  * part of the engine.
  */
 
+import type { SimProtocol } from '../../src/simulator/plan.js'
+
 /** Seeds of the simulator, tried in order until one breaks a promise. */
 export interface SimulatorBudget {
+  /** Plain Raft where absent. */
+  readonly protocol?: SimProtocol
+  /** Members that may lie; 0 if absent. */
+  readonly byzantine?: number
   readonly nodes: number
   readonly seeds: number
   /** First seed; 1. A seed that is known to notice is put first, the budget stays. */

@@ -5,11 +5,14 @@
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { SimProtocol } from '../../src/simulator/plan.js'
 
 type Judge = (seed: number, nodes: number) => Promise<string | null>
 type Campaign = typeof import('../../src/simulator/campaign.js')
 
 export interface SeedPlan {
+  readonly protocol: SimProtocol
+  readonly byzantine: number
   /** Compiled directories: with the change, and without. */
   readonly changed: string
   readonly unchanged: string
@@ -33,8 +36,10 @@ export interface SeedLine {
 /** Ends at the first seed that tells the two apart. */
 export async function simulateSeeds(plan: SeedPlan): Promise<void> {
   // Without the change it has to run at all, or nothing can be said.
-  const unchanged = await load(plan.unchanged)
-  const changed = await load(plan.changed).catch((error: unknown) => async () => `cannot be loaded: ${String(error)}`)
+  const unchanged = await load(plan.unchanged, plan)
+  const changed = await load(plan.changed, plan).catch(
+    (error: unknown) => async () => `cannot be loaded: ${String(error)}`,
+  )
   for (let at = 0; at < plan.seeds; at++) {
     const seed = plan.firstSeed + at * plan.stride
     const nodes = plan.nodes[at % plan.nodes.length] as number
@@ -47,11 +52,18 @@ export async function simulateSeeds(plan: SeedPlan): Promise<void> {
 }
 
 /** Gives the invariant that a seed breaks, null for none. */
-async function load(dist: string): Promise<Judge> {
+async function load(dist: string, { protocol, byzantine }: SeedPlan): Promise<Judge> {
   const { runCampaign } = (await import(pathToFileURL(join(dist, 'simulator', 'campaign.js')).href)) as Campaign
   return async (seed, nodes) => {
     try {
-      const { violations } = await runCampaign({ nodes: [nodes], firstSeed: seed, seeds: 1, workers: 1 })
+      const { violations } = await runCampaign({
+        protocol,
+        byzantine,
+        nodes: [nodes],
+        firstSeed: seed,
+        seeds: 1,
+        workers: 1,
+      })
       return violations[0]?.invariant ?? null
     } catch (error) {
       return `noException: ${error instanceof Error ? error.message : String(error)}`

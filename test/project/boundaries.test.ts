@@ -25,6 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simulator: [...BELOW_NODE, 'node'],
   library: [...BELOW_NODE, 'node', 'client', 'cluster'],
   terminal: [...BELOW_NODE, 'node', 'client', 'cluster', 'simulator'],
+  conformance: [...BELOW_NODE, 'node', 'client', 'cluster', 'simulator', 'library', 'terminal'],
 }
 const ROOMS = Object.keys(MAY_IMPORT)
 const PURE_FOLDERS = ['base', 'crypto/pure', 'consensus', 'workflow']
@@ -179,7 +180,18 @@ describe('imports between rooms', () => {
   })
 
   it('opens the ports of the node to the rooms that implement them', () => {
-    const open = ['transport', 'storage', 'telemetry', 'node', 'client', 'cluster', 'simulator', 'library', 'terminal']
+    const open = [
+      'transport',
+      'storage',
+      'telemetry',
+      'node',
+      'client',
+      'cluster',
+      'simulator',
+      'library',
+      'terminal',
+      'conformance',
+    ]
     for (const room of ROOMS) {
       const expected = open.includes(room) ? [] : ['lint/style/noRestrictedImports']
       expect(found(`src/${room}/imports-ports.ts`), room).toEqual(expected)

@@ -8,7 +8,7 @@ import { projectRoot } from './project-root.js'
 
 /** Known, and not handled yet. Whoever handles one takes it out of here. */
 const OPEN: readonly string[] = []
-const PITFALLS = 40
+const PITFALLS = 74
 
 interface Row {
   readonly pitfall: string

@@ -10,6 +10,7 @@ import type { Entry } from '../../src/consensus/entry.js'
 import { decodeMembership } from '../../src/consensus/membership.js'
 import type { NodeId } from '../../src/consensus/types.js'
 import { nodeId } from '../../src/consensus/types.js'
+import { compareLogs } from '../../src/storage/log-compare.js'
 import { inspectLog } from '../../src/storage/log-inspect.js'
 import { type VerifiedLog, verifyLog } from '../../src/storage/log-verify.js'
 import { MemoryFiles } from '../../src/storage/memory-files.js'
@@ -132,6 +133,25 @@ test('inspection tells the view of PBFT and the round of HotStuff', async () => 
   const rounds = (await inspectLog(await stored(entriesOf('hotstuff')), LOG, LOOK)).entries.map(({ view }) => view)
   expect(rounds.every((round, i) => round !== null && round > (rounds[i - 1] ?? 0))).toBe(true)
 })
+
+test.each(['pbft', 'hotstuff'] as const)(
+  'two %s logs are equal whatever quorum each has signatures of',
+  async (protocol) => {
+    const cluster = protocol === 'pbft' ? pbftCluster({ batchMax: 1 }) : begun({ batchMax: 1 })
+    work(cluster, 6, FOUR)
+    const [one, other] = [cluster.node('n1').disk.entries, cluster.node('n3').disk.entries]
+    const stripped = other.map((entry) => ({ ...entry, certificate: new Uint8Array([1]) }))
+    const files = await stored(one)
+    for (const [at, entries] of [other, stripped].entries()) {
+      const directory = `other${at}/log`
+      await files.mkdir(directory)
+      await createLog(files, directory, IDENTITY)
+      const log = await openLog({ files, directory, identity: IDENTITY })
+      for (const entry of entries) await log.append([{ kind: 'entries', entries: [entry] }])
+      expect((await compareLogs(files, LOG, directory)).partsAt).toBeNull()
+    }
+  },
+)
 
 test('plain Raft needs no certificates', () => {
   expect(certificateVerifier(configurationOf('raft', 3))).toBeNull()

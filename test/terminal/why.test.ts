@@ -10,8 +10,7 @@ import type { Member } from '../../src/consensus/membership.js'
 import { logIndex, nodeId } from '../../src/consensus/types.js'
 import type { Evidence, LocalNodeState } from '../../src/terminal/why/evidence.js'
 import type { Finding } from '../../src/terminal/why/finding.js'
-import { leaderFindings } from '../../src/terminal/why/leader-findings.js'
-import { progressFindings } from '../../src/terminal/why/progress-findings.js'
+import { consensusFindings } from '../../src/terminal/why/findings.js'
 import { readinessFindings } from '../../src/terminal/why/readiness-findings.js'
 
 const member = (id: string, extra: Partial<Member> = {}): Member => ({
@@ -27,7 +26,10 @@ const member = (id: string, extra: Partial<Member> = {}): Member => ({
 const report = (id: string, extra: Partial<SelfReport> = {}): SelfReport => ({
   id,
   role: 'follower',
+  epoch: 0,
   term: 5,
+  view: null,
+  round: null,
   leader: 'n1',
   lastIndex: 100,
   commitIndex: 100,
@@ -35,7 +37,9 @@ const report = (id: string, extra: Partial<SelfReport> = {}): SelfReport => ({
   mayVote: true,
   restoring: false,
   notReady: [],
+  requestsWaiting: 0,
   peers: [],
+  linkedTo: [],
   ...extra,
 })
 const peer = (id: string, extra: Partial<PeerReport> = {}): PeerReport => ({
@@ -54,6 +58,8 @@ interface Scene {
   readonly view?: Partial<MembersView>
   readonly lastTerms?: Readonly<Record<string, number>>
   readonly leaderLater?: SelfReport
+  readonly later?: readonly SelfReport[]
+  readonly status?: Partial<Evidence['status']>
   readonly local?: Readonly<Record<string, LocalNodeState>>
 }
 
@@ -69,16 +75,24 @@ function findings(scene: Scene): Finding[] {
     error: reports.has(id) ? null : { code: 'Unreachable', message: 'refused', details: {} },
   })) as unknown as NodeStatus[]
   const evidence: Evidence = {
-    status: { nodes, commitIndex: 100 } as unknown as Evidence['status'],
+    status: {
+      mode: 'raft',
+      epoch: 0,
+      leader: 'n1',
+      nodes,
+      commitIndex: 100,
+      ...scene.status,
+    } as unknown as Evidence['status'],
     reports,
     views: new Map(scene.reports.map(({ id }) => [id, view])),
     leader: scene.reports.find(({ role }) => role === 'leader') ?? null,
     view,
     lastTerms: new Map(Object.entries(scene.lastTerms ?? {})),
     leaderLater: scene.leaderLater ?? null,
+    later: new Map((scene.later ?? []).map((one) => [one.id, one])),
     local: new Map(Object.entries(scene.local ?? {})),
   }
-  return [...leaderFindings(evidence), ...progressFindings(evidence), ...readinessFindings(evidence)]
+  return [...consensusFindings(evidence), ...readinessFindings(evidence)]
 }
 
 const codes = (scene: Scene) => findings(scene).map(({ code, node }) => (node === null ? code : `${code} ${node}`))
@@ -185,4 +199,59 @@ test('what a node says against its being ready, where nothing else says it', () 
     message: 'n2: a write is under way for 2000 ms',
     numbers: { pendingMs: 2000 },
   })
+})
+
+/** Four replicas of PBFT, linked to each other. */
+const FOUR = ['n1', 'n2', 'n3', 'n4']
+const replicaReport = (id: string, extra: Partial<SelfReport> = {}) =>
+  report(id, { term: 0, view: 3, linkedTo: FOUR.filter((other) => other !== id), ...extra })
+const byzantine = (reports: readonly SelfReport[], extra: Partial<Scene> = {}): Scene => ({
+  members: FOUR.map((id) => member(id)),
+  reports,
+  ...extra,
+  status: { mode: 'pbft', leader: 'n1', ...extra.status },
+})
+
+test('a sound Byzantine cluster has no findings, and a learner in it is none', () => {
+  const reports = FOUR.map((id) => replicaReport(id))
+  const learner = replicaReport('n5', { role: 'learner', mayVote: false, leader: null })
+  const members = [...FOUR.map((id) => member(id)), member('n5', { role: 'learner' })]
+  expect(findings(byzantine(reports))).toEqual([])
+  expect(findings(byzantine([...reports, learner], { members }))).toEqual([])
+})
+
+test('a Byzantine quorum is counted with n, f and q, and views that have not begun are told', () => {
+  const alone = { leader: null, linkedTo: ['n2'] }
+  const scene = byzantine([replicaReport('n1', alone), replicaReport('n2', { ...alone, view: 5, linkedTo: ['n1'] })], {
+    status: { leader: null },
+  })
+  expect(codes(scene)).toEqual(['Unreachable n3', 'Unreachable n4', 'NoQuorum', 'CutOff n1', 'CutOff n2', 'NoLeader'])
+  expect(find(scene, 'NoQuorum')).toMatchObject({ numbers: { n: 4, f: 1, q: 3, able: 2 } })
+  expect(find(scene, 'NoQuorum')?.message).toContain('n = 4, f = 1, q = 3: 3 replicas have to agree')
+  expect(find(scene, 'NoLeader')).toMatchObject({ numbers: { view: 5 } })
+  expect(find(scene, 'CutOff')).toMatchObject({ numbers: { heard: 2 } })
+})
+
+test('requests that wait while nothing is decided are told, with the views that passed', () => {
+  const before = FOUR.map((id) => replicaReport(id, { requestsWaiting: 7 }))
+  const stuck = byzantine(before, { later: FOUR.map((id) => replicaReport(id, { requestsWaiting: 9, view: 4 })) })
+  expect(codes(stuck)).toEqual(['NoProgress'])
+  expect(find(stuck, 'NoProgress')).toMatchObject({ numbers: { waiting: 9, commitIndex: 100, viewChanges: 1 } })
+  const moving = FOUR.map((id) => replicaReport(id, { requestsWaiting: 9, commitIndex: 101 }))
+  expect(findings(byzantine(before, { later: moving }))).toEqual([])
+})
+
+test('replicas in views that have not begun, in other epochs, or far behind are named', () => {
+  const reports = [
+    replicaReport('n1'),
+    replicaReport('n2'),
+    replicaReport('n3', { leader: null, view: 4 }),
+    replicaReport('n4', { leader: null, view: 4, epoch: 1, mayVote: false }),
+  ]
+  expect(codes(byzantine(reports))).toEqual(['NotVoting n4', 'ViewsApart', 'OtherEpoch n4'])
+  const far = byzantine(
+    FOUR.map((id) => replicaReport(id)),
+    { status: { commitIndex: 5000 } },
+  )
+  expect(codes(far).filter((code) => code.startsWith('ReplicationLag'))).toHaveLength(4)
 })

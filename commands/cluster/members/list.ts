@@ -9,7 +9,8 @@ export default class ClusterMembersList extends ClusterCommand {
   static override summary = 'Show who belongs to the cluster, who votes, and how far each member is.'
   static override description =
     `The configuration of the log, not of the cluster file. Match, lag and heard are the leader's word; without one
-they are left out, and the newest configuration that a reachable member knows is shown.`
+they are left out, and the newest configuration that a reachable member knows is shown. Under a Byzantine protocol
+each member says for itself how far it is.`
   static override examples = [
     '<%= config.bin %> cluster members list',
     '<%= config.bin %> cluster members list --dir ./demo --json',
@@ -26,6 +27,6 @@ they are left out, and the newest configuration that a reachable member knows is
     requireReachable(look.status)
     const view = bestView(look)
     if (view === null) throw new KnhkError('Unreachable', 'no member told its configuration')
-    await this.print(membersOutput(view, look.leader, target.configuration.protocol))
+    await this.print(membersOutput(view, look, target.configuration.protocol))
   }
 }

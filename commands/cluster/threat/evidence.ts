@@ -3,7 +3,7 @@ import { ClusterCommand, clusterFlags } from '../../../src/terminal/cluster-comm
 import { EVIDENCE_LIST_SCHEMA } from '../../../src/terminal/receipts/schemas.js'
 
 export default class ClusterThreatEvidence extends ClusterCommand {
-  static override summary = 'List what proves that members lied, from all members that can be reached.'
+  static override summary = 'List the evidence behind the threat level: what proves that members lied.'
   static override examples = [
     '<%= config.bin %> cluster threat evidence --dir ./demo',
     '<%= config.bin %> cluster threat evidence --json',

@@ -17,13 +17,13 @@ import {
   writeCertificate,
 } from './certificate.js'
 import type { SignatureCheck } from './checks.js'
+import { readEntry, writeEntry } from './entry-codec.js'
 import { entryProof, headerProblem, type ProofRules } from './entry-proof.js'
-import { readEntry, writeEntry } from './pbft/entry-codec.js'
+import type { EpochStep } from './epoch.js'
 import { decodeInit, EpochContext, type EpochPorts } from './pbft/index.js'
-import type { EpochStep } from './pbft/messages.js'
 import { REPLICAS_MIN, Replicas } from './replicas.js'
 
-export type { EpochStep } from './pbft/messages.js'
+export type { EpochStep } from './epoch.js'
 
 /** Steps in one receipt or one file of evidence. */
 export const CHAIN_STEPS_MAX = 256

@@ -185,12 +185,12 @@ export function writeEntries(out: ByteWriter, entries: readonly Entry[]): void {
 /** Throws `ProtocolViolation`. */
 export function readEntries(reader: ByteReader): Entry[] {
   return readList(reader, ENTRIES_MAX, (inner) => {
-    const header = inner.raw(ENTRY_HEADER_BYTES)
-    const body = inner.bytes()
+    const header = inner.raw(ENTRY_HEADER_BYTES).slice()
+    const body = inner.bytes().slice()
     return decodeEntry(
       header,
       body,
-      readOptional(inner, (certificate) => certificate.bytes()),
+      readOptional(inner, (certificate) => certificate.bytes().slice()),
     )
   })
 }

@@ -16,7 +16,7 @@ import {
 } from '../bft/certificate.js'
 import type { SignatureCheck } from '../bft/checks.js'
 import { decodeEvidence, type Evidence, encodeEvidence, evidenceChecks, evidenceProblem } from '../bft/evidence.js'
-import { decodeInit, type InitRecord } from '../bft/pbft/init.js'
+import { decodeInit, type InitRecord } from '../bft/init.js'
 import { epochConfigHash } from '../bft/replicas.js'
 import { NO_EXTRA, type SignContext } from '../bft/statement.js'
 import { GENESIS_CHAIN, valueDigest } from '../entry.js'

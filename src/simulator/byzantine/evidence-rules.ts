@@ -29,6 +29,8 @@ export class EvidenceRules {
   readonly #first = new Map<string, SignedStatement>()
   /** Whom each node has evidence against: it is kept over restarts. */
   readonly #convicted = new Set<string>()
+  /** Index of the newest stable checkpoint of each life of a node. */
+  readonly #stable = new Map<string, number>()
   /** Who is convicted in the log. */
   readonly #ordered = new Set<NodeId>()
   /** Pieces of evidence that were found, and contradictions that were seen. */
@@ -41,7 +43,10 @@ export class EvidenceRules {
   /** An honest node has taken a step. Throws `InvariantViolation`. */
   stepped(node: SimulatedNode, core: Core, input: Input, effects: readonly Effect[]): void {
     const life = `${node.id}/${node.run}`
-    for (const effect of effects) if (effect.type === 'evidence') this.#accused(node.id, effect.evidence)
+    for (const effect of effects) {
+      if (effect.type === 'evidence') this.#accused(node.id, effect.evidence)
+      else if (effect.type === 'checkpointStable') this.#stable.set(life, effect.index)
+    }
     if (input.type !== 'message' || !bytesEqual(input.configHash, core.configHash())) return
     for (const statement of statementsIn(this.#options.sha256, input.message)) this.#given(node, life, statement)
   }
@@ -69,6 +74,12 @@ export class EvidenceRules {
       )
   }
 
+  /** Votes on slots below a stable checkpoint are forgotten, so that memory stays bounded. Slot k has index k + 1 or more. */
+  #isForgotten(life: string, { type, sequence }: SignedStatement): boolean {
+    const isOnSlot = type === 'prePrepare' || type === 'prepare' || type === 'commit'
+    return isOnSlot && sequence < (this.#stable.get(life) ?? 0)
+  }
+
   #given(node: SimulatedNode, life: string, statement: SignedStatement): void {
     const { signer } = statement
     if (signer === node.id) return
@@ -78,7 +89,7 @@ export class EvidenceRules {
       this.#first.set(key, statement)
       return
     }
-    if (!conflicts(before, statement)) return
+    if (!conflicts(before, statement) || this.#isForgotten(life, statement)) return
     this.counts.contradictions++
     if (this.#convicted.has(`${node.id}/${signer}`) || this.#ordered.has(signer)) return
     const { type, view, sequence, epoch } = statement

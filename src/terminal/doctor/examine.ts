@@ -10,8 +10,7 @@ import type { Output } from '../printer.js'
 import { requireReachable } from '../status-report.js'
 import { turnText } from '../turn.js'
 import { gatherEvidence } from '../why/evidence.js'
-import { leaderFindings } from '../why/leader-findings.js'
-import { progressFindings } from '../why/progress-findings.js'
+import { consensusFindings } from '../why/findings.js'
 import { bad, type Check, good } from './checks.js'
 import { type DoctorReport, doctorReports } from './node-reports.js'
 
@@ -32,7 +31,7 @@ export async function examine({ client, target }: Connection, options: ExamineOp
   requireReachable(evidence.status)
   const ids = evidence.status.nodes.filter(({ reachable }) => reachable).map(({ id }) => id)
   const reports = await doctorReports(client, ids, options.timeoutMs)
-  const findings = [...leaderFindings(evidence), ...progressFindings(evidence)]
+  const findings = consensusFindings(evidence)
   const leader = evidence.leader
   return [
     contextCheck(target, ids.length, evidence.status.nodes.length),

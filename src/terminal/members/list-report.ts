@@ -9,6 +9,7 @@ import { formatPublicKey } from '../../crypto/key-encoding.js'
 import type { Output } from '../printer.js'
 import * as schema from '../schema.js'
 import { ARITHMETIC_FIELDS } from './change-report.js'
+import { type ClusterLook, isByzantine } from './look.js'
 
 const maybeInteger = schema.nullable(schema.integer)
 
@@ -35,9 +36,10 @@ export const MEMBERS_SCHEMA = schema.record({
   ),
 })
 
-/** `leader` null: what only it knows is null. */
-export function membersOutput(view: MembersView, leader: SelfReport | null, protocol: ProtocolName): Output {
+/** Without a leader, what only it knows is null. */
+export function membersOutput(view: MembersView, look: ClusterLook, protocol: ProtocolName): Output {
   const { index, committed, joint } = view
+  const { leader, status } = look
   const arithmetic = quorumArithmetic(votersOf(view), protocol)
   const members = view.members.map(({ id, role, wasVoter, promote, address, zone, publicKey }) => ({
     id: id as string,
@@ -47,7 +49,7 @@ export function membersOutput(view: MembersView, leader: SelfReport | null, prot
     address,
     zone,
     publicKey: formatPublicKey(publicKey),
-    ...replication(leader, id),
+    ...(isByzantine(status.mode) ? standing(look, id) : replication(leader, id)),
   }))
   return {
     value: { index, committed, joint, leader: leader?.id ?? null, ...arithmetic, members },
@@ -59,7 +61,7 @@ export function membersOutput(view: MembersView, leader: SelfReport | null, prot
         ['configuration', `entry ${index}, ${state}`],
         [
           'quorum',
-          `${arithmetic.quorum} of ${arithmetic.voters.length}, ${toleranceText(arithmetic.failuresTolerated)}`,
+          `${arithmetic.quorum} of ${arithmetic.voters.length}, ${toleranceText(arithmetic.failuresTolerated, protocol)}`,
         ],
         ['leader', leader?.id ?? 'none'],
       ])
@@ -86,6 +88,18 @@ function replication(leader: SelfReport | null, id: string) {
   if (peer === undefined) return { active: null, matchIndex: null, lagEntries: null, snapshotIndex: null }
   const { active, matchIndex, snapshotIndex } = peer
   return { active, matchIndex, lagEntries: lastIndex - matchIndex, snapshotIndex }
+}
+
+/** Nobody keeps books about the others in a Byzantine cluster: each says for itself where its log ends. */
+function standing({ reports, status }: ClusterLook, id: string) {
+  const lastIndex = reports.get(id)?.lastIndex ?? null
+  const decided = status.commitIndex
+  return {
+    active: [...reports.values()].some((report) => report.id === id || report.linkedTo.includes(id)),
+    matchIndex: lastIndex,
+    lagEntries: lastIndex === null || decided === null ? null : Math.max(0, decided - lastIndex),
+    snapshotIndex: null,
+  }
 }
 
 function roleText({ role, wasVoter, promote }: { role: string; wasVoter: boolean; promote: boolean }): string {

@@ -2,6 +2,7 @@
 import type { Client, ClusterStatus } from '../../client/api.js'
 import { type MembersView, membersOf } from '../../cluster/members.js'
 import { type SelfReport, selfReport } from '../../cluster/self-reports.js'
+import type { Mode } from '../../consensus/types.js'
 
 export interface ClusterLook {
   readonly status: ClusterStatus
@@ -33,8 +34,19 @@ export async function lookAtCluster(
         views.set(id, both[1])
       }),
   )
+  return { status, reports, views, leader: leaderOf(status, reports) }
+}
+
+/** A Raft leader says so itself; of a Byzantine cluster enough members have to. */
+function leaderOf(status: ClusterStatus, reports: ReadonlyMap<string, SelfReport>): SelfReport | null {
+  if (isByzantine(status.mode)) return status.leader === null ? null : (reports.get(status.leader) ?? null)
   const leading = [...reports.values()].filter(({ role }) => role === 'leader').sort((a, b) => b.term - a.term)
-  return { status, reports, views, leader: leading[0] ?? null }
+  return leading[0] ?? null
+}
+
+/** True for modes in which nobody is believed alone. */
+export function isByzantine(mode: Mode): boolean {
+  return mode === 'pbft' || mode === 'hotstuff'
 }
 
 /** The leader's configuration, else the newest committed one that anybody told; null where nobody did. */

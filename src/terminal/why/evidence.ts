@@ -9,7 +9,7 @@ import { nodePaths } from '../../cluster/layout.js'
 import type { MembersView } from '../../cluster/members.js'
 import { runningPid } from '../../cluster/processes.js'
 import { type SelfReport, selfReport } from '../../cluster/self-reports.js'
-import { bestView, type ClusterLook, lookAtCluster } from '../members/look.js'
+import { bestView, type ClusterLook, isByzantine, lookAtCluster } from '../members/look.js'
 
 /** Long enough for several heartbeats. */
 const SECOND_LOOK_MS = 300
@@ -27,6 +27,8 @@ export interface Evidence extends ClusterLook {
   readonly lastTerms: ReadonlyMap<string, number>
   /** The leader again, a moment later; null where it was not needed or does not lead any more. */
   readonly leaderLater: SelfReport | null
+  /** Byzantine protocols: all of them again, where requests of clients wait; empty otherwise. */
+  readonly later: ReadonlyMap<string, SelfReport>
   /** Nodes whose files are on this machine. */
   readonly local: ReadonlyMap<string, LocalNodeState>
 }
@@ -50,7 +52,15 @@ export async function gatherEvidence(
       if (state !== null) local.set(id, state)
     }),
   ])
-  return { ...look, view: bestView(look), lastTerms, local, leaderLater: await leaderAgain(client, leader, call) }
+  const byzantine = isByzantine(status.mode)
+  return {
+    ...look,
+    view: bestView(look),
+    lastTerms,
+    local,
+    leaderLater: byzantine ? null : await leaderAgain(client, leader, call),
+    later: byzantine ? await allAgain(client, look, call) : new Map(),
+  }
 }
 
 async function termAt(client: Client, node: string, index: number, timeoutMs: number): Promise<number | null> {
@@ -69,6 +79,17 @@ async function leaderAgain(
   await delay(SECOND_LOOK_MS)
   const later = await selfReport(client, leader.id, timeoutMs).catch(() => null)
   return later?.role === 'leader' && later.term === leader.term ? later : null
+}
+
+/** Only where somebody waits is it worth a second look whether anything is decided. */
+async function allAgain(
+  client: Client,
+  { reports }: ClusterLook,
+  call: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<ReadonlyMap<string, SelfReport>> {
+  if ([...reports.values()].every(({ requestsWaiting }) => requestsWaiting === 0)) return new Map()
+  await delay(SECOND_LOOK_MS)
+  return (await lookAtCluster(client, call)).reports
 }
 
 /** Null for a node that has no log on this machine. */

@@ -23,6 +23,10 @@ export type FindingCode =
   | 'StalledDisk'
   | 'Diverged'
   | 'EpochChange'
+  | 'NoProgress'
+  | 'ViewsApart'
+  | 'CutOff'
+  | 'OtherEpoch'
 
 export interface Finding {
   readonly code: FindingCode

@@ -16,7 +16,7 @@ export function leaderFindings(evidence: Evidence): Finding[] {
   ]
 }
 
-function unreachable({ status, local }: Evidence): Finding[] {
+export function unreachable({ status, local }: Evidence): Finding[] {
   return status.nodes
     .filter(({ reachable }) => !reachable)
     .map(({ id, address, error }) => {

@@ -75,7 +75,7 @@ function notHeard(leader: SelfReport, { id }: PeerReport, numbers: Finding['numb
   }
 }
 
-function applying({ status, reports }: Evidence): Finding[] {
+export function applying({ status, reports }: Evidence): Finding[] {
   return [...reports.values()].flatMap(({ id, restoring, appliedIndex, commitIndex }): Finding[] => {
     const known = Math.max(commitIndex, status.commitIndex ?? 0)
     const lag = known - appliedIndex

@@ -3,12 +3,13 @@
  * records. A `base` record drops every older segment, as the real log does: what was not written again
  * in the same write is gone.
  */
-import type { PendingRecord, RestoredLog, StoreRecord } from '../../../src/consensus/core.js'
+import type { AbortRecord, PendingRecord, RestoredLog, StoreRecord } from '../../../src/consensus/core.js'
 import { Disk } from '../disk.js'
 
 export class ByzantineDisk extends Disk {
   safety: Uint8Array | null = null
   pending: PendingRecord[] = []
+  aborts: AbortRecord[] = []
   /** Digest of the applied state by index: the last known states, which a restart continues from. */
   readonly states = new Map<number, Uint8Array>()
 
@@ -23,6 +24,8 @@ export class ByzantineDisk extends Disk {
       if (record.kind === 'slot' || record.kind === 'block') this.written?.push(record.payload)
       if (record.kind === 'slot' || record.kind === 'block') fresh.push(record)
       else if (record.kind === 'safety') safety = record.safety
+      else if (record.kind === 'abort')
+        this.aborts = [...this.aborts.filter(({ epoch }) => epoch !== record.epoch), record].slice(-2)
       else if (record.kind === 'base') {
         this.pending = []
         this.safety = null
@@ -34,6 +37,6 @@ export class ByzantineDisk extends Disk {
   }
 
   override restored(tailMax: number, mayVote = true): RestoredLog {
-    return { ...super.restored(tailMax, mayVote), safety: this.safety, pending: [...this.pending] }
+    return { ...super.restored(tailMax, mayVote), safety: this.safety, pending: [...this.pending], aborts: [...this.aborts] }
   }
 }

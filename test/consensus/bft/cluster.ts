@@ -413,6 +413,7 @@ export class ByzantineCluster {
       this.counts.verified += checks?.length ?? 0
       if (checks === null || !checks.every(holds)) {
         this.rejected.push({ from, to: node.id, type: message.type })
+        this.step(node, { type: 'invalid', from, reason: checks === null ? 'unsound' : 'signature', message })
         return
       }
     }

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { computeBatchDigest } from '../../../src/consensus/batch-digest.js'
-import { decodeInit, encodeInit } from '../../../src/consensus/bft/pbft/init.js'
+import { decodeInit, encodeInit } from '../../../src/consensus/bft/init.js'
 import type { OrderRefusalCode } from '../../../src/consensus/core.js'
 import { nodeId } from '../../../src/consensus/types.js'
 import { sha256 } from '../disk.js'

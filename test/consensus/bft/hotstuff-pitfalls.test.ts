@@ -306,9 +306,10 @@ describe('a lying leader', () => {
     for (let i = 0; i < 8; i++) {
       const name = cluster.submit()
       expect(cluster.runFor(15_000, () => cluster.executedBy(name))).toBe(true)
+      // The time of an honest leader is as old as the decision took, and never ahead.
+      const newestMs = cluster.watch.log.at(-1)?.timestampMs ?? 0
+      expect(Math.abs(newestMs - (cluster.nowMs + 1_000_000))).toBeLessThan(9000)
     }
-    const wallMs = cluster.nowMs + 1_000_000
-    for (const entry of cluster.watch.log.slice(1)) expect(Math.abs(entry.timestampMs - wallMs)).toBeLessThan(60_000)
     const times = cluster.watch.log.map((entry) => entry.timestampMs)
     expect(times).toEqual([...times].sort((a, b) => a - b))
   })

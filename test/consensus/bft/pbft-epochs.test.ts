@@ -51,6 +51,26 @@ describe('epochs', () => {
     work(cluster, 5)
   })
 
+  it('a member that learns of the certified end of an epoch before the change itself follows all the same', () => {
+    const cluster = pbftCluster({ count: 5 })
+    work(cluster, 5)
+    const n4 = nodeId('n4')
+    // Nothing of the slots reaches it, only the checkpoint votes of the others do.
+    let held = true
+    cluster.intercept = (_from, to, message) => {
+      const isCheckpoint = message.type === 'pbftVote' && message.vote.type === 'checkpoint'
+      return held && to === n4 && !isCheckpoint ? [] : null
+    }
+    cluster.order(cluster.leader() as never, target('n1', 'n2', 'n3', 'n4'))
+    const moved = (): boolean => ['n1', 'n2', 'n3'].every((id) => cluster.node(id).core.status().epoch === 1)
+    expect(cluster.runFor(5000, moved)).toBe(true)
+    expect(cluster.node('n4').core.status().epoch).toBe(0)
+    held = false
+    expect(cluster.runFor(5000, () => cluster.node('n4').core.status().epoch === 1)).toBe(true)
+    cluster.crash(cluster.node('n3'))
+    work(cluster, 5)
+  })
+
   it('refuses fewer than four members, and a joiner that nobody heard of', () => {
     const cluster = pbftCluster({ spares: [N5] })
     cluster.crash(cluster.node('n5'))

@@ -2,9 +2,11 @@
 import type { Mutant } from '../mutant.js'
 import { DIVERGENCE_MUTANTS } from './divergence.js'
 import { ELECTION_MUTANTS } from './elections.js'
+import { HOTSTUFF_MUTANTS } from './hotstuff.js'
 import { LEASE_MUTANTS } from './leases.js'
 import { MEMBER_MUTANTS } from './members.js'
 import { NODE_MUTANTS } from './node.js'
+import { PBFT_MUTANTS } from './pbft.js'
 import { READ_MUTANTS } from './reads.js'
 import { REPLICATION_MUTANTS } from './replication.js'
 import { SNAPSHOT_MUTANTS } from './snapshots.js'
@@ -20,4 +22,6 @@ export const CATALOGUE: readonly Mutant[] = [
   ...DIVERGENCE_MUTANTS,
   ...STORAGE_MUTANTS,
   ...NODE_MUTANTS,
+  ...PBFT_MUTANTS,
+  ...HOTSTUFF_MUTANTS,
 ]

@@ -8,7 +8,7 @@ import type { Sha256 } from '../../entry.js'
 import { type Membership, membershipProblem } from '../../membership.js'
 import type { LogBase } from '../../snapshot.js'
 import type { Epoch, Millis, NodeId } from '../../types.js'
-import type { InitBasis, ValidateInit } from '../pbft/init.js'
+import type { InitBasis, ValidateInit } from '../init.js'
 import { REPLICAS_MIN, Replicas } from '../replicas.js'
 import type { CommitRule } from './commit-rule.js'
 

@@ -7,10 +7,10 @@
 
 import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
-import { decodeMembership, encodeMembership } from '../../membership.js'
+import { decodeMembership } from '../../membership.js'
 import { orderedBy } from '../change-authority.js'
 import { decodeEvidence, evidenceId, evidenceProblem } from '../evidence.js'
-import { decodeInit, encodeInit } from '../pbft/init.js'
+import { decodeInit, encodeInit, initProblem } from '../init.js'
 import { nextMembersProblem } from '../replicas.js'
 import { type BlockHeader, EMPTY_BODY, type HashedHeader, hasPayload } from './block.js'
 import { requestBodies } from './requests.js'
@@ -35,7 +35,7 @@ export function payloadProblem(
   { kind, height }: Pick<BlockHeader, 'kind' | 'height'>,
   body: Uint8Array,
 ): string | null {
-  if (height === 0) return kind === 'mode' ? initProblem(hs, body) : 'an epoch begins with INIT'
+  if (height === 0) return kind === 'mode' ? initBodyProblem(hs, body) : 'an epoch begins with INIT'
   if (kind === 'empty') return body === EMPTY_BODY || body.length === 0 ? null : 'an empty block has no body'
   if (isSealed(hs, parent)) return 'an operation that ends or begins an epoch is undecided'
   switch (kind) {
@@ -50,11 +50,12 @@ export function payloadProblem(
   }
 }
 
-function initProblem(hs: HotStuffState, body: Uint8Array): string | null {
+function initBodyProblem(hs: HotStuffState, body: Uint8Array): string | null {
   return decoded(() => {
     const init = decodeInit(body)
-    const sameMembers = bytesEqual(encodeMembership(init.membership), encodeMembership(hs.members.membership))
-    if (init.epoch !== hs.epoch || init.protocol !== 'hotstuff' || !sameMembers) return 'INIT of another epoch'
+    const { epoch, members } = hs
+    const problem = initProblem({ epoch, protocol: 'hotstuff', membership: members.membership }, init)
+    if (problem !== null) return problem
     if (init.basis.kind !== hs.basis.kind) return 'INIT rests on something else'
     if (init.basis.kind !== 'checkpoint' || hs.basis.kind !== 'checkpoint') return null
     const [own, theirs] = [hs.basis.certificate.statement, init.basis.certificate.statement]

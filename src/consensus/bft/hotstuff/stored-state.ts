@@ -11,7 +11,7 @@ import type { MembershipRecord } from '../../membership.js'
 import type { LogBase } from '../../snapshot.js'
 import type { Epoch, LogIndex, NodeId } from '../../types.js'
 import { type Certificate, readCertificate, writeCertificate } from '../certificate.js'
-import { decodeInit, encodeInit, type InitBasis } from '../pbft/init.js'
+import { decodeInit, encodeInit, type InitBasis } from '../init.js'
 import { type BlockHeader, readHeader, writeHeader } from './block.js'
 import type { Tc } from './certificates.js'
 import {

@@ -11,11 +11,11 @@ import { changeCheck } from '../change-authority.js'
 import { NO_CHECKS, type SignatureCheck } from '../checks.js'
 import { bodyChecks } from '../client-request.js'
 import { decodeEvidence, type Evidence, evidenceChecks, evidenceProblem } from '../evidence.js'
+import { decodeInit } from '../init.js'
 import { conflicts, type SignedStatement, signBytes } from '../statement.js'
 import { onlyRequestIn } from './body.js'
 import { verifyPbftEntryCertificate } from './decision-proof.js'
 import { walkSteps } from './epoch-steps.js'
-import { decodeInit } from './init.js'
 import { isTestimony } from './interest.js'
 import type {
   CertificateMessage,

@@ -7,11 +7,12 @@ import { unreachable } from '../../../base/assert.js'
 import { ByteReader, ByteWriter } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import type { EntryKind } from '../../entry.js'
+import { readOffer, writeOffer } from '../../snapshot-codec.js'
 import type { Epoch, LogIndex, SequenceNumber, ViewNumber } from '../../types.js'
 import { type Certificate, readCertificate, writeCertificate } from '../certificate.js'
+import { readEntry, readSteps, writeEntry, writeSteps } from '../entry-codec.js'
 import { decodeEvidence, encodeEvidence } from '../evidence.js'
 import { readSigned, writeSigned } from '../statement.js'
-import { readEntry, readOffer, readSteps, writeEntry, writeOffer, writeSteps } from './entry-codec.js'
 import type { NewView, OrderedSlot, PbftMessage, Value, ViewChange } from './messages.js'
 
 /** First byte of every message; 0x40 to 0x4f are PBFT's. */

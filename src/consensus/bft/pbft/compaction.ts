@@ -23,8 +23,7 @@ export function compactIfStable(state: PbftState): void {
 /** Segments before the base go: what undecided slots need is written again before it. */
 export function restoreSlots(state: PbftState): void {
   const { epoch } = state.context
-  for (const slot of state.slots.all()) {
-    if (slot.index <= state.log.lastIndex) continue
+  for (const slot of state.slots.above(state.log.lastIndex)) {
     const sequence = state.sequenceOf(slot.index)
     for (const value of slot.values.values()) state.storeSlot(slot.index, { type: 'pbftValue', epoch, sequence, value })
     for (const certificate of [slot.prepared, slot.decided]) {

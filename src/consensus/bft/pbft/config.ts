@@ -8,9 +8,9 @@ import type { Sha256 } from '../../entry.js'
 import { type Membership, membershipProblem } from '../../membership.js'
 import type { Epoch, Millis, NodeId } from '../../types.js'
 import { CHECKPOINT_INTERVAL } from '../checkpoints.js'
+import type { Origin } from '../epoch.js'
+import type { HandOver } from '../init.js'
 import { REPLICAS_MIN } from '../replicas.js'
-import type { Origin } from './epoch.js'
-import type { HandOver } from './init.js'
 
 /** Equal on all replicas. */
 export interface PbftSettings {

@@ -7,7 +7,7 @@ import { KnhkError } from '../../../base/error.js'
 import type { EntryHeader, Sha256 } from '../../entry.js'
 import { type Certificate, certificateChecks, certificateProblem, decodeCertificate } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
-import type { EpochContext } from './epoch.js'
+import type { EpochContext } from '../epoch.js'
 import { statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
 

@@ -100,6 +100,8 @@ export function isCheckpoint(state: PbftState, entry: Pick<Entry, 'index' | 'kin
 function endEpoch(state: PbftState, entry: Entry): void {
   state.ending = { index: entry.index, record: { index: entry.index, membership: decodeMembership(entry.body) } }
   state.slots.dropAbove(entry.index)
+  // Others may have certified the state behind it before this replica had it: nobody would tell again.
+  state.epochDue = state.certified.get(entry.index) ?? null
 }
 
 /** The oldest ordered evidence is forgotten beyond a bound: the state machine knows it. */

@@ -8,9 +8,9 @@ import { decodeMembership } from '../../membership.js'
 import type { Epoch } from '../../types.js'
 import { type Certificate, certificateChecks } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
+import type { EpochStep } from '../epoch.js'
+import { EpochContext, type EpochPorts } from '../epoch.js'
 import { verifyPbftEntryCertificate } from './decision-proof.js'
-import { EpochContext, type EpochPorts } from './epoch.js'
-import type { EpochStep } from './messages.js'
 import { checkpointProblem } from './statement-rules.js'
 
 export interface Walk {

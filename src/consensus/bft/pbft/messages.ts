@@ -10,6 +10,7 @@ import type { Entry, EntryKind } from '../../entry.js'
 import type { SnapshotOffer } from '../../snapshot.js'
 import type { Epoch, LogIndex, Millis, SequenceNumber, ViewNumber } from '../../types.js'
 import type { Certificate } from '../certificate.js'
+import type { EpochStep } from '../epoch.js'
 import type { Evidence } from '../evidence.js'
 import type { SignedStatement } from '../statement.js'
 
@@ -108,17 +109,6 @@ export interface Decided {
   /** Where the sender's log ends. */
   readonly lastIndex: LogIndex
 }
-
-/** How one epoch led to the next, provable to whoever trusts the earlier one. */
-export interface EpochStep {
-  /** The entry of kind `membership` that ended its epoch, with its commit certificate. */
-  readonly entry: Entry
-  /** Of the state after it. */
-  readonly checkpoint: Certificate
-}
-
-/** Steps that are kept: a node that missed more changes of members cannot follow. */
-export const EPOCH_STEPS_MAX = 256
 
 /** The entries asked for are gone; this certified snapshot holds what they did. */
 export interface Offer {

@@ -70,7 +70,7 @@ function consider(state: PbftState, slot: Slot, message: PrePrepare): void {
 /** Looks again at the proposals that could not be voted for. */
 export function reconsider(state: PbftState): void {
   if (!state.active || !state.rules.maySign || state.diverged) return
-  for (const slot of state.slots.all()) {
+  for (const slot of state.slots.above(state.log.lastIndex)) {
     if (slot.held !== null && slot.accepted === null && state.isOpen(slot.index)) consider(state, slot, slot.held)
   }
 }

@@ -5,8 +5,8 @@
 import { KnhkError } from '../../../base/error.js'
 import { decodeMembership } from '../../membership.js'
 import { orderedBy } from '../change-authority.js'
+import { decodeInit, initProblem } from '../init.js'
 import { nextMembersProblem } from '../replicas.js'
-import { decodeInit, initProblem } from './init.js'
 import type { Value } from './messages.js'
 import type { PbftState } from './state.js'
 
@@ -44,7 +44,8 @@ export function membershipChangeProblem({ context, modules }: PbftState, body: U
 function soundInit(state: PbftState, value: Value): string | null {
   try {
     const record = decodeInit(value.body)
-    const problem = initProblem(state.context, record)
+    const { epoch, record: members } = state.context
+    const problem = initProblem({ epoch, protocol: 'pbft', membership: members.membership }, record)
     if (problem !== null) return problem
     const { basis } = record
     const { previous, options } = state
@@ -74,7 +75,7 @@ function soundInit(state: PbftState, value: Value): string | null {
  */
 function changeProblem(state: PbftState, index: number, body: Uint8Array): string | null {
   if (state.log.lastIndex !== index - 1) return 'what comes before a change of members is not decided yet'
-  if (state.slots.all().some((slot) => slot.index > index && slot.accepted !== null))
+  if (state.slots.above(index).some((slot) => slot.accepted !== null))
     return 'there are votes above the change of members'
   // Whom the state lets change the members is known once what comes before is executed.
   if (state.executedIndex < index - 1) return 'what comes before a change of members is not executed yet'
@@ -83,8 +84,8 @@ function changeProblem(state: PbftState, index: number, body: Uint8Array): strin
 
 /** A change of members below `index` that this replica voted for, and that is not decided yet. */
 export function hasOpenChange(state: PbftState, index: number): boolean {
-  return state.slots.all().some((slot) => {
-    if (slot.index >= index || slot.index <= state.log.lastIndex || slot.accepted === null) return false
+  return state.slots.above(state.log.lastIndex).some((slot) => {
+    if (slot.index >= index || slot.accepted === null) return false
     return slot.value(slot.accepted)?.kind === 'membership'
   })
 }

@@ -1,11 +1,11 @@
 /** A verified message to the rule that is made for it. */
 import { unreachable } from '../../../base/assert.js'
 import type { NodeId } from '../../types.js'
+import { decodeInit } from '../init.js'
 import { noteStatement, noteVotesOf, takeEvidence } from './accusations.js'
 import { adoptCheckpoint, receiveCheckpoint } from './checkpoint-rules.js'
 import { noteDecision, receiveDecided } from './decisions.js'
 import { receiveFetch, receiveStatus, receiveValue, sendStatus } from './help.js'
-import { decodeInit } from './init.js'
 import type { CertificateMessage, Decided, PbftMessage, Vote } from './messages.js'
 import { receivePrePrepare, receiveVote } from './normal-case.js'
 import type { PbftState } from './state.js'

@@ -7,12 +7,12 @@ import { toHex } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import { decodeMembership } from '../../membership.js'
 import type { LogIndex } from '../../types.js'
+import { EpochContext, type EpochPorts } from '../epoch.js'
 import { evidenceId } from '../evidence.js'
 import type { SignedStatement } from '../statement.js'
 import { decodePbft } from './codec.js'
 import { checkOptions, type PbftModules, type PbftOptions } from './config.js'
 import { isCheckpoint } from './decisions.js'
-import { EpochContext, type EpochPorts } from './epoch.js'
 import type { PbftMessage } from './messages.js'
 import { decodeSafety, type SafetyRecord } from './safety-record.js'
 import { SafetyRules } from './safety-rules.js'
@@ -66,10 +66,11 @@ function restoreTail(state: PbftState): void {
   for (const { sequence } of state.rules.ownCheckpoints()) state.checkpoints.note(ownCheckpoint(state, sequence))
   for (let index = log.tailFirst; index <= log.lastIndex; index++) {
     const entry = log.entry(index)
-    if (entry === undefined || index <= stableIndex || !isCheckpoint(state, entry)) continue
-    state.chains.set(index, entry.chain)
+    if (entry === undefined || !isCheckpoint(state, entry)) continue
+    if (index > stableIndex) state.chains.set(index, entry.chain)
     if (entry.kind !== 'membership' || entry.epoch !== context.epoch) continue
     state.ending = { index: entry.index, record: { index: entry.index, membership: decodeMembership(entry.body) } }
+    state.epochDue = state.certified.get(entry.index) ?? null
   }
 }
 

@@ -8,12 +8,13 @@ import { KnhkError } from '../../../base/error.js'
 import { decodeMembership, encodeMembership, type MembershipRecord } from '../../membership.js'
 import type { Epoch, LogIndex } from '../../types.js'
 import { type Certificate, readCertificate, writeCertificate } from '../certificate.js'
+import { readSteps, writeSteps } from '../entry-codec.js'
+import type { EpochStep } from '../epoch.js'
+import { EpochContext, type EpochPorts } from '../epoch.js'
 import { decodeEvidence, type Evidence, encodeEvidence } from '../evidence.js'
 import { readSigned, type SignedStatement, writeSigned } from '../statement.js'
 import { decodePbft, encodePbft } from './codec.js'
-import { readSteps, writeSteps } from './entry-codec.js'
-import { EpochContext, type EpochPorts } from './epoch.js'
-import type { EpochStep, NewView, PbftMessage, ViewChange } from './messages.js'
+import type { NewView, PbftMessage, ViewChange } from './messages.js'
 
 export interface SafetyRecord {
   readonly context: EpochContext

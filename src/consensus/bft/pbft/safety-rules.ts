@@ -6,6 +6,7 @@
  */
 import { assert } from '../../../base/assert.js'
 import type { NodeId } from '../../types.js'
+import type { EpochContext } from '../epoch.js'
 import {
   NO_EXTRA,
   type SignedStatement,
@@ -15,7 +16,6 @@ import {
   signBytes,
   slotKey,
 } from '../statement.js'
-import type { EpochContext } from './epoch.js'
 
 export class SafetyRules {
   readonly #self: NodeId

@@ -101,6 +101,13 @@ export class Slots {
     return [...this.#slots.values()].sort((a, b) => a.index - b.index)
   }
 
+  /** Those above `index`, in index order: a few, where all are as many as the window has. */
+  above(index: number): Slot[] {
+    const slots: Slot[] = []
+    for (const slot of this.#slots.values()) if (slot.index > index) slots.push(slot)
+    return slots.length < 2 ? slots : slots.sort((a, b) => a.index - b.index)
+  }
+
   dropUpTo(index: number): void {
     for (const at of this.#slots.keys()) if (at <= index) this.#slots.delete(at)
   }

@@ -1,8 +1,8 @@
 /** What statements and certificates of PBFT must look like, whatever their signatures are worth. */
 import { bytesEqual } from '../../../base/bytes.js'
 import { type Certificate, certificateProblem } from '../certificate.js'
+import type { EpochContext } from '../epoch.js'
 import { NO_EXTRA, type Statement, type StatementType } from '../statement.js'
-import type { EpochContext } from './epoch.js'
 
 /** What is wrong with a checkpoint certificate of this epoch apart from its signatures; null when nothing is. */
 export function checkpointProblem(context: EpochContext, certificate: Certificate): string | null {

@@ -68,7 +68,7 @@ function waitingSinceMs(state: PbftState): Millis | null {
   const earlier = (ms: Millis | null): void => {
     if (ms !== null && (since === null || ms < since)) since = ms
   }
-  for (const slot of slots.all()) if (slot.index > log.lastIndex) earlier(slot.sinceMs)
+  for (const slot of slots.above(log.lastIndex)) earlier(slot.sinceMs)
   earlier(waitingEvidence(state)?.sinceMs ?? null)
   if (!state.initDone || change !== null) earlier(viewBeganMs)
   return since

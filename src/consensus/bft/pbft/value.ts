@@ -6,7 +6,7 @@
 import { computeBatchDigest } from '../../batch-digest.js'
 import { type Sha256, valueDigest } from '../../entry.js'
 import type { LogIndex, SequenceNumber } from '../../types.js'
-import type { EpochContext } from './epoch.js'
+import type { EpochContext } from '../epoch.js'
 import type { Value } from './messages.js'
 
 const NO_BODY = new Uint8Array(0)

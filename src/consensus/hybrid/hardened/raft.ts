@@ -194,6 +194,10 @@ export class HardenedRaft {
     return out
   }
 
+  panic(digest: Uint8Array): SignedStatement {
+    return this.#rules.vote('panic', 0, digest)
+  }
+
   /** Leaves the epoch: the one history, and nothing signed after it. */
   abort(): AbortHistory {
     return this.#rules.abort(this.#standing.content(this.#rules.lastAck))

@@ -3,14 +3,13 @@
  * rests on nothing, an epoch after a change of members on the certified checkpoint at its origin, an
  * epoch after a protocol switch on the hand-over that its designer's `ValidateInit` judges.
  */
-import { ByteReader, ByteWriter, bytesEqual } from '../../../base/bytes.js'
-import { KnhkError } from '../../../base/error.js'
-import { decodeMembership, encodeMembership, type Membership } from '../../membership.js'
-import { encodeBody } from '../../request-body.js'
-import type { Epoch, Mode } from '../../types.js'
-import { type Certificate, readCertificate, writeCertificate } from '../certificate.js'
-import type { SignatureCheck } from '../checks.js'
-import type { EpochContext } from './epoch.js'
+import { ByteReader, ByteWriter, bytesEqual } from '../../base/bytes.js'
+import { KnhkError } from '../../base/error.js'
+import { decodeMembership, encodeMembership, type Membership } from '../membership.js'
+import { encodeBody } from '../request-body.js'
+import type { Epoch, Mode } from '../types.js'
+import { type Certificate, readCertificate, writeCertificate } from './certificate.js'
+import type { SignatureCheck } from './checks.js'
 
 export type InitBasis =
   | { readonly kind: 'genesis' }
@@ -72,10 +71,9 @@ export function decodeInit(body: Uint8Array): InitRecord {
 }
 
 /** What is wrong with an INIT record for this epoch, apart from what its basis says; null when nothing is. */
-export function initProblem(context: EpochContext, record: InitRecord): string | null {
-  if (record.epoch !== context.epoch) return 'INIT names another epoch'
-  if (record.protocol !== 'pbft') return 'INIT names another protocol'
-  const expected = encodeMembership(context.record.membership)
-  if (!bytesEqual(encodeMembership(record.membership), expected)) return 'INIT names other members'
-  return null
+export function initProblem(expected: Omit<InitRecord, 'basis'>, record: InitRecord): string | null {
+  if (record.epoch !== expected.epoch) return 'INIT names another epoch'
+  if (record.protocol !== expected.protocol) return 'INIT names another protocol'
+  const isSame = bytesEqual(encodeMembership(record.membership), encodeMembership(expected.membership))
+  return isSame ? null : 'INIT names other members'
 }

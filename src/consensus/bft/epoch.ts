@@ -1,13 +1,14 @@
 /**
- * One epoch of PBFT: where it begins in the log, who its replicas are, what their signatures are bound
- * to. Sequence k has log index origin + 1 + k; sequence 0 is INIT. The primary of a view is
- * members[(epoch + view) mod n].
+ * One epoch of a Byzantine protocol: where it begins in the log, who its replicas are, what their signatures
+ * are bound to, and what leads from it to the next. In PBFT sequence k has log index origin + 1 + k; sequence
+ * 0 is INIT, and the primary of a view is members[(epoch + view) mod n].
  */
-import type { Sha256 } from '../../entry.js'
-import type { MembershipRecord } from '../../membership.js'
-import type { Epoch, LogIndex, Millis, NodeId, SequenceNumber } from '../../types.js'
-import { epochConfigHash, Replicas } from '../replicas.js'
-import type { SignContext } from '../statement.js'
+import type { Entry, Sha256 } from '../entry.js'
+import type { MembershipRecord } from '../membership.js'
+import type { Epoch, LogIndex, Millis, NodeId, SequenceNumber } from '../types.js'
+import type { Certificate } from './certificate.js'
+import { epochConfigHash, Replicas } from './replicas.js'
+import type { SignContext } from './statement.js'
 
 /** The log position before an epoch's INIT; index 0 and the genesis chain at genesis. */
 export interface Origin {
@@ -23,6 +24,17 @@ export interface EpochPorts {
   /** Hash of the cluster's configuration, 32 bytes. */
   readonly clusterConfigHash: Uint8Array
 }
+
+/** How one epoch led to the next, provable to whoever trusts the earlier one. */
+export interface EpochStep {
+  /** The entry of kind `membership` that ended its epoch, with its commit certificate. */
+  readonly entry: Entry
+  /** Of the state after it. */
+  readonly checkpoint: Certificate
+}
+
+/** Steps that are kept: a node that missed more changes of members cannot follow. */
+export const EPOCH_STEPS_MAX = 256
 
 export class EpochContext {
   readonly epoch: Epoch

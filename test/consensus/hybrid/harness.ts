@@ -1,0 +1,61 @@
+/** A cluster of hybrid cores for tests: small checkpoints, and what Byzantine members of Raft epochs say. */
+import { DEFAULT_HOTSTUFF_LIMITS } from '../../../src/consensus/bft/hotstuff/index.js'
+import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS } from '../../../src/consensus/bft/pbft/index.js'
+import { proposedBody } from '../../../src/consensus/bft/wire.js'
+import { DEFAULT_HYBRID_LIMITS, HybridCore, type HybridOptions } from '../../../src/consensus/hybrid/index.js'
+import { THREAT_WINDOW_MS } from '../../../src/consensus/hybrid/threat-model.js'
+import { DEFAULT_RAFT_LIMITS } from '../../../src/consensus/raft/config.js'
+import { ByzantineCluster, type CoreSeed } from '../bft/cluster.js'
+import { replicasOf } from '../bft/keys.js'
+import { CLUSTER_ID, CONFIG_HASH, SETTINGS, sha256 } from '../disk.js'
+
+export interface Given {
+  readonly seed?: number
+  readonly count?: number
+  readonly bft?: HybridOptions['bft']
+  readonly batchMax?: number
+}
+
+const CHECKPOINT_INTERVAL = 8
+
+export function makeHybrid({ self, membership, sign, random, restored, now }: CoreSeed, given: Given = {}): HybridCore {
+  return new HybridCore(
+    {
+      self,
+      clusterId: CLUSTER_ID,
+      clusterConfigHash: CONFIG_HASH,
+      membership,
+      settings: SETTINGS as HybridOptions['settings'],
+      bft: given.bft ?? 'pbft',
+      threatWindowMs: THREAT_WINDOW_MS,
+      raftLimits: DEFAULT_RAFT_LIMITS,
+      pbftSettings: { ...DEFAULT_PBFT_SETTINGS, checkpointInterval: CHECKPOINT_INTERVAL, windowSlots: 2 * CHECKPOINT_INTERVAL },
+      pbftLimits: DEFAULT_PBFT_LIMITS,
+      hotstuffLimits: DEFAULT_HOTSTUFF_LIMITS,
+      limits: DEFAULT_HYBRID_LIMITS,
+    },
+    { sha256, sign, mayChangeMembers: () => true, random, restored, now },
+  )
+}
+
+export function hybridCluster(given: Given = {}): ByzantineCluster {
+  return new ByzantineCluster({
+    seed: given.seed ?? 1,
+    membership: replicasOf(given.count ?? 4),
+    batchMax: given.batchMax ?? 4,
+    checkpointInterval: CHECKPOINT_INTERVAL,
+    bodyOf: proposedBody,
+    makeCore: (seed) => makeHybrid(seed, given),
+  })
+}
+
+/** Where everybody stands, for a failure's message. */
+export function describeNodes(cluster: ByzantineCluster): string {
+  return [...cluster.nodes.values()]
+    .map(({ id, up, executed, pool, core }) => {
+      const { mode, epoch, term, view, role, leader, lastIndex, commitIndex, threat } = core.status()
+      const place = `${mode} epoch ${epoch} term ${term} view ${view} ${role} of ${leader} last ${lastIndex} commit ${commitIndex}`
+      return `${id}: ${place} executed ${executed} pool ${pool.size} up ${up} threat ${threat?.level}`
+    })
+    .join('\n')
+}

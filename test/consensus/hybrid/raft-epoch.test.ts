@@ -1,0 +1,71 @@
+/**
+ * A hybrid cluster while everybody is honest: it elects, commits and answers with certificates, goes on
+ * after crashes and leader changes, and an order of an operator takes it to a Byzantine epoch in which
+ * nothing that was answered is missing.
+ */
+import { describe, expect, it } from 'vitest'
+import type { ByzantineCluster } from '../bft/cluster.js'
+import { describeNodes, hybridCluster } from './harness.js'
+
+function settle(cluster: ByzantineCluster, names: readonly string[], ms = 20_000): void {
+  const done = (): boolean => names.every((name) => cluster.executedBy(name))
+  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+}
+
+function toByzantine(cluster: ByzantineCluster): void {
+  for (const node of cluster.nodes.values())
+    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+}
+
+describe('a hybrid Raft epoch', () => {
+  for (const count of [4, 5, 6, 7, 10]) {
+    it(`commits what it is given (n = ${count})`, () => {
+      const cluster = hybridCluster({ count })
+      const names = Array.from({ length: 20 }, () => cluster.submit())
+      settle(cluster, names)
+      const assurance = cluster.seen.flatMap(({ effect }) => (effect.type === 'commit' ? [effect.assurance] : []))
+      expect(new Set(assurance)).toEqual(new Set([count <= 5 ? 'fast' : 'certified']))
+      expect(cluster.rejected).toEqual([])
+    })
+  }
+
+  it('goes on after its leader died, and takes it back', () => {
+    const cluster = hybridCluster({ seed: 3 })
+    settle(cluster, [cluster.submit()])
+    const first = cluster.leader()
+    if (first === undefined) throw new Error('nobody leads')
+    cluster.crash(first)
+    const names = Array.from({ length: 8 }, () => cluster.submit())
+    settle(cluster, names)
+    cluster.restart(first)
+    settle(cluster, [...names, cluster.submit()])
+    expect(cluster.leader()?.id).not.toBe(first.id)
+  })
+})
+
+describe('the switch', () => {
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    for (const count of [4, 5, 6, 7, 10]) {
+      it(`an order of an operator begins an epoch of ${bft} (n = ${count})`, () => {
+        const cluster = hybridCluster({ count, bft, seed: count })
+        const before = Array.from({ length: 10 }, () => cluster.submit())
+        settle(cluster, before)
+        toByzantine(cluster)
+        const after = Array.from({ length: 10 }, () => cluster.submit())
+        settle(cluster, [...before, ...after])
+        for (const node of cluster.nodes.values()) {
+          expect(node.core.status()).toMatchObject({ mode: bft, epoch: 1 })
+        }
+      })
+    }
+  }
+
+  it('one member alone switches nothing', () => {
+    const cluster = hybridCluster()
+    settle(cluster, [cluster.submit()])
+    cluster.step(cluster.node('n2'), { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    cluster.runFor(5000)
+    settle(cluster, [cluster.submit()])
+    for (const node of cluster.nodes.values()) expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 0 })
+  })
+})

@@ -1,0 +1,73 @@
+/** Random runs of the hybrid under faults and liars, each decided by its seed. */
+import { type ByzantineCluster, CALM, type Node } from '../bft/cluster.js'
+import { seededRandom } from '../disk.js'
+import { describeNodes, hybridCluster } from './harness.js'
+import { RaftLiar } from './liar.js'
+
+export interface RandomRun {
+  readonly seed: number
+  /** Lets as many members lie as the cluster tolerates. */
+  readonly liars: boolean
+}
+
+function disturb(cluster: ByzantineCluster, random: () => number): void {
+  const nodes = [...cluster.nodes.values()]
+  const pick = nodes[Math.floor(random() * nodes.length)] as Node
+  const what = random()
+  if (what < 0.3) cluster.crash(pick)
+  else if (what < 0.6) for (const node of nodes) cluster.restart(node)
+  else if (what < 0.75) {
+    const ids = nodes.map(({ id }) => id)
+    const side = ids.filter(() => random() < 0.5)
+    cluster.partition(
+      side,
+      ids.filter((id) => !side.includes(id)),
+    )
+  } else cluster.heal()
+  for (let i = 0; i < 3; i++) cluster.submit()
+}
+
+function order(cluster: ByzantineCluster): void {
+  for (const node of [...cluster.nodes.values()])
+    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+}
+
+/** Throws where honest members disagree, sign twice or are accused, and where the run does not end after its faults. */
+export function run({ seed, liars }: RandomRun): ByzantineCluster {
+  const random = seededRandom(seed * 7919)
+  const count = 4 + (seed % 7)
+  const cluster = hybridCluster({ seed, count, bft: seed % 3 === 0 ? 'hotstuff' : 'pbft' })
+  if (liars) unleash(cluster, Math.floor((count - 1) / 3), random)
+  cluster.faults = { drop: random() * 0.1, duplicate: 0.05, delayMaxMs: 20, storeMaxMs: 5, verifyMaxMs: 2 }
+  cluster.submit()
+  cluster.runFor(1500)
+  const rounds = 2 + Math.floor(random() * 6)
+  const switchAt = Math.floor(random() * rounds)
+  for (let round = 0; round < rounds; round++) {
+    disturb(cluster, random)
+    if (round === switchAt) order(cluster)
+    cluster.runFor(random() * 1500)
+  }
+  cluster.heal()
+  cluster.faults = CALM
+  for (const node of [...cluster.nodes.values()]) cluster.restart(node)
+  if (random() < 0.7) order(cluster)
+  const last = cluster.submit()
+  const done = (): boolean =>
+    cluster.executedBy(last, cluster.honest) && cluster.honest.every((node) => node.up && node.pool.size === 0)
+  if (!cluster.runFor(120_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+  const epochs = new Set(cluster.honest.map((node) => node.core.status().epoch))
+  if (epochs.size > 1) cluster.runFor(10_000)
+  return cluster
+}
+
+function unleash(cluster: ByzantineCluster, count: number, random: () => number): void {
+  const ids = [...cluster.nodes.keys()].sort(() => random() - 0.5).slice(0, count)
+  cluster.lie(...ids)
+  const liars = new Map(ids.map((id) => [id, new RaftLiar(id, cluster.options.membership)]))
+  for (const liar of liars.values()) {
+    const victims = [...cluster.nodes.keys()].filter((id) => id !== liar.id && random() < 0.4)
+    if (random() < 0.6) liar.fork(victims, 2 + Math.floor(random() * 10))
+  }
+  cluster.intercept = (from, to, message) => liars.get(from)?.distort(to, message, random) ?? null
+}
