@@ -4,6 +4,7 @@
  * and, a moment later, the same operation in its place.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { Assurance } from '../consensus/types.js'
 import {
@@ -58,6 +59,8 @@ export class Ballot extends Underway {
   lastRefusal: KnhkError | null = null
   retries = 0
   retry: NodeJS.Timeout | undefined
+  /** The bytes of each vote. */
+  readonly #answers = new Map<string, Uint8Array>()
   readonly #carrier: BallotCarrier
   /** It would change something. */
   readonly changes: boolean
@@ -101,6 +104,15 @@ export class Ballot extends Underway {
     return this.only ?? ''
   }
 
+  /** What a member's answer says. Honest ones are mostly equal byte for byte: those are read once. */
+  read(member: string, payload: Uint8Array): Vote {
+    let vote: Vote | undefined
+    for (const [other, bytes] of this.#answers) if (bytesEqual(bytes, payload)) vote ??= this.votes.get(other)
+    vote ??= this.purpose.read(payload)
+    this.#answers.set(member, payload)
+    return vote
+  }
+
   /** Notes an answer; what `needed` members say now, null while too few agree. */
   vote(member: string, vote: Vote, needed: number): Vote | null {
     this.refusals.delete(member)
@@ -125,7 +137,7 @@ export class Ballot extends Underway {
 }
 
 function isEqual(a: Vote, b: Vote): boolean {
-  return a.epoch === b.epoch && a.mode === b.mode && isDeepStrictEqual(a.content, b.content)
+  return a === b || (a.epoch === b.epoch && a.mode === b.mode && isDeepStrictEqual(a.content, b.content))
 }
 
 /** Of equal answers what all of them grant: one of them at least is honest, so it is never too much. */

@@ -55,7 +55,7 @@ export class ToAll implements BallotCarrier, LinkListener {
       this.#refused(ballot, member, payload, needed)
       return
     }
-    const vote = ballot.vote(member, ballot.purpose.read(payload), needed)
+    const vote = ballot.vote(member, ballot.read(member, payload), needed)
     if (vote === null) {
       if (this.#isSplit(ballot)) this.#askLater(ballot)
       return

@@ -7,7 +7,7 @@ import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { LogBase } from '../consensus/snapshot.js'
-import { nodeId, type ProtocolName } from '../consensus/types.js'
+import { epoch, nodeId, type ProtocolName, term } from '../consensus/types.js'
 import { sha256 } from '../crypto/sha256.js'
 import type { SnapshotInfo, StatePair } from '../node/ports.js'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.js'
@@ -58,7 +58,9 @@ export interface RestoredCluster {
  */
 export async function restoreCluster(options: RestoreOptions): Promise<RestoredCluster> {
   const { dir, origin } = options
-  const base = { ...origin.base, membership: null }
+  // The epochs of the new cluster are its own; terms go on, so that no vote of the old one counts.
+  const begins = options.protocol === 'raft' ? {} : { epoch: epoch(0), term: term(0) }
+  const base = { ...origin.base, ...begins, membership: null }
   return makeDirectoryWhole(dir, async (staging) => {
     options.onProgress?.('making keys and data directories')
     const made = await initCluster({

@@ -233,7 +233,8 @@ export class NodeLoop {
       leader: () => this.#leader,
       give: (orderId, order) => this.#step({ type: 'order', orderId, order }),
       verify: (change, done) => this.#verifyChange(change, done),
-      takeSnapshot: (compactAll) => this.#snapshots.take(compactAll),
+      takeSnapshot: () => this.#snapshots.take(false),
+      compact: () => this.#snapshots.compact(),
       openMax: limits.queriesWaitingMax,
       wake: () => this.#wake(),
     })

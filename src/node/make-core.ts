@@ -10,6 +10,7 @@ import { GENESIS_CHAIN, type Sha256 } from '../consensus/entry.js'
 import { genesisMembership } from '../consensus/membership.js'
 import { DEFAULT_RAFT_LIMITS, type RaftLimits } from '../consensus/raft/config.js'
 import { RaftCore } from '../consensus/raft/core.js'
+import type { LogBase } from '../consensus/snapshot.js'
 import { epoch, logIndex, type NodeId } from '../consensus/types.js'
 
 export interface CoreLimits {
@@ -48,7 +49,7 @@ export function makeCore(
     const raftLimits = { ...DEFAULT_RAFT_LIMITS, ...limits.raft }
     return new RaftCore({ self, genesis: membership, clusterId, configHash, settings, limits: raftLimits }, modules)
   }
-  const origin = { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
+  const origin = beginningOf(modules.restored)
   const shared = { self, clusterId, clusterConfigHash: configHash, epoch: epoch(0), origin, membership }
   const { shortestMs, longestMs } = requestTimeouts(settings)
   if (protocol === 'hotstuff') {
@@ -70,4 +71,10 @@ export function makeCore(
     { ...shared, handOver: null, settings: pbftSettings, limits: { ...DEFAULT_PBFT_LIMITS, ...limits.pbft } },
     modules,
   )
+}
+
+/** Where the first epoch begins: behind the state that a restored cluster was made with, at the start of the log otherwise. */
+function beginningOf({ base, lastIndex, safety }: RestoredLog): Pick<LogBase, 'index' | 'chain' | 'timestampMs'> {
+  const isSeeded = safety === null && base.index > 0 && lastIndex === base.index
+  return isSeeded ? base : { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
 }

@@ -7,7 +7,7 @@ import { toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { ClientRole } from '../consensus/configuration.js'
 import type { Effect, OperatorOrder } from '../consensus/core.js'
-import type { NodeId } from '../consensus/types.js'
+import type { LogIndex, NodeId } from '../consensus/types.js'
 import { type ClientOrder, decodeOrder, encodeOrdered } from '../transport/client-orders.js'
 import { type AnswerContext, CLIENT_FRAME } from '../transport/client-protocol.js'
 import { includesRole } from '../workflow/roles.js'
@@ -24,7 +24,8 @@ export interface OrdersOptions {
   readonly give: (orderId: number, order: OperatorOrder) => void
   /** Whether the client's signature on a change holds, told once; always where members believe each other. */
   readonly verify: (change: MemberOrder, done: (valid: boolean) => void) => void
-  readonly takeSnapshot: (compactAll: boolean) => Promise<SnapshotInfo | null>
+  readonly takeSnapshot: () => Promise<SnapshotInfo | null>
+  readonly compact: () => Promise<SnapshotInfo | { readonly compactsAt: LogIndex } | null>
   readonly openMax: number
   readonly wake: () => void
 }
@@ -90,19 +91,21 @@ export class Orders {
   }
 
   #snapshot(orderId: number, order: Extract<ClientOrder, { kind: 'takeSnapshot' | 'compactLog' }>): void {
-    this.#options
-      .takeSnapshot(order.kind === 'compactLog')
+    const { takeSnapshot, compact } = this.#options
+    const work: ReturnType<typeof compact> = order.kind === 'compactLog' ? compact() : takeSnapshot()
+    work
       .then((info) => {
-        if (info !== null) {
+        if (info !== null && 'compactsAt' in info) this.#answer(orderId, null, info)
+        else if (info !== null) {
           const { base, id, bytes, dataDigest, stateDigest } = info
           const detail = { id: toHex(id), bytes, dataDigest: toHex(dataDigest), stateDigest: toHex(stateDigest) }
           this.#answer(orderId, base.index, detail)
-          return
+        } else {
+          const asker = this.#take(orderId)
+          const reason = 'there is no settled state to take a snapshot of right now'
+          const nothing = new KnhkError('ResourceExhausted', reason)
+          if (asker !== undefined) refuseWithError(asker.connection, asker.requestNumber, nothing)
         }
-        const asker = this.#take(orderId)
-        if (asker === undefined) return
-        const nothing = new KnhkError('ResourceExhausted', 'there is no settled state to take a snapshot of right now')
-        refuseWithError(asker.connection, asker.requestNumber, nothing)
       })
       // What goes wrong with a snapshot ends the node; it says so itself.
       .catch(() => this.#take(orderId))

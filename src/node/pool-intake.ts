@@ -117,7 +117,7 @@ export class PoolIntake implements Intake {
       if (!valid || this.#stopped) return
       forEachRequest(body, (start, end) => {
         if (this.#recent.get(requestName(body, start)) !== undefined) return
-        this.#pool.add(body.slice(start, end), clock.monotonicMs(), null)
+        this.#pool.add(new Uint8Array(body.subarray(start, end)), clock.monotonicMs(), null)
       })
       wake()
     })

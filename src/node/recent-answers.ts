@@ -37,7 +37,7 @@ export class RecentAnswers {
   note(name: string, answer: RecentAnswer): void {
     this.#forget(name)
     if (isGap(answer.results)) return
-    this.#answers.set(name, { ...answer, results: answer.results.slice() })
+    this.#answers.set(name, { ...answer, results: new Uint8Array(answer.results) })
     this.#bytes += answer.results.length
     while (this.#answers.size > this.#limits.recentAnswersMax || this.#bytes > this.#limits.recentAnswerBytesMax) {
       this.#forget(this.#answers.keys().next().value as string)

@@ -50,6 +50,8 @@ export class SnapshotKeeper {
   #last: Omit<LogBase, 'membership'> | null = null
   #taking: Promise<SnapshotInfo | null> | null = null
   #compactAll = false
+  /** An operator wants the log shortened: a snapshot is due at the next checkpoint. */
+  #isWanted = false
 
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options
@@ -94,6 +96,7 @@ export class SnapshotKeeper {
   #isDue(): boolean {
     const { execution, limits, snapshots } = this.#options
     const operations = execution.machine.operationsApplied - this.#operationsBefore
+    if (this.#isWanted) return true
     const due =
       execution.appliedIndex >= nextMultiple(this.#lastIndex, limits.snapshotEntries) ||
       operations >= limits.snapshotOperations ||
@@ -128,6 +131,23 @@ export class SnapshotKeeper {
     return this.#taking
   }
 
+  /**
+   * Shortens the log as far as can be. Where replicas sign their states, it can begin only behind a snapshot that
+   * a quorum signed: where none is newer than its beginning, the index of the checkpoint at which there will be one.
+   */
+  async compact(): Promise<SnapshotInfo | { readonly compactsAt: LogIndex } | null> {
+    const { checkpoints, snapshots, execution, core } = this.#options
+    if (checkpoints === null || checkpoints.isDue(execution.appliedIndex)) return this.take(true)
+    this.#compactAll = true
+    const signed = snapshots.list().findLast(({ certificate }) => certificate !== null)
+    if (signed !== undefined && signed.base.index >= core.status().firstIndex) {
+      await this.#finish(signed)
+      return signed
+    }
+    this.#isWanted = true
+    return { compactsAt: checkpoints.next(execution.appliedIndex) }
+  }
+
   #mayTake(): boolean {
     const { execution, core } = this.#options
     if (this.#taking !== null || !execution.isBetweenEntries || execution.appliedIndex === 0) return false
@@ -154,6 +174,7 @@ export class SnapshotKeeper {
     if (last === undefined || last.index !== execution.appliedIndex) return snapshots.list().at(-1) ?? null
     if (!execution.isBetweenEntries) return null
     this.#lastIndex = last.index
+    if (this.#options.checkpoints?.isDue(last.index) === true) this.#isWanted = false
     this.#operationsBefore = execution.machine.operationsApplied
     this.#bytes = 0
     observer.snapshotBegun(last.index)

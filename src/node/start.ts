@@ -251,6 +251,11 @@ function reportStorage(storage: NodeStorage, logger: Logger): void {
   if (storage.loaded !== null) {
     logger.log('info', 'the applied state was loaded from a snapshot', { index: storage.loaded.base.index })
   }
+  if (storage.droppedBase !== null) {
+    logger.log('error', 'the log was dropped: the state before it is gone, and so are the snapshots of it', {
+      index: storage.droppedBase,
+    })
+  }
   if (storage.state.rebuilt !== null) {
     logger.log('warn', 'the applied state is rebuilt from the log', { reason: storage.state.rebuilt })
   }

@@ -152,14 +152,6 @@ export class Damage {
       node.isRebuilding = true
       return true
     }
-    // Its log begins behind the last state that was sound: it has to be replaced, as if its disk were gone.
-    // It may have been killed when it had thrown its state away, before it could say why.
-    if ((node.isRebuilding || node.astraySince !== null) && hasCode(error, 'DataDirectoryLost')) {
-      node.astraySince = null
-      node.isWiped = true
-      node.isDamaged = true
-      return true
-    }
     return node.isDamaged && (hasCode(error, 'Corrupt') || hasCode(error, 'StorageFailed'))
   }
 
@@ -186,6 +178,8 @@ export class Damage {
   #hurt(node: SimulatedNode, file: string | null): void {
     node.isDamaged = true
     node.knowsDamage = false
+    node.hasLostTail = false
+    node.remembersLoss = false
     node.damagedFile = file
     node.damagedIndex = node.durable.last
     node.durable.damaged()

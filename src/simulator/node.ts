@@ -10,7 +10,7 @@ import type { NodeId } from '../consensus/types.js'
 import { type ComposedNode, composeNode } from '../node/compose.js'
 import type { NodeLimits } from '../node/limits.js'
 import type { CoreLimits } from '../node/make-core.js'
-import type { Logger, Scheduler, SignatureVerifier, SnapshotStore } from '../node/ports.js'
+import type { Logger, Scheduler, SignatureVerifier, SnapshotInfo, SnapshotStore } from '../node/ports.js'
 import { openEvidenceStore } from '../storage/evidence-store.js'
 import { type CrashLosses, MemoryFiles } from '../storage/memory-files.js'
 import { openStores } from '../storage/node-storage.js'
@@ -289,13 +289,13 @@ export class SimulatedNode {
 
   /** Its state is what the log gives again. Snapshots that it took meanwhile are not. */
   foundSound(): void {
-    if (this.astraySince !== null) this.#spoilt.add(this.#snapshots?.list() ?? [], this.astraySince)
+    if (this.astraySince !== null) this.#spoilt.add(this.snapshots, this.astraySince)
     this.astraySince = null
   }
 
   /** Its state, or a snapshot that it could begin from, may hold a turned bit. */
   get mayBeAstray(): boolean {
-    return this.astraySince !== null || (this.#snapshots?.list() ?? []).some(({ id }) => this.#spoilt.has(id))
+    return this.astraySince !== null || this.snapshots.some(({ id }) => this.#spoilt.has(id))
   }
 
   /** Whether others may be given this snapshot: nobody could tell a turned bit that a majority was given from the truth. */
@@ -303,9 +303,14 @@ export class SimulatedNode {
     return this.astraySince === null && !this.#spoilt.has(snapshot)
   }
 
-  /** Of the snapshots that are durable and whole; 0 for none. */
+  /** Durable and whole, oldest first. */
+  get snapshots(): readonly SnapshotInfo[] {
+    return this.#snapshots?.list() ?? []
+  }
+
+  /** Of those; 0 for none. */
   get newestSnapshotIndex(): number {
-    return this.#snapshots?.list().at(-1)?.base.index ?? 0
+    return this.snapshots.at(-1)?.base.index ?? 0
   }
 
   /** When, on the clock of the simulation, the node's core wants to act next by itself; null for never. */
@@ -354,6 +359,9 @@ export class SimulatedNode {
   #checkRestored(restored: RestoredLog, hasLeft: boolean): void {
     // A log that was cut behind the damage before anybody read it again has lost nothing by it.
     if (hasLeft && !this.knowsDamage) this.isDamaged = false
+    // Neither the state nor a snapshot of it was left: it threw its log away too, and has to get everything from others.
+    const isEmptied = (this.isRebuilding || this.astraySince !== null) && !this.isDamaged && !restored.mayVote
+    if (isEmptied) this.#loseAll()
     this.durable.restored(restored, this.isDamaged)
     this.tail.forget()
     // A repair whose mark was under way is there or not.
@@ -365,7 +373,7 @@ export class SimulatedNode {
       return
     }
     // A snapshot covers what was lost.
-    if (restored.mayVote && this.damagedFile === null && restored.base.index >= this.damagedIndex) {
+    if (restored.mayVote && this.hasLostTail && restored.base.index >= this.damagedIndex) {
       this.isDamaged = false
       return
     }
@@ -404,6 +412,13 @@ export class SimulatedNode {
           this.#world.queue.after(this.#random.next() * verifyMaxMs, () => guard(() => done(valid)))
         }),
     }
+  }
+
+  #loseAll(): void {
+    this.isDamaged = true
+    this.damagedFile = null
+    this.astraySince = null
+    this.durable.damaged()
   }
 
   #check(check: () => void): void {

@@ -9,6 +9,7 @@ import { KnhkError } from '../base/error.js'
 import type { PendingRecord, StoreRecord } from '../consensus/core.js'
 import type { LogBase } from '../consensus/snapshot.js'
 import { certificateBytes, chainInRun, planAppend, splitFrames } from './append-plan.js'
+import { GENESIS_BASE } from './base-codec.js'
 import { frameBytes } from './frame.js'
 import type { SegmentedLogParts } from './log-parts.js'
 import { type StoredBase, writeLogBase } from './log-start.js'
@@ -69,6 +70,11 @@ export class LogAppender {
   /** The last frame of a clean stop. */
   async sealStop(): Promise<void> {
     await this.#writeFrame([{ kind: 'seal', reason: 'stop' }])
+  }
+
+  /** Begins anew from nothing. Terms and votes, and everything else that stands, go along. */
+  startOver(): Promise<void> {
+    return this.#reset(GENESIS_BASE, [])
   }
 
   /** Makes the base file say what is known now. */

@@ -1,9 +1,11 @@
 /**
  * Opens all of a node's storage in the one safe order: whose directory is it, then the applied state,
  * whose database takes the lock, then the snapshots, then the log, which the applied state proves
- * durable up to an index. A state that ends before the log begins is loaded from a snapshot.
+ * durable up to an index. A state that ends before the log begins is loaded from a snapshot; where there is
+ * none, the log is dropped, and the node is repaired by the others like one with a damaged log.
  */
 import { KnhkError } from '../base/error.js'
+import type { LogIndex } from '../consensus/types.js'
 import type { SnapshotInfo } from '../node/ports.js'
 import { type DataDirectory, openDataDirectory } from './data-directory.js'
 import { type FileEvidenceStore, openEvidenceStore } from './evidence-store.js'
@@ -34,8 +36,10 @@ export interface Stores {
   readonly log: SegmentedLog
   readonly state: OverlayStateStore
   readonly snapshots: FileSnapshotStore
-  /** The snapshot that the state was loaded from; null where it was whole. */
+  /** The snapshot that the state was loaded from; null where it was whole, or nothing was left. */
   readonly loaded: SnapshotInfo | null
+  /** Where the log began that was dropped, because neither the state before it nor a snapshot was left; null where it was not. */
+  readonly droppedBase: LogIndex | null
   /** A clean stop: seals the log, writes what is frozen of the state. */
   close(): Promise<void>
 }
@@ -80,8 +84,8 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
 }
 
 /**
- * Opens state, snapshots and log of one node. Throws `DataDirectoryLost` where the log is gone, or the
- * state and every snapshot that could give it again; else as `openNodeStorage`.
+ * Opens state, snapshots and log of one node. Throws `DataDirectoryLost` where the log is gone, or, of a log with
+ * safety records, the state and every snapshot that could give it again; else as `openNodeStorage`.
  */
 export async function openStores(options: StoresOptions): Promise<Stores> {
   const { files, identity, nextTurn, segmentBytesMax } = options
@@ -95,15 +99,21 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   try {
     const { clusterId } = identity
     const snapshots = await openSnapshotStore({ files, directory: options.snapshotDirectory, clusterId, nextTurn })
-    const log = await openLog({
-      files,
-      directory: options.logDirectory,
-      identity,
-      provenIndex: state.appliedIndex,
-      snapshots: snapshots.list(),
-      ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
-    })
-    const loaded = await loadState(state, snapshots, log)
+    const open = () =>
+      openLog({
+        files,
+        directory: options.logDirectory,
+        identity,
+        provenIndex: state.appliedIndex,
+        snapshots: snapshots.list(),
+        ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
+      })
+    const found = await open()
+    const needed = snapshotNeeded(state, snapshots, found)
+    if (needed !== null) await state.replace(needed.base.index, snapshots.pairs(needed.id))
+    const isDropped = state.appliedIndex < found.base.index
+    const log = isDropped ? await startOver(found, open) : found
+    const droppedBase = isDropped ? found.restored.base.index : null
     const close = async (): Promise<void> => {
       try {
         await log.close()
@@ -112,30 +122,41 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
         await state.close()
       }
     }
-    return { log, state, snapshots, loaded, close }
+    return { log, state, snapshots, loaded: needed, droppedBase, close }
   } catch (error) {
     await state.close()
     throw error
   }
 }
 
-/** The log no longer holds what a state before its base lacks; the newest snapshot inside the log does. */
-async function loadState(
+/** The log no longer holds what a state before its base lacks; the newest snapshot inside the log does. Null for neither. */
+function snapshotNeeded(
   state: OverlayStateStore,
   snapshots: FileSnapshotStore,
   log: SegmentedLog,
-): Promise<SnapshotInfo | null> {
+): SnapshotInfo | null {
   const { base, lastIndex } = log.restored
   if (state.appliedIndex >= base.index) return null
-  const usable = snapshots.list().filter((snapshot) => snapshot.base.index <= lastIndex)
-  const newest = usable.findLast((snapshot) => snapshot.base.index >= base.index)
-  if (newest === undefined) {
+  const inside = snapshots.list().findLast((snapshot) => snapshot.base.index <= lastIndex)
+  return inside !== undefined && inside.base.index >= base.index ? inside : null
+}
+
+/**
+ * A log that follows what nobody here knows any more, as after a divergence that the snapshots shared, gives no state.
+ * Only its terms and votes are of use; the leader's snapshot gives the rest. A Byzantine member also promised
+ * what its log holds beside the entries, and no leader can tell what that was: it does not go on.
+ */
+async function startOver(log: SegmentedLog, open: () => Promise<SegmentedLog>): Promise<SegmentedLog> {
+  const { base, safety } = log.restored
+  if (safety !== null) {
+    await log.close()
     throw new KnhkError(
       'DataDirectoryLost',
       `the applied state and the snapshots it could be loaded from are gone; the log begins after ${base.index}`,
       { hint: 'This member cannot go on from its own disk: replace it (`knhk cluster members replace`).' },
     )
   }
-  await state.replace(newest.base.index, snapshots.pairs(newest.id))
-  return newest
+  await log.startOver()
+  await log.close()
+  return open()
 }

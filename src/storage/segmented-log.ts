@@ -101,6 +101,15 @@ export class SegmentedLog implements LogStore {
     })
   }
 
+  /**
+   * What the log follows is gone from this disk, and nothing can be made of the log itself: it is dropped, and
+   * counts as damaged. It has to be opened again afterwards.
+   */
+  async startOver(): Promise<void> {
+    await this.markDamaged()
+    await this.#exclusively('starting the log over', () => this.#appender.startOver())
+  }
+
   /** The evidence stays where it is, until compaction drops its segments. */
   async markRepaired(): Promise<void> {
     assert(!this.#closed, 'a closed log is not repaired')

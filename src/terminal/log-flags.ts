@@ -55,6 +55,7 @@ export const COMPACT_SCHEMA = schema.record({
       firstIndex: maybeInteger,
       lastIndex: maybeInteger,
       snapshotIndex: maybeInteger,
+      compactsAt: maybeInteger,
       entriesDropped: maybeInteger,
       bytesFreed: maybeInteger,
       errorCode: schema.nullable(schema.text),

@@ -1,5 +1,5 @@
 /** `sim run FILE.yaml`: one story, told step by step, and where it did not go as told. */
-import { noFaults } from '../simulator/fault-counts.js'
+import { emptyReport } from '../simulator/campaign.js'
 import { runScenarioFile, type ScenarioResult } from '../simulator/scenario/index.js'
 import type { Output } from './printer.js'
 import { type SimReport, simulationOutput } from './sim-run.js'
@@ -10,16 +10,8 @@ export async function runStory(path: string): Promise<SimReport & { readonly sce
   const scenario = await runScenarioFile(path)
   const replay = `knhk sim run ${path}`
   return {
-    seeds: 0,
-    counted: 0,
+    ...emptyReport(),
     violations: scenario.failure === null ? [] : [{ seed: 0, invariant: 'scenario', replay }],
-    commits: 0,
-    faults: noFaults(),
-    leaderChanges: 0,
-    snapshotInstalls: 0,
-    viewChanges: null,
-    switches: null,
-    simulatedSeconds: 0,
     elapsedSeconds: (performance.now() - startedMs) / 1000,
     scenario,
   }

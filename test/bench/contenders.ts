@@ -1,6 +1,6 @@
 /**
- * The three that are compared: knhk as a user starts it, the ceiling program, and etcd. Each is a
- * cluster of real processes that stays up for the whole run.
+ * What is compared: knhk as a user starts it, the ceiling program, and etcd; and the Byzantine protocols
+ * of knhk. Each is a cluster of real processes that stays up as long as its group is measured.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -43,6 +43,27 @@ export async function makeContenders(wanted: (name: string) => boolean): Promise
   return contenders
 }
 
+/** Operations per request of the contenders that batch. */
+const BATCH = 64
+
+/** The Byzantine protocols, each with every operation signed alone and with signed batches. */
+export async function makeByzantine(wanted: (name: string) => boolean): Promise<Contender[]> {
+  const contenders: Contender[] = []
+  for (const protocol of ['pbft', 'hotstuff'] as const) {
+    const shapes = [
+      { name: protocol, batch: 1 },
+      { name: `${protocol}-${BATCH}`, batch: BATCH },
+    ].filter(({ name }) => wanted(name))
+    if (shapes.length === 0) continue
+    const cluster = await startLocal(OWN_PROGRAM, { protocol, nodes: 4 })
+    for (const [at, { name, batch }] of shapes.entries()) {
+      const stop = at === 0 ? cluster.stop : async () => {}
+      contenders.push({ name, run: (clients, seconds) => bench(ROOT, cluster, { clients, seconds, batch }), stop })
+    }
+  }
+  return contenders
+}
+
 export interface LocalCluster {
   readonly directory: string
   readonly env: NodeJS.ProcessEnv
@@ -59,13 +80,23 @@ export interface LocalProgram {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** Three nodes of plain Raft as `knhk up` starts them, in a temporary directory. */
-export async function startLocal({ root, env: given }: LocalProgram = OWN_PROGRAM): Promise<LocalCluster> {
+interface LocalShape {
+  readonly protocol: 'raft' | 'pbft' | 'hotstuff'
+  readonly nodes: number
+}
+
+const PLAIN_RAFT: LocalShape = { protocol: 'raft', nodes: 3 }
+
+/** A cluster as `knhk up` starts it, in a temporary directory: three nodes of plain Raft unless said otherwise. */
+export async function startLocal(
+  { root, env: given }: LocalProgram = OWN_PROGRAM,
+  { protocol, nodes: count }: LocalShape = PLAIN_RAFT,
+): Promise<LocalCluster> {
   const bin = binOf(root)
   const base = mkdtempSync(join(tmpdir(), 'knhk-bench-'))
   const directory = join(base, 'cluster')
   const env = { ...process.env, ...given, KNHK_CONFIG_HOME: join(base, 'config') }
-  const flags = ['--protocol', 'raft', '--nodes', '3', '--dir', directory, '--detach', '--json']
+  const flags = ['--protocol', protocol, '--nodes', String(count), '--dir', directory, '--detach', '--json']
   const up = async () => {
     const { stdout } = await execute(process.execPath, [bin, 'up', ...flags], { env })
     return (JSON.parse(stdout) as { nodes: { id: string; pid: number }[] }).nodes
@@ -86,17 +117,23 @@ export async function startLocal({ root, env: given }: LocalProgram = OWN_PROGRA
 }
 
 export async function startKnhk(name = 'knhk', program = OWN_PROGRAM): Promise<Contender> {
-  const { directory, env, stop } = await startLocal(program)
+  const cluster = await startLocal(program)
   return {
     name,
-    async run(clients, seconds) {
-      const shape = ['--clients', String(clients), '--duration', String(seconds), '--value-size', '256']
-      const args = [binOf(program.root), 'bench', '--dir', directory, ...shape, '--json']
-      const { stdout } = await execute(process.execPath, args, { env, maxBuffer: 64 << 20 })
-      return JSON.parse(stdout) as Figure
-    },
-    stop,
+    run: (clients, seconds) => bench(program.root, cluster, { clients, seconds, batch: 1 }),
+    stop: cluster.stop,
   }
+}
+
+async function bench(
+  root: string,
+  { directory, env }: LocalCluster,
+  { clients, seconds, batch }: { readonly clients: number; readonly seconds: number; readonly batch: number },
+): Promise<Figure> {
+  const shape = ['--clients', String(clients), '--batch', String(batch), '--duration', String(seconds)]
+  const args = [binOf(root), 'bench', '--dir', directory, ...shape, '--value-size', '256', '--json']
+  const { stdout } = await execute(process.execPath, args, { env, maxBuffer: 64 << 20 })
+  return JSON.parse(stdout) as Figure
 }
 
 function ceiling(): Contender {

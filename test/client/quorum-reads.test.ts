@@ -7,9 +7,9 @@ import { expect, test } from 'vitest'
 import type { QueryOptions } from '../../src/client/api.js'
 import type { ClusterClient } from '../../src/client/client.js'
 import { CLIENT_FRAME, decodeQuery, encodeLeaderNotice, requestNumberOf } from '../../src/transport/client-protocol.js'
+import { until } from '../until.js'
 import { bytes, put } from '../workflow/harness.js'
 import { ByzantineWorld, type Conduct } from './byzantine-world.js'
-import { until } from './fake-cluster.js'
 
 const silent: Conduct = () => {}
 const read = async (client: ClusterClient, options: QueryOptions = {}): Promise<string | null> => {

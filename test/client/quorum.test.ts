@@ -10,9 +10,9 @@ import { sign } from '../../src/crypto/keys.js'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { CLIENT_FRAME, encodeApplied, requestNumberOf } from '../../src/transport/client-protocol.js'
 import { encodeResults, OK, rejected } from '../../src/workflow/result-codec.js'
+import { until } from '../until.js'
 import { bytes, cas, put } from '../workflow/harness.js'
 import { ByzantineWorld, CLUSTER_ID, CONTEXT, type Conduct } from './byzantine-world.js'
-import { until } from './fake-cluster.js'
 
 const FALSE_INDEX = 4_000
 

@@ -10,8 +10,9 @@ import { CLIENT_FRAME, encodeApplied, requestNumberOf, requestOf } from '../../s
 import type { WorkflowMachine } from '../../src/workflow/machine.js'
 import type { Operation } from '../../src/workflow/operations.js'
 import { decodeResults } from '../../src/workflow/result-codec.js'
+import { until } from '../until.js'
 import { applyEntry, cas, entryOf, keyOf, MapState, newMachine, START_MS } from '../workflow/harness.js'
-import { CONTEXT, FakeCluster, type FakeLink, member, until } from './fake-cluster.js'
+import { CONTEXT, FakeCluster, type FakeLink, member } from './fake-cluster.js'
 
 type Fate = 'answered' | 'applied' | 'lost' | 'refused'
 

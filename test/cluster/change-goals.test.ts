@@ -10,6 +10,7 @@ import {
   type MemberChange,
   withNewcomers,
   withoutLeavers,
+  withVotes,
 } from '../../src/cluster/change-goals.js'
 import { type MembersView, parseMembersView } from '../../src/cluster/members.js'
 import { arithmeticText, quorumArithmetic } from '../../src/cluster/quorum-arithmetic.js'
@@ -120,4 +121,32 @@ test('a configuration that a node tells is read strictly', () => {
   expect(parseMembersView(told)).toEqual({ ...viewOf(member(1)), index: 3 })
   for (const wrong of [null, {}, { ...told, index: 'x' }, { ...told, members: [{ id: 'n1' }] }])
     expect(() => parseMembersView(wrong)).toThrow(/cannot be read/)
+})
+
+test('under a Byzantine protocol steps are counted with n, f and q, and fewer than four are refused', () => {
+  const four = viewOf(member(1), member(2), member(3), member(4))
+  const texts = changeSteps(four, change({ add: [newcomer('n5'), newcomer('n6')], remove: ['n1'] }), 'pbft').map(
+    ({ text }) => text.replace(/; zones.*/, ''),
+  )
+  expect(texts).toEqual([
+    'n5, n6 join without a vote; 4 replicas: n = 4, f = 1, q = 3, 1 failure or lie tolerated',
+    'n5, n6 get their votes once they have caught up, and a new epoch begins; 4 → 6 replicas: n = 6, f = 1, q = 4, 1 failure or lie tolerated',
+    'n1 leaves, and a new epoch begins; 6 → 5 replicas: n = 5, f = 1, q = 4, 1 failure or lie tolerated',
+  ])
+  const check = (parts: Partial<MemberChange>) => () => checkChange(four, change(parts), () => true, 'hotstuff')
+  expect(check({ remove: ['n4'] })).toThrowError(expect.objectContaining({ code: 'Refused' }))
+  expect(check({ remove: ['n4'] })).toThrowError(/4 → 3 replicas: n = 3, f = 0, q = 2, no failure or lie tolerated/)
+  expect(check({ add: [newcomer('n5')], remove: ['n4'] })).not.toThrow()
+  expect(check({ add: [newcomer('n5', true)], remove: ['n4'] })).toThrowError(/needs at least 4/)
+})
+
+test('Byzantine newcomers are not marked to get a vote by themselves: it is ordered once they caught up', () => {
+  const four = viewOf(member(1), member(2), member(3), member(4))
+  const adding = change({ add: [newcomer('n5')] })
+  const joined = withNewcomers(four, adding, [member(5)], 'pbft')
+  expect(joined?.at(-1)).toMatchObject({ id: 'n5', role: 'learner', promote: false })
+  const view = viewOf(...four.members, member(5, { role: 'learner' }))
+  expect(withNewcomers(view, adding, [member(5)], 'pbft')).toBe(null)
+  expect(withVotes(view, adding)?.at(-1)).toMatchObject({ id: 'n5', role: 'voter' })
+  expect(withVotes(viewOf(...four.members, member(5)), adding)).toBe(null)
 })

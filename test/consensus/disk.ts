@@ -34,17 +34,6 @@ export function members(voters: number, learners: readonly NodeId[] = []): Membe
   }
 }
 
-/** mulberry32: 32 bits of state, good enough to shuffle faults. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const GENESIS: LogBase = {
   index: logIndex(0),
   term: term(0),

@@ -9,7 +9,8 @@ import type { Membership, MembershipRecord, TargetMember } from '../../src/conse
 import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits } from '../../src/consensus/raft/index.js'
 import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
 import { epoch, logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
-import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, seededRandom, sha256 } from './disk.js'
+import { seededRandom } from '../random.js'
+import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, sha256 } from './disk.js'
 
 export type Message<T extends ProtocolMessage['type']> = Extract<ProtocolMessage, { type: T }>
 export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>

@@ -7,18 +7,14 @@ import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
 import type { ClusterSettings } from '../../src/consensus/configuration.js'
 import type { Effect, Input, ProtocolMessage, StoreRecord } from '../../src/consensus/core.js'
 import type { Entry } from '../../src/consensus/entry.js'
-import {
-  decodeMembership,
-  type Membership,
-  type MembershipRecord,
-  quorumOf,
-  type TargetMember,
-} from '../../src/consensus/membership.js'
+import { type Membership, quorumOf, type TargetMember } from '../../src/consensus/membership.js'
 import { hasQuorum } from '../../src/consensus/quorum.js'
 import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits } from '../../src/consensus/raft/index.js'
 import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
 import { type LogIndex, type NodeId, nodeId, readId, type WriteId } from '../../src/consensus/types.js'
-import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, seededRandom, sha256 } from './disk.js'
+import { seededRandom } from '../random.js'
+import { configurationAt, cutBetween, nextTick, positionOf } from './cluster-parts.js'
+import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, sha256 } from './disk.js'
 import { EventQueue } from './event-queue.js'
 
 interface Faults {
@@ -49,16 +45,6 @@ interface Node {
   /** Index of the snapshot on its way, 0 for none. */
   fetching: number
   wallOffsetMs: number
-}
-
-function positionOf({ index, epoch, term, chain, timestampMs }: Entry) {
-  return { index, epoch, term, chain, timestampMs }
-}
-
-/** The configuration in force at a committed index. */
-function configurationAt(committed: readonly Entry[], index: number): MembershipRecord | null {
-  const entry = committed.slice(0, index).findLast(({ kind }) => kind === 'membership')
-  return entry === undefined ? null : { index: entry.index, membership: decodeMembership(entry.body) }
 }
 
 export class Cluster {
@@ -131,7 +117,7 @@ export class Cluster {
     for (;;) {
       if (stop()) return true
       const next = this.#queue.earliest
-      const tickAt = this.#nextTick()
+      const tickAt = nextTick(this.nodes.values())
       const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, tickAt?.atMs ?? Number.POSITIVE_INFINITY)
       if (atMs > untilMs) break
       this.nowMs = Math.max(this.nowMs, atMs)
@@ -226,12 +212,7 @@ export class Cluster {
 
   /** Cuts both directions between the two sides. */
   partition(left: readonly NodeId[], right: readonly NodeId[]): void {
-    for (const a of left) {
-      for (const b of right) {
-        this.cut.add(`${a}>${b}`)
-        this.cut.add(`${b}>${a}`)
-      }
-    }
+    cutBetween(this.cut, left, right)
   }
 
   heal(): void {
@@ -461,15 +442,5 @@ export class Cluster {
     if (previous !== undefined && entry.timestampMs < previous.timestampMs) throw new Error('timestamps went back')
     this.committed.push(entry)
     this.#committedIn.push(term)
-  }
-
-  #nextTick(): { atMs: number; node: Node } | undefined {
-    let found: { atMs: number; node: Node } | undefined
-    for (const node of this.nodes.values()) {
-      if (!node.up) continue
-      const atMs = node.core.deadline()
-      if (atMs !== undefined && (found === undefined || atMs < found.atMs)) found = { atMs, node }
-    }
-    return found
   }
 }

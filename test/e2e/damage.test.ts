@@ -2,13 +2,14 @@
  * Shows what a node does with a log that is not what it wrote: behind real damage it neither votes nor
  * leads, a torn tail is cut, a lost data directory is not replaced; and in each case the others go on.
  */
-import { appendFile, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
+import { appendFile, readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ClusterStatus } from '../../src/client/api.js'
 import type { ClusterClient } from '../../src/client/index.js'
 import { isRunningNode } from '../../src/cluster/processes.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
+import { flipByte } from '../flip-byte.js'
 import { eventually, type UpReport, World } from './harness.js'
 
 const WRITES = 40
@@ -73,18 +74,6 @@ async function lastSegment(node: UpReport['nodes'][number]): Promise<string> {
 async function verify(node: UpReport['nodes'][number]): Promise<{ exitCode: number | undefined; report: Verified }> {
   const { exitCode, stdout } = await world.run(['log', 'verify', '--data-dir', node.dataDir, '--json'])
   return { exitCode, report: JSON.parse(stdout) as Verified }
-}
-
-async function flipByte(path: string, offset: number): Promise<void> {
-  const file = await open(path, 'r+')
-  try {
-    const byte = Buffer.alloc(1)
-    await file.read(byte, 0, 1, offset)
-    byte.writeUInt8(byte.readUInt8() ^ 1)
-    await file.write(byte, 0, 1, offset)
-  } finally {
-    await file.close()
-  }
 }
 
 async function logOf(node: UpReport['nodes'][number]): Promise<string> {

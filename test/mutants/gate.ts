@@ -2,8 +2,9 @@
  * Judges: mutants of the catalogue, several at once, each worker in a copy of its own; or one outside
  * patch with everything there is, for as long as it is given.
  */
+import { readFile } from 'node:fs/promises'
 import { KnhkError } from '../../src/base/error.js'
-import { checkScenarios, checkSeeds, checkTests, type Kill } from './checks.js'
+import { checkScenarios, checkSeeds, checkTests, type Kill, type SeedOptions } from './checks.js'
 import type { Mutant, TestBudget, Verdict } from './mutant.js'
 import { applyPatch, assertChanged } from './patch.js'
 import type { Judged } from './report.js'
@@ -116,17 +117,9 @@ export async function judgePatch(
     const scenario = checks.includes('scenarios') ? await checkScenarios(changed, unchanged) : null
     if (scenario !== null) return verdict(scenario, startedMs)
     const spentMs = performance.now() - startedMs
-    const seeds = {
-      protocol: 'raft' as const,
-      byzantine: 0,
-      nodes: [3, 5],
-      firstSeed: FIRST_PATCH_SEED,
-      seeds: SEEDS_MAX,
-      workers: options.workers,
-    }
     const seedsMs = Math.max(1000, limitMs * SIMULATOR_SHARE - spentMs)
     const simulator = checks.includes('simulator')
-      ? await checkSeeds(changed, unchanged, { ...seeds, limitMs: seedsMs })
+      ? await firstSeedKill(changed, unchanged, await clustersFor(file), { workers: options.workers, seedsMs })
       : null
     const isOver = simulator !== null || !checks.includes('tests')
     return verdict(isOver ? simulator : await checkTests(changed, unchanged, ENGINE_TESTS), startedMs)
@@ -134,6 +127,39 @@ export async function judgePatch(
     await unchanged.remove()
     await changed.remove()
   }
+}
+
+type Clusters = Pick<SeedOptions, 'protocol' | 'byzantine' | 'nodes'>
+
+const CLUSTERS: readonly Clusters[] = [
+  { protocol: 'raft', byzantine: 0, nodes: [3, 5] },
+  { protocol: 'pbft', byzantine: 1, nodes: [4, 5] },
+  { protocol: 'hotstuff', byzantine: 1, nodes: [4, 5] },
+]
+
+/** Those that a patch can harm: one of a protocol's own room, and of no other, harms no other. */
+async function clustersFor(file: string): Promise<readonly Clusters[]> {
+  const text = await readFile(file, 'utf8')
+  const rooms = [...text.matchAll(/^\+\+\+ \S*src\/(consensus\/(?:raft|bft\/pbft|bft\/hotstuff))?/gm)].map(
+    ([, room]) => room,
+  )
+  const own = CLUSTERS.filter(({ protocol }) => rooms.some((room) => room?.endsWith(protocol)))
+  return own.length > 0 && rooms.every((room) => room !== undefined) ? own : CLUSTERS
+}
+
+/** The time is shared evenly. */
+async function firstSeedKill(
+  changed: Workspace,
+  unchanged: Workspace,
+  clusters: readonly Clusters[],
+  { workers, seedsMs }: { readonly workers: number; readonly seedsMs: number },
+): Promise<Kill | null> {
+  for (const cluster of clusters) {
+    const seeds = { ...cluster, firstSeed: FIRST_PATCH_SEED, seeds: SEEDS_MAX, workers }
+    const kill = await checkSeeds(changed, unchanged, { ...seeds, limitMs: seedsMs / clusters.length })
+    if (kill !== null) return kill
+  }
+  return null
 }
 
 function verdict(kill: Kill | null, startedMs: number): Verdict {

@@ -14,7 +14,8 @@ import { formatDataDirectory } from '../../src/storage/data-directory.js'
 import { realFiles } from '../../src/storage/real-files.js'
 import { OverlayStateStore } from '../../src/storage/state-store.js'
 import { dialNode } from '../../src/transport/dial.js'
-import { key, type Members, members, RecordingLogger, until } from '../transport/harness.js'
+import { key, type Members, members, RecordingLogger } from '../transport/harness.js'
+import { until } from '../until.js'
 
 let setup: Members
 let dataDir: string

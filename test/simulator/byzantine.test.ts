@@ -13,7 +13,7 @@ import { runPlan, runSeed } from '../../src/simulator/run-seed.js'
 import { formatTraceEvent } from '../../src/simulator/trace.js'
 
 const PROTOCOLS = ['pbft', 'hotstuff'] as const
-const SEEDS = 8
+const SEEDS = 4
 
 describe.each(PROTOCOLS)('%s', (protocol) => {
   const struck = noFaults()
@@ -40,9 +40,9 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
   // One liar, one lie, from the first moment to the last: the others go on.
   it.each(LIES)('bears a member that goes in for %s', { timeout: 120_000 }, async (lie) => {
     const plan = planByzantineRun(protocol, 77, 4, 1)
-    const faults = Array.from({ length: 40 }, (_, at) => ({ atMs: 20 + at * 250, strike: lie, target: 1, detail: at }))
-    const shorter = { ...plan, liars: [1], lastLies: [lie], faults, requestTimeoutMs: 200, faultsForMs: 3000 }
-    const result = await runPlan({ plan: { ...shorter, commitsMin: 60 }, sha256 })
+    const faults = Array.from({ length: 40 }, (_, at) => ({ atMs: 20 + at * 150, strike: lie, target: 0, detail: at }))
+    const shorter = { ...plan, liars: [0], lastLies: [lie], faults, requestTimeoutMs: 200, faultsForMs: 1500, clients: 2 }
+    const result = await runPlan({ plan: { ...shorter, commitsMin: 30 }, sha256 })
     expect(result.violation).toBeNull()
     addFaults(struck, result.faults)
   })

@@ -13,6 +13,7 @@ import { verifyLog } from '../../src/storage/log-verify.js'
 import type { MemoryFiles } from '../../src/storage/memory-files.js'
 import { PENDING_RECORDS_MAX } from '../../src/storage/pending-records.js'
 import type { SegmentedLog } from '../../src/storage/segmented-log.js'
+import { seededRandom } from '../random.js'
 import {
   baseAt,
   certified,
@@ -21,7 +22,6 @@ import {
   makeBody,
   makeEntries,
   open,
-  seededRandom,
   segmentPath,
   storeAbort,
   storeBase,

@@ -10,7 +10,8 @@ import { formatDataDirectory, isUnformatted, openDataDirectory } from '../../src
 import { KnownPeers } from '../../src/storage/known-peers.js'
 import { type NodeStorage, openNodeStorage } from '../../src/storage/node-storage.js'
 import { realFiles } from '../../src/storage/real-files.js'
-import { IDENTITY, makeEntries, memoryFiles, seededRandom, storeEntries } from './journal-fixture.js'
+import { seededRandom } from '../random.js'
+import { IDENTITY, makeEntries, memoryFiles, storeEntries } from './journal-fixture.js'
 
 const MEMBER = { ...IDENTITY, createdAtMs: 1_700_000_000_000 }
 const directories: string[] = []

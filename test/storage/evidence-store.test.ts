@@ -5,7 +5,8 @@
 import { expect, test } from 'vitest'
 import { toHex } from '../../src/base/bytes.js'
 import { EVIDENCE_FILES_MAX, type FileEvidenceStore, openEvidenceStore } from '../../src/storage/evidence-store.js'
-import { memoryFiles, seededRandom, sha256 } from './journal-fixture.js'
+import { seededRandom } from '../random.js'
+import { memoryFiles, sha256 } from './journal-fixture.js'
 
 const DIRECTORY = 'data/evidence'
 const piece = (seed: number): Uint8Array => new Uint8Array(200 + seed).fill(seed)

@@ -10,22 +10,12 @@ import { epoch, logIndex, nodeId, term } from '../../src/consensus/types.js'
 import { MemoryFiles, type MemoryFilesOptions } from '../../src/storage/memory-files.js'
 import { createLog, type OpenLogOptions, openLog } from '../../src/storage/open-log.js'
 import type { SegmentedLog } from '../../src/storage/segmented-log.js'
+import { seededRandom } from '../random.js'
 
 export const LOG = 'data/log'
 export const IDENTITY = { clusterId: new Uint8Array(16).fill(7), nodeId: 'n1', incarnation: new Uint8Array(16).fill(9) }
 
 export const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest()
-
-/** A pseudo-random function with a seed (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 /** A body of one request with `operations` operations of `bytes` bytes each. */
 export function makeBody(seed: number, operations = 1, bytes = 64): Uint8Array {

@@ -15,6 +15,7 @@ import { inspectLog } from '../../src/storage/log-inspect.js'
 import { verifyLog } from '../../src/storage/log-verify.js'
 import type { MemoryFiles } from '../../src/storage/memory-files.js'
 import type { SegmentedLog } from '../../src/storage/segmented-log.js'
+import { seededRandom } from '../random.js'
 import {
   baseAt,
   freshFiles,
@@ -22,7 +23,6 @@ import {
   makeBody,
   makeEntries,
   open,
-  seededRandom,
   segmentPath,
   sha256,
   storeBase,

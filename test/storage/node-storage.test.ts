@@ -1,16 +1,26 @@
 /**
  * Shows that a node's stores come up together: a state that was lost, or that a crash left behind the
- * log's base, is loaded from the newest snapshot inside the log, and without one the start is refused.
+ * log's base, is loaded from the newest snapshot inside the log, and without one the log is dropped.
  */
 import { expect, test } from 'vitest'
 import type { Entry } from '../../src/consensus/entry.js'
 import { logIndex } from '../../src/consensus/types.js'
 import type { StatePair } from '../../src/node/ports.js'
 import { formatDataDirectory } from '../../src/storage/data-directory.js'
-import type { MemoryFiles } from '../../src/storage/memory-files.js'
+import type { FileOperation, MemoryFiles } from '../../src/storage/memory-files.js'
 import { type NodeStorage, openNodeStorage } from '../../src/storage/node-storage.js'
 import type { VolatileSource } from '../../src/storage/volatile-database.js'
-import { baseAt, IDENTITY, makeEntries, memoryFiles, storeBase, storeEntries } from './journal-fixture.js'
+import { seededRandom } from '../random.js'
+import {
+  baseAt,
+  IDENTITY,
+  makeEntries,
+  memoryFiles,
+  storeBase,
+  storeEntries,
+  storeSafety,
+  storeVote,
+} from './journal-fixture.js'
 import { flushed, volatileSource } from './state-fixture.js'
 
 const entries = makeEntries(null, 60)
@@ -46,8 +56,9 @@ const snapshot = (storage: NodeStorage, index: number) =>
   storage.snapshots.create({ base: base(index), clusterId: IDENTITY.clusterId }, inPieces(stateAt(index)), digests)
 
 /** Forty entries, thirty applied, snapshots at 10 and 30, the log begins after 20. */
-async function filled(): Promise<{ files: MemoryFiles; source: VolatileSource; storage: NodeStorage }> {
-  const files = memoryFiles()
+async function filled(
+  files = memoryFiles(),
+): Promise<{ files: MemoryFiles; source: VolatileSource; storage: NodeStorage }> {
   await formatDataDirectory(files, 'data', { ...IDENTITY, createdAtMs: 5 })
   const source = volatileSource()
   const storage = await start(files, source)
@@ -108,9 +119,81 @@ test('a crash between the new base and the new state loads the snapshot that was
   await last.close()
 })
 
-test('without a state and without a sound snapshot the member is lost', async () => {
-  const { files, storage } = await filled()
+/** Neither the state nor a snapshot of it is left. */
+async function bereft(files: MemoryFiles, storage: NodeStorage): Promise<void> {
   for (const name of await files.readdir('data/snapshots')) files.flipBit(`data/snapshots/${name}`, 200, 1)
   await storage.close()
+}
+
+test('without a state and without a sound snapshot the log is dropped, but for term and vote', async () => {
+  const { files, storage } = await filled()
+  await storage.log.append([storeVote(7, 'n2')])
+  await bereft(files, storage)
+  const source = volatileSource()
+  const again = await start(files, source)
+  expect([again.droppedBase, again.loaded, again.state.appliedIndex]).toEqual([20, null, 0])
+  const anew = {
+    base: { index: 0 },
+    lastIndex: 0,
+    commitIndex: 0,
+    snapshot: null,
+    mayVote: false,
+    hardState: { term: 7 },
+  }
+  expect(again.log.restored).toMatchObject({ ...anew, hardState: { votedFor: 'n2' } })
+  // Nothing but a repair makes it whole.
+  files.crash()
+  source.kill()
+  const third = await start(files, source)
+  expect(third.droppedBase).toBeNull()
+  expect(third.log.restored).toMatchObject(anew)
+  await third.log.append([storeBase(base(30)), storeEntries(entries.slice(30, 40))])
+  await third.state.replace(logIndex(30), stateAt(30))
+  await third.log.markRepaired()
+  await flushed(third.state)
+  await third.close()
+  const whole = await start(files, source)
+  expect(whole.log.restored).toMatchObject({
+    base: { index: 30 },
+    lastIndex: 40,
+    mayVote: true,
+    hardState: { term: 7 },
+  })
+  await whole.close()
+})
+
+const CHANGES = new Set<FileOperation>(['open', 'append', 'datasync', 'rename', 'unlink', 'syncDirectory'])
+
+test('a crash at any change of a file while the log is dropped leaves the old log or the empty one', async () => {
+  let left = Number.POSITIVE_INFINITY
+  for (let steps = 1, isWhole = false; !isWhole; steps++) {
+    const random = seededRandom(steps)
+    const { files, storage } = await filled(
+      memoryFiles({
+        random,
+        fault: (operation, path) =>
+          path.startsWith('data/log') && CHANGES.has(operation) && --left === 0
+            ? { kind: 'error', code: 'EIO' }
+            : undefined,
+      }),
+    )
+    await storage.log.append([storeVote(7, 'n2')])
+    await bereft(files, storage)
+    left = steps
+    const first = await start(files, volatileSource()).catch(() => null)
+    isWhole = left > 0
+    left = Number.POSITIVE_INFINITY
+    expect(first === null).toBe(!isWhole)
+    files.crash()
+    const again = await start(files, volatileSource())
+    expect(again.log.restored).toMatchObject({ lastIndex: 0, mayVote: false, hardState: { term: 7, votedFor: 'n2' } })
+    await again.close()
+  }
+})
+
+test('a log with safety records is not dropped: nobody else knows what was promised', async () => {
+  const { files, storage } = await filled()
+  await storage.log.append([storeSafety(1)])
+  await bereft(files, storage)
   await expect(start(files, volatileSource())).rejects.toMatchObject({ code: 'DataDirectoryLost' })
 })

@@ -9,7 +9,8 @@ import type { Entry } from '../../src/consensus/entry.js'
 import type { SnapshotInfo, StatePair } from '../../src/node/ports.js'
 import type { MemoryFiles } from '../../src/storage/memory-files.js'
 import { type FileSnapshotStore, openSnapshotStore } from '../../src/storage/snapshot-store.js'
-import { baseAt, IDENTITY, makeEntries, memoryFiles, seededRandom } from './journal-fixture.js'
+import { seededRandom } from '../random.js'
+import { baseAt, IDENTITY, makeEntries, memoryFiles } from './journal-fixture.js'
 
 const DIRECTORY = 'data/snapshots'
 const { clusterId } = IDENTITY

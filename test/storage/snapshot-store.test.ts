@@ -15,7 +15,8 @@ import type { MemoryFiles } from '../../src/storage/memory-files.js'
 import { realFiles } from '../../src/storage/real-files.js'
 import { type FileSnapshotStore, openSnapshotStore } from '../../src/storage/snapshot-store.js'
 import { inspectSnapshot, verifySnapshot } from '../../src/storage/snapshot-tools.js'
-import { baseAt, IDENTITY, makeEntries, memoryFiles, seededRandom, sha256 } from './journal-fixture.js'
+import { seededRandom } from '../random.js'
+import { baseAt, IDENTITY, makeEntries, memoryFiles, sha256 } from './journal-fixture.js'
 
 const DIRECTORY = 'data/snapshots'
 const entries = makeEntries(null, 40)

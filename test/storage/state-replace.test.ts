@@ -13,7 +13,7 @@ import type { StatePair } from '../../src/node/ports.js'
 import { classicSource, type LevelLike, type StateDatabaseSource } from '../../src/storage/state-database.js'
 import type { OverlayStateStore } from '../../src/storage/state-store.js'
 import { VolatileSource } from '../../src/storage/volatile-database.js'
-import { seededRandom } from './journal-fixture.js'
+import { seededRandom } from '../random.js'
 import { flushed, openState, volatileSource } from './state-fixture.js'
 
 const value = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))

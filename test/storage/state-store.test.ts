@@ -9,7 +9,7 @@ import { logIndex } from '../../src/consensus/types.js'
 import { classicSource, type StateDatabaseSource } from '../../src/storage/state-database.js'
 import { dataKey } from '../../src/storage/state-format.js'
 import type { OverlayStateStore } from '../../src/storage/state-store.js'
-import { seededRandom } from './journal-fixture.js'
+import { seededRandom } from '../random.js'
 import { flushed, openState, STATE_IDENTITY, volatileSource } from './state-fixture.js'
 
 const directories: string[] = []

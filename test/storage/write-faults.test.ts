@@ -8,16 +8,8 @@ import type { StoreRecord } from '../../src/consensus/core.js'
 import type { Entry } from '../../src/consensus/entry.js'
 import { logIndex } from '../../src/consensus/types.js'
 import type { Fault } from '../../src/storage/memory-files.js'
-import {
-  freshFiles,
-  makeBody,
-  makeEntries,
-  open,
-  seededRandom,
-  segmentPath,
-  storeEntries,
-  storeVote,
-} from './journal-fixture.js'
+import { seededRandom } from '../random.js'
+import { freshFiles, makeBody, makeEntries, open, segmentPath, storeEntries, storeVote } from './journal-fixture.js'
 
 const FAULTS: readonly { name: string; operation: 'append' | 'datasync'; fault: Fault }[] = [
   { name: 'EIO on write', operation: 'append', fault: { kind: 'error', code: 'EIO' } },

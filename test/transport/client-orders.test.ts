@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { concatBytes } from '../../src/base/bytes.js'
 import { KnhkError } from '../../src/base/error.js'
-import { logIndex, nodeId } from '../../src/consensus/types.js'
+import { epoch, logIndex, nodeId } from '../../src/consensus/types.js'
 import {
   type ClientOrder,
   decodeOrder,
@@ -23,13 +23,21 @@ const target = fc.record({
   role: fc.constantFrom('voter' as const, 'learner' as const),
   promote: fc.boolean(),
 })
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+const change = {
+  kind: fc.constant('changeMembership' as const),
+  planned: fc.maxSafeNat().map(logIndex),
+  target: fc.array(target, { maxLength: 5 }),
+}
+const authority = fc.record({
+  epoch: fc.nat({ max: 0xffff_ffff }).map(epoch),
+  publicKey: bytes(32),
+  signature: bytes(64),
+})
 const order: fc.Arbitrary<ClientOrder> = fc.oneof(
   fc.record({ kind: fc.constant('transferLeadership' as const), target: fc.option(name) }),
-  fc.record({
-    kind: fc.constant('changeMembership' as const),
-    planned: fc.maxSafeNat().map(logIndex),
-    target: fc.array(target, { maxLength: 5 }),
-  }),
+  fc.record(change),
+  fc.record({ ...change, authority }),
   fc.constantFrom({ kind: 'takeSnapshot' as const }, { kind: 'compactLog' as const }),
 )
 const ordered: fc.Arbitrary<OrderedFrame> = fc.record({

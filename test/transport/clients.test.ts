@@ -8,7 +8,8 @@ import type { ClientConnection } from '../../src/node/ports.js'
 import { type DialOptions, dialNode, type FrameLink } from '../../src/transport/dial.js'
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
 import type { Transport } from '../../src/transport/transport.js'
-import { CLUSTER_ID, key, type Members, members, open, RecordingLogger, until } from './harness.js'
+import { until } from '../until.js'
+import { CLUSTER_ID, key, type Members, members, open, RecordingLogger } from './harness.js'
 
 let setup: Members
 let logger: RecordingLogger

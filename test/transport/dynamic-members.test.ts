@@ -2,22 +2,14 @@
  * Shows that links follow the members: new ones are dialled and admitted, those that left lose their
  * links and find the door shut, those that moved are found again.
  */
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { epoch, nodeId, term } from '../../src/consensus/types.js'
 import type { KeyPair } from '../../src/crypto/keys.js'
-import type { Transport } from '../../src/transport/transport.js'
-import { freePorts, key, type Members, members, open, RecordingLogger, until } from './harness.js'
+import { until } from '../until.js'
+import { freePorts, key, type Members, members, RecordingLogger } from './harness.js'
+import { starting } from './starting.js'
 
-const opened: Transport[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((transport) => transport.close()))
-})
-
-async function start(...args: Parameters<typeof open>): Promise<Transport> {
-  const transport = await open(...args)
-  opened.push(transport)
-  return transport
-}
+const start = starting()
 
 const [n1, n2, n3] = [nodeId('n1'), nodeId('n2'), nodeId('n3')]
 const hurry = { type: 'timeoutNow', epoch: epoch(0), term: term(1) } as const

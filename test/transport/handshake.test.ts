@@ -19,17 +19,8 @@ import {
 } from '../../src/transport/handshake.js'
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
 import type { Transport } from '../../src/transport/transport.js'
-import {
-  CLUSTER_ID,
-  CONFIG_HASH,
-  helloOf,
-  key,
-  type Members,
-  members,
-  open,
-  RecordingLogger,
-  until,
-} from './harness.js'
+import { until } from '../until.js'
+import { CLUSTER_ID, CONFIG_HASH, helloOf, key, type Members, members, open, RecordingLogger } from './harness.js'
 
 let setup: Members
 let logger: RecordingLogger

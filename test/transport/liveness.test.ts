@@ -6,7 +6,8 @@ import { connect, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { nodeId } from '../../src/consensus/types.js'
 import { LimitedLog } from '../../src/transport/limited-log.js'
-import { freePorts, members, open, RecordingLogger, until } from './harness.js'
+import { until } from '../until.js'
+import { freePorts, members, open, RecordingLogger } from './harness.js'
 
 const [n1, n2] = [nodeId('n1'), nodeId('n2')]
 

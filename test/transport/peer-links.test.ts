@@ -2,7 +2,7 @@
  * Shows that members find each other, that messages arrive in order and unchanged under load, that
  * links come back after a restart, and that a full queue drops instead of growing.
  */
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { makeEntry } from '../../src/consensus/entry.js'
 import type { AppendEntries } from '../../src/consensus/raft/messages.js'
 import { epoch, logIndex, nodeId, term } from '../../src/consensus/types.js'
@@ -12,19 +12,11 @@ import { dialNode, type FrameLink } from '../../src/transport/dial.js'
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../../src/transport/handshake.js'
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
 import { encodeMessage } from '../../src/transport/message-codec.js'
-import type { Transport } from '../../src/transport/transport.js'
-import { CLUSTER_ID, CONFIG_HASH, helloOf, members, open, RecordingLogger, until } from './harness.js'
+import { until } from '../until.js'
+import { CLUSTER_ID, CONFIG_HASH, helloOf, members, open, RecordingLogger } from './harness.js'
+import { starting } from './starting.js'
 
-const opened: Transport[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((transport) => transport.close()))
-})
-
-async function start(...args: Parameters<typeof open>): Promise<Transport> {
-  const transport = await open(...args)
-  opened.push(transport)
-  return transport
-}
+const start = starting()
 
 const [n1, n2] = [nodeId('n1'), nodeId('n2')]
 

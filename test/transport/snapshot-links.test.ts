@@ -3,7 +3,7 @@
  * ended when nothing moves; that a sender is told to wait instead of filling memory; and that only
  * members are let in.
  */
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { bytesEqual } from '../../src/base/bytes.js'
 import { nodeId } from '../../src/consensus/types.js'
 import type { KeyPair } from '../../src/crypto/keys.js'
@@ -13,18 +13,11 @@ import { type Hello, PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../../src/transport/
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
 import { encodeSnapshotFrame } from '../../src/transport/snapshot-codec.js'
 import type { Transport } from '../../src/transport/transport.js'
-import { CLUSTER_ID, CONFIG_HASH, helloOf, key, members, open, RecordingLogger, until } from './harness.js'
+import { until } from '../until.js'
+import { CLUSTER_ID, CONFIG_HASH, helloOf, key, members, RecordingLogger } from './harness.js'
+import { starting } from './starting.js'
 
-const opened: Transport[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((transport) => transport.close()))
-})
-
-async function start(...args: Parameters<typeof open>): Promise<Transport> {
-  const transport = await open(...args)
-  opened.push(transport)
-  return transport
-}
+const start = starting()
 
 const [n1, n2] = [nodeId('n1'), nodeId('n2')]
 const id = new Uint8Array(32).fill(7)

@@ -1,11 +1,13 @@
 /**
  * The plan of a recovery: what survived, which log is the most complete, and what may be lost. The log
  * with the highest (epoch, term, index) at its end is chosen, as an election would (Ongaro and Ousterhout,
- * section 5.4.1): with enough survivors it holds every committed entry.
+ * section 5.4.1): with enough survivors it holds every committed entry. A log of a Byzantine protocol holds
+ * decided entries only, each with its certificate (`log verify` checks them): the longest is taken.
  */
 import { createHash } from 'node:crypto'
 import { KnhkError } from '../../base/error.js'
 import type { ClusterConfiguration } from '../../consensus/configuration.js'
+import { byzantineFaults, byzantineQuorum, majority } from '../../consensus/quorum.js'
 import { formatPublicKey } from '../../crypto/key-encoding.js'
 import { uuidFromBytes } from '../../workflow/uuid.js'
 import { readTextIfThere, writeFileAtomically } from '../files.js'
@@ -61,8 +63,9 @@ export function makePlan(survivors: readonly Survivor[], configuration: ClusterC
   const genesis = configuration?.genesis.map(({ id }) => id as string) ?? null
   const voters = log.voters ?? genesis
   const missing = (voters ?? []).filter((id) => !survivors.some((one) => one.node === id && isSound(one)))
-  const quorum = voters === null ? null : Math.floor(voters.length / 2) + 1
-  const committedUpTo = Math.min(log.lastIndex, Math.max(...survivors.map(committedBy)))
+  const byzantine = log.certified || (configuration !== null && configuration.protocol !== 'raft')
+  const quorum = voters === null ? null : (byzantine ? byzantineQuorum : majority)(voters.length)
+  const committedUpTo = log.certified ? log.lastIndex : Math.min(log.lastIndex, Math.max(...survivors.map(committedBy)))
   const plan: RecoveryPlan = {
     version: VERSION,
     clusterId,
@@ -78,7 +81,9 @@ export function makePlan(survivors: readonly Survivor[], configuration: ClusterC
     quorumSurvives: voters !== null && quorum !== null && voters.length - missing.length >= quorum,
     committedUpTo,
     uncertain: committedUpTo < log.lastIndex ? { from: committedUpTo + 1, to: log.lastIndex } : null,
-    committedMayBeLost: quorum === null || missing.length >= quorum,
+    // Of what was answered, f + 1 replicas hold the decision; more hold it only as soon as they hear of it.
+    committedMayBeLost:
+      voters === null || quorum === null || missing.length >= (byzantine ? byzantineFaults(voters.length) + 1 : quorum),
     discarded: survivors.flatMap((one) =>
       one.log === null || one.log.lastIndex <= log.lastIndex
         ? []

@@ -38,6 +38,8 @@ export interface SurvivingLog {
   readonly lastEpoch: number
   readonly lastTerm: number
   readonly lastChain: string
+  /** A certificate proves the last entry, and with it all before: nothing in this log is undecided. */
+  readonly certified: boolean
   /** Applied before, hence certainly committed. */
   readonly appliedIndex: number
   /** Of the newest sound snapshot; null without one. */
@@ -107,6 +109,7 @@ function describe({ log, state, snapshots }: NodeStorage): SurvivingLog {
     lastEpoch: last.epoch,
     lastTerm: last.term,
     lastChain: toHex(tail.at(-1)?.chain ?? base.chain),
+    certified: tail.at(-1) !== undefined && tail.at(-1)?.certificate !== null,
     appliedIndex: state.appliedIndex,
     snapshotIndex: snapshots.list().at(-1)?.base.index ?? null,
     damage: log.report.problems.map(({ index, kind }) => ({ index, kind })),

@@ -5,8 +5,9 @@
 import type { ClusterConfiguration } from '../configuration.js'
 import { type Entry, type Sha256, verifyChain } from '../entry.js'
 import type { SignatureCheck } from './checks.js'
+import type { EpochContext } from './epoch.js'
 import { verifyHotStuffEntryCertificate } from './hotstuff/index.js'
-import { type EpochContext, verifyPbftEntryCertificate } from './pbft/index.js'
+import { verifyPbftEntryCertificate } from './pbft/index.js'
 
 /** What of a cluster's configuration decides what counts as a proof. */
 export type ProofRules = Pick<ClusterConfiguration, 'settings'> & { readonly protocol: 'pbft' | 'hotstuff' }

@@ -26,6 +26,9 @@ export interface StoredHandOver {
   readonly slots: readonly Uint8Array[]
 }
 
+/** PBFT keeps four types of messages of a slot. */
+const SLOTS_OF_TYPE_MAX = 64
+
 const NOWHERE = {
   index: 0 as LogIndex,
   epoch: 0 as Epoch,
@@ -120,10 +123,17 @@ export class HandOverInstance {
       if (effect.type !== 'store') continue
       for (const record of effect.records) {
         if (record.kind === 'safety') this.#safety = record.safety
-        else if (record.kind === 'slot') this.#slots.push(record.payload)
+        else if (record.kind === 'slot') this.#keep(record.payload)
       }
     }
     return effects
+  }
+
+  /** Of each type of message the newest: what views that failed long ago left is below what is signed now. */
+  #keep(payload: Uint8Array): void {
+    this.#slots.push(payload)
+    const alike = this.#slots.filter(([type]) => type === payload[0])
+    if (alike.length > SLOTS_OF_TYPE_MAX) this.#slots.splice(this.#slots.indexOf(alike[0] as Uint8Array), 1)
   }
 
   /** The decision, once there is one. */

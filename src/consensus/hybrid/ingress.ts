@@ -69,7 +69,9 @@ function checksOf(ending: EndingEpoch, message: HybridMessage): readonly Signatu
     case 'hybridHistory':
       return historyProblem(raft, message.history) === null ? historyChecks(raft, message.history) : null
     case 'hybridSwitch':
-      return typeof switchResult(ending, message.certificate) === 'string' ? null : switchChecks(ending, message.certificate)
+      return typeof switchResult(ending, message.certificate) === 'string'
+        ? null
+        : switchChecks(ending, message.certificate)
     case 'hybridEntries':
       return areLinked(ending, message.entries) ? checksOfBodies(raft, clusterId, message.entries) : null
     default:

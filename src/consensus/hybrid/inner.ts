@@ -1,16 +1,28 @@
 /** The one core that runs in an epoch, made from where the epoch began and what the log holds. */
 import { HotStuffCore } from '../bft/hotstuff/core.js'
-import { type InitBasis, PbftCore, type ValidateInit } from '../bft/pbft/index.js'
+import type { InitBasis, ValidateInit } from '../bft/init.js'
+import { PbftCore } from '../bft/pbft/index.js'
 import { epochConfigHash, Replicas } from '../bft/replicas.js'
 import type { Core, Now, RestoredLog } from '../core.js'
 import type { Term } from '../types.js'
 import type { HybridModules, HybridOptions } from './config.js'
 import type { EpochStart } from './epoch-record.js'
 import type { RaftEpoch } from './positions.js'
-import { decodeSwitch, type EndingEpoch, encodeSwitch, type SwitchCertificate, switchChecks, switchResult } from './switch-certificate.js'
+import {
+  decodeSwitch,
+  type EndingEpoch,
+  encodeSwitch,
+  type SwitchCertificate,
+  switchChecks,
+  switchResult,
+} from './switch-certificate.js'
 
 /** What a Raft epoch is judged by. */
-export function raftEpoch(options: HybridOptions, modules: Pick<HybridModules, 'sha256'>, start: EpochStart): RaftEpoch {
+export function raftEpoch(
+  options: HybridOptions,
+  modules: Pick<HybridModules, 'sha256'>,
+  start: EpochStart,
+): RaftEpoch {
   const { clusterId, clusterConfigHash } = options
   const { epoch, origin, membership } = start
   const configHash = epochConfigHash(modules.sha256, clusterConfigHash, membership)
@@ -23,7 +35,11 @@ export function raftEpoch(options: HybridOptions, modules: Pick<HybridModules, '
   }
 }
 
-export function endingOf(options: HybridOptions, modules: Pick<HybridModules, 'sha256'>, start: EpochStart): EndingEpoch {
+export function endingOf(
+  options: HybridOptions,
+  modules: Pick<HybridModules, 'sha256'>,
+  start: EpochStart,
+): EndingEpoch {
   const { clusterConfigHash } = options
   return { raft: raftEpoch(options, modules, start), membership: start.membership, clusterConfigHash }
 }

@@ -1,7 +1,7 @@
 /**
  * SELECT: from the abort histories of a quorum, where the aborted epoch ends. Pure, and blind to the
  * order of its input. What was answered or applied is always within the result (Guerraoui, Knezevic,
- * Quema and Vukolic, "The Next 700 BFT Protocols", has the frame; docs/decisions/0008-hybrid.md the
+ * Quema and Vukolic, "The Next 700 BFT Protocols", has the frame; docs/decisions/0013-hybrid.md the
  * rules for a Raft log and the argument).
  *
  * The histories are valid one by one (`abort-history.ts`): links, certificates and signatures hold.

@@ -101,6 +101,8 @@ export interface HandOverResult {
   readonly result: Position
   /** Members whose histories show the whole result. */
   readonly holders: readonly NodeId[]
+  /** What it says against members. */
+  readonly evidence: readonly Evidence[]
 }
 
 /** The result of a sound hand-over; a string says what is wrong with it. */
@@ -125,7 +127,7 @@ export function resultOf(
   }
   const found = select(histories.map((history) => viewOf(raft, history)))
   if (found.kind === 'exclude') return `${found.leader} said two things and is to be left out`
-  return { protocol, result: found.result, holders: found.holders }
+  return { protocol, result: found.result, holders: found.holders, evidence }
 }
 
 /** How a proposal of a hand-over is judged; null where it is unsound. */

@@ -7,13 +7,12 @@
  * its entries were replaced can therefore never count for the new ones (the ABA of asynchronous storage).
  */
 import { assert } from '../../base/assert.js'
+import { type BegunWrite, beginWrite, type StoreEffect } from '../begun-write.js'
 import type { Effect, HardState, Input, StoreRecord } from '../core.js'
 import type { Entry } from '../entry.js'
 import type { LogBase } from '../snapshot.js'
 import type { Epoch, LogIndex, Millis, Term, WriteId } from '../types.js'
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-type StoreEffect = Extract<Effect, { type: 'store' }>
 type Stored = Extract<Input, { type: 'stored' }>
 
 interface OpenWrite {
@@ -24,9 +23,7 @@ interface OpenWrite {
   readonly sinceMs: Millis
 }
 
-interface CurrentWrite {
-  readonly effect: Mutable<StoreEffect>
-  readonly records: StoreRecord[]
+interface CurrentWrite extends BegunWrite {
   /** The open list of entries, null when the next entry begins one. */
   entries: Entry[] | null
 }
@@ -142,17 +139,9 @@ export class WriteQueue {
 
   #begin(): CurrentWrite {
     if (this.#current !== null) return this.#current
-    const records: StoreRecord[] = []
-    const effect: Mutable<StoreEffect> = {
-      type: 'store',
-      writeId: this.#nextId++ as WriteId,
-      epoch: 0 as Epoch,
-      term: 0 as Term,
-      index: 0 as LogIndex,
-      records,
-    }
-    this.#emit(effect)
-    this.#current = { effect, records, entries: null }
+    const begun = beginWrite(this.#nextId++)
+    this.#emit(begun.effect)
+    this.#current = { ...begun, entries: null }
     return this.#current
   }
 

@@ -43,7 +43,8 @@ export class SigningRules {
   }
 }
 
-function* signaturesIn(value: unknown): Generator<Uint8Array> {
+/** Everything of the size of a signature in a message, at any depth. */
+export function* signaturesIn(value: unknown): Generator<Uint8Array> {
   if (value instanceof Uint8Array) {
     if (value.length === SIGNATURE_BYTES) yield value
   } else if (Array.isArray(value)) {

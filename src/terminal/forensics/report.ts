@@ -5,6 +5,7 @@
 import { bytesEqual, toHex } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
 import { hasCertificates, type ProofRules } from '../../consensus/bft/entry-proof.js'
+import type { EpochContext } from '../../consensus/bft/epoch.js'
 import { walkEpochs } from '../../consensus/bft/epoch-chain.js'
 import { evidenceId } from '../../consensus/bft/evidence.js'
 import {
@@ -16,7 +17,6 @@ import {
   type Decided,
   type Testimony,
 } from '../../consensus/bft/forensics.js'
-import type { EpochContext } from '../../consensus/bft/pbft/index.js'
 import { genesisMembership } from '../../consensus/membership.js'
 import type { Receipt } from '../../workflow/receipts/receipt.js'
 import { parseReceipt } from '../../workflow/receipts/receipt-file.js'

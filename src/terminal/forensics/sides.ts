@@ -4,7 +4,7 @@
  */
 import { hasCode, KnhkError } from '../../base/error.js'
 import type { ProofRules } from '../../consensus/bft/entry-proof.js'
-import type { EpochContext } from '../../consensus/bft/pbft/index.js'
+import type { EpochContext } from '../../consensus/bft/epoch.js'
 import type { NewView } from '../../consensus/bft/pbft/messages.js'
 import { decodeSafety } from '../../consensus/bft/pbft/safety-record.js'
 import type { Entry } from '../../consensus/entry.js'

@@ -10,6 +10,7 @@ import type { CallOptions, ClusterStatus, NodeStatus } from '../../client/api.js
 import { requireMember } from '../../cluster/data-directories.js'
 import { nodePaths } from '../../cluster/layout.js'
 import type { Connection } from '../connection.js'
+import { isByzantine } from '../members/look.js'
 import type { Output } from '../printer.js'
 
 const POLL_MS = 50
@@ -24,6 +25,8 @@ export interface CompactedLog {
   readonly lastIndex: number | null
   /** Index of the snapshot that covers what was dropped; null for a dry run. */
   readonly snapshotIndex: number | null
+  /** Byzantine protocols: nothing can go yet; the log is shortened at the checkpoint at this index. Null otherwise. */
+  readonly compactsAt: number | null
   readonly entriesDropped: number | null
   /** Bytes of log files that went; null where they are not on this machine. */
   readonly bytesFreed: number | null
@@ -37,6 +40,7 @@ export interface CompactReport {
 
 export interface CompactScene {
   readonly nodes: readonly NodeStatus[]
+  readonly isByzantine: boolean
   /** What is worth knowing before it is done. */
   readonly warnings: readonly string[]
 }
@@ -53,7 +57,7 @@ export async function lookBefore(
   if (!nodes.some(({ reachable }) => reachable)) {
     throw new KnhkError('Unreachable', `${node === 'all' ? 'no node' : node} could be reached`)
   }
-  return { nodes, warnings: warningsOf(status) }
+  return { nodes, isByzantine: isByzantine(status.mode), warnings: warningsOf(status) }
 }
 
 function warningsOf({ nodes }: ClusterStatus): string[] {
@@ -62,19 +66,24 @@ function warningsOf({ nodes }: ClusterStatus): string[] {
   return [`${away.join(', ')} ${away.length === 1 ? 'does' : 'do'} not answer and will need the whole snapshot later`]
 }
 
-export function plannedCompaction({ nodes }: CompactScene): CompactReport {
+export function plannedCompaction({ nodes, isByzantine }: CompactScene): CompactReport {
   return {
     compacted: false,
-    nodes: nodes.map(({ id, firstIndex, lastIndex, appliedIndex, error }) => ({
-      node: id,
-      firstIndexBefore: firstIndex,
-      firstIndex: appliedIndex === null ? null : appliedIndex + 1,
-      lastIndex,
-      snapshotIndex: null,
-      entriesDropped: appliedIndex === null || firstIndex === null ? null : Math.max(0, appliedIndex + 1 - firstIndex),
-      bytesFreed: null,
-      errorCode: error?.code ?? null,
-    })),
+    nodes: nodes.map(({ id, firstIndex, lastIndex, appliedIndex, error }) => {
+      // A log that others have to believe begins behind a certified checkpoint: only the node knows which it has.
+      const upTo = isByzantine ? null : appliedIndex
+      return {
+        node: id,
+        firstIndexBefore: firstIndex,
+        firstIndex: upTo === null ? null : upTo + 1,
+        lastIndex,
+        snapshotIndex: null,
+        compactsAt: null,
+        entriesDropped: upTo === null || firstIndex === null ? null : Math.max(0, upTo + 1 - firstIndex),
+        bytesFreed: null,
+        errorCode: error?.code ?? null,
+      }
+    }),
   }
 }
 
@@ -99,13 +108,15 @@ async function compactOne(connection: Connection, before: NodeStatus, call: Call
     firstIndex: before.firstIndex,
     lastIndex: before.lastIndex,
     snapshotIndex: null,
+    compactsAt: null,
     entriesDropped: null,
     bytesFreed: null,
   }
   if (!before.reachable) return { ...unchanged, errorCode: before.error?.code ?? 'Unreachable' }
   try {
     const bytesBefore = await logBytes(target.dir, node)
-    const { index } = await client.order({ kind: 'compactLog' }, { ...call, node })
+    const { index, detail } = await client.order({ kind: 'compactLog' }, { ...call, node })
+    if (index === null) return { ...unchanged, compactsAt: checkpointIn(detail), entriesDropped: 0, errorCode: null }
     const after = await settled(connection, node, index, call)
     const bytesAfter = await logBytes(target.dir, node)
     return {
@@ -114,6 +125,7 @@ async function compactOne(connection: Connection, before: NodeStatus, call: Call
       firstIndex: after.firstIndex,
       lastIndex: after.lastIndex,
       snapshotIndex: index,
+      compactsAt: null,
       entriesDropped: (after.firstIndex ?? 0) - (before.firstIndex ?? 0),
       bytesFreed: bytesBefore === null || bytesAfter === null ? null : Math.max(0, bytesBefore - bytesAfter),
       errorCode: null,
@@ -122,6 +134,10 @@ async function compactOne(connection: Connection, before: NodeStatus, call: Call
     if (!(error instanceof KnhkError) || error.code === 'NotPermitted' || error.code === 'Aborted') throw error
     return { ...unchanged, errorCode: error.code }
   }
+}
+
+function checkpointIn(detail: Readonly<Record<string, unknown>> | null): number | null {
+  return typeof detail?.compactsAt === 'number' ? detail.compactsAt : null
 }
 
 /** The order is answered when the snapshot is there; the log follows a moment later, unless a peer still reads it. */
@@ -172,6 +188,7 @@ export function compactOutput(report: CompactReport): Output {
           report.compacted ? 'first now' : 'first then',
           'last',
           'entries',
+          'compacts at',
           'bytes freed',
           'error',
         ],
@@ -181,6 +198,7 @@ export function compactOutput(report: CompactReport): Output {
           one.firstIndex,
           one.lastIndex,
           one.entriesDropped,
+          one.compactsAt,
           one.bytesFreed,
           one.errorCode,
         ]),

@@ -3,8 +3,9 @@
  * votes nor leads, and is repaired from the others; from then on it counts again: with one of the
  * others gone, the cluster serves.
  */
-import { open, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { flipByte } from '../../flip-byte.js'
 import type { Story } from '../story.js'
 import { ChaosViolation, eventually } from '../verdict.js'
 
@@ -47,14 +48,5 @@ export const DAMAGE: Story = {
 async function flipMiddle(log: string): Promise<void> {
   const segments = (await readdir(log)).filter((name) => name.endsWith('.seg')).sort()
   const path = join(log, segments.at(-1) as string)
-  const offset = Math.floor((await stat(path)).size / 2)
-  const file = await open(path, 'r+')
-  try {
-    const byte = Buffer.alloc(1)
-    await file.read(byte, 0, 1, offset)
-    byte.writeUInt8(byte.readUInt8() ^ 1)
-    await file.write(byte, 0, 1, offset)
-  } finally {
-    await file.close()
-  }
+  await flipByte(path, Math.floor((await stat(path)).size / 2))
 }

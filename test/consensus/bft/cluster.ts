@@ -8,91 +8,28 @@
  * release two signatures for one slot, and nobody accuses them.
  */
 import { computeBatchDigest } from '../../../src/consensus/batch-digest.js'
-import type { Core, Effect, Input, Now, ProtocolMessage, RestoredLog } from '../../../src/consensus/core.js'
+import type { Effect, Input, Now, ProtocolMessage } from '../../../src/consensus/core.js'
 import type { Entry } from '../../../src/consensus/entry.js'
-import {
-  decodeMembership,
-  type Membership,
-  type MembershipRecord,
-  type TargetMember,
-} from '../../../src/consensus/membership.js'
+import type { TargetMember } from '../../../src/consensus/membership.js'
 import { encodeBody, forEachRequest } from '../../../src/consensus/request-body.js'
-import type { SnapshotOffer } from '../../../src/consensus/snapshot.js'
-import { type LogIndex, logIndex, type NodeId, nodeId, readId } from '../../../src/consensus/types.js'
-import { seededRandom, sha256 } from '../disk.js'
+import { logIndex, type NodeId, nodeId, readId } from '../../../src/consensus/types.js'
+import { seededRandom } from '../../random.js'
+import { configurationAt, cutBetween, nextTick, positionOf } from '../cluster-parts.js'
+import { sha256 } from '../disk.js'
 import { EventQueue } from '../event-queue.js'
 import { ByzantineDisk } from './byzantine-disk.js'
 import { holds, signAs } from './keys.js'
+import { CALM, type ClusterOptions, type Faults, type Node, type Request } from './node.js'
 import { ADMIN, changeAuthority, clientRequest, nameOf, namesIn } from './requests.js'
 import { Watch } from './watch.js'
 
-export interface CoreSeed {
-  readonly self: NodeId
-  readonly membership: Membership
-  readonly sign: (bytes: Uint8Array) => Uint8Array
-  readonly random: () => number
-  readonly restored: RestoredLog
-  readonly now: Now
-}
-
-export interface ClusterOptions {
-  readonly seed: number
-  readonly membership: Membership
-  /** Nodes that are in no configuration yet. */
-  readonly spares?: readonly NodeId[]
-  readonly makeCore: (seed: CoreSeed) => Core
-  /** The framed requests that a message proposes, so that nobody proposes them again; null for none. */
-  readonly bodyOf: (message: ProtocolMessage) => Uint8Array | null
-  /** State digests are told at the multiples of this index, and after membership and mode entries. */
-  readonly checkpointInterval: number
-  /** Requests in one proposal at most. */
-  readonly batchMax?: number
-}
-
-export interface Faults {
-  readonly drop: number
-  readonly duplicate: number
-  readonly delayMaxMs: number
-  readonly storeMaxMs: number
-  /** How long a verification takes at most; messages of one link keep their order. */
-  readonly verifyMaxMs: number
-}
-
-export const CALM: Faults = { drop: 0, duplicate: 0, delayMaxMs: 2, storeMaxMs: 2, verifyMaxMs: 0 }
 /** A request waits so long on a node before the node forwards it to the primary, or to all without one. */
 const FORWARD_AFTER_MS = 1000
 const LOAD_ENTRIES_MAX = 16
 
-interface Request {
-  readonly bytes: Uint8Array
-  readonly sinceMs: number
-}
-
-export interface Node {
-  readonly id: NodeId
-  readonly disk: ByzantineDisk
-  core: Core
-  /** Counts lives: events of an earlier one are void. */
-  life: number
-  up: boolean
-  writes: Extract<Effect, { type: 'store' }>[]
-  writing: boolean
-  durable: number
-  held: Extract<Effect, { type: 'send' }>[]
-  commit: number
-  executed: number
-  state: Uint8Array
-  readonly pool: Map<string, Request>
-  readonly inFlight: Set<string>
-  restoring: { readonly snapshot: SnapshotOffer; readonly after: number } | null
-  fetching: string | null
-  readonly wallOffsetMs: number
-  /** When the last message of each peer is through with verification. */
-  readonly verifiedAtMs: Map<NodeId, number>
-  demandMs: number | null
-}
-
 type Stored = Extract<Effect, { type: 'store' }>
+
+export { CALM, type CoreSeed, type Node } from './node.js'
 
 export class ByzantineCluster {
   readonly options: ClusterOptions
@@ -152,7 +89,7 @@ export class ByzantineCluster {
     for (;;) {
       if (stop()) return true
       const next = this.#queue.earliest
-      const tick = this.#nextTick()
+      const tick = nextTick(this.nodes.values())
       const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, tick?.atMs ?? Number.POSITIVE_INFINITY)
       if (atMs > untilMs) break
       atOnce = atMs <= this.nowMs ? atOnce + 1 : 0
@@ -256,7 +193,7 @@ export class ByzantineCluster {
     const entry = node.disk.entry(index)
     const state = node.disk.states.get(index)
     if (!node.up || entry === undefined || state === undefined) throw new Error(`${node.id} has no state at ${index}`)
-    const base = { ...positionOf(entry), membership: this.#configurationAt(index) }
+    const base = { ...positionOf(entry), membership: configurationAt(this.watch.log, index) }
     const id = sha256(Buffer.concat([state, entry.chain]))
     const snapshot = { base, id, bytes: 1 }
     this.#snapshots.set(hex(id), { state })
@@ -267,12 +204,7 @@ export class ByzantineCluster {
 
   /** Cuts both directions between the two sides. */
   partition(left: readonly NodeId[], right: readonly NodeId[]): void {
-    for (const a of left) {
-      for (const b of right) {
-        this.cut.add(`${a}>${b}`)
-        this.cut.add(`${b}>${a}`)
-      }
-    }
+    cutBetween(this.cut, left, right)
   }
 
   heal(): void {
@@ -548,31 +480,12 @@ export class ByzantineCluster {
     this.#later(node, 0, () => this.#apply(node, node.commit))
   }
 
-  #configurationAt(index: number): MembershipRecord | null {
-    const entry = this.watch.log.slice(0, index).findLast(({ kind }) => kind === 'membership')
-    return entry === undefined ? null : { index: entry.index, membership: decodeMembership(entry.body) }
-  }
-
   #later(node: Node, delayMs: number, run: () => void): void {
     const { life } = node
     this.#queue.at(this.nowMs + delayMs, () => {
       if (this.nodes.get(node.id) === node && node.life === life) run()
     })
   }
-
-  #nextTick(): { atMs: number; node: Node } | undefined {
-    let found: { atMs: number; node: Node } | undefined
-    for (const node of this.nodes.values()) {
-      if (!node.up) continue
-      const atMs = node.core.deadline()
-      if (atMs !== undefined && (found === undefined || atMs < found.atMs)) found = { atMs, node }
-    }
-    return found
-  }
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
-function positionOf({ index, epoch, term, chain, timestampMs }: Entry) {
-  return { index: index as LogIndex, epoch, term, chain, timestampMs }
-}

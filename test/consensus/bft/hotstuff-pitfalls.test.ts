@@ -33,7 +33,7 @@ import { encodeBody } from '../../../src/consensus/request-body.js'
 import { epoch, logIndex, nodeId } from '../../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { begun, clusterOf, forgeProposal, isType, makeHotStuff } from './hotstuff-harness.js'
-import { replicasOf, signAs } from './keys.js'
+import { holds, replicasOf, signAs } from './keys.js'
 import { clientRequest } from './requests.js'
 
 const CONTEXT = { clusterId: CLUSTER_ID, configHash: CONFIG_HASH }
@@ -209,6 +209,31 @@ describe('certificates', () => {
     expect(signBytes(CONTEXT, vote)).not.toEqual(signBytes({ ...CONTEXT, clusterId: new Uint8Array(16) }, vote))
     expect(isCanonical({ ...vote, sequence: 1 })).toBe(false)
     expect(isCanonical({ ...vote, extra: new Uint8Array(32).fill(1) })).toBe(false)
+  })
+
+  it('need no check of the own vote in them, and do not hold with it under the names of others', () => {
+    const cluster = begun()
+    const { core } = cluster.node('n1')
+    cluster.lie(nodeId('n4'))
+    let spared = 0
+    cluster.intercept = (from, to, message) => {
+      if (to !== 'n1' || !isType(message, 'hsProposal')) return null
+      const { justify } = message
+      const own = justify.signatures[justify.signers.indexOf(0)]
+      if (own === undefined) return null
+      const checks = core.checks(from, { type: 'hsAdvance', qc: justify, tc: null }) ?? []
+      if (checks.length !== justify.signers.length - 1) return null
+      spared++
+      const forged = { ...justify, signatures: justify.signers.map(() => own) }
+      const claimed = core.checks(from, { type: 'hsAdvance', qc: forged, tc: null }) ?? []
+      expect(claimed.map(holds)).toEqual([false, false])
+      return null
+    }
+    for (let i = 0; i < 8; i++) {
+      const name = cluster.submit()
+      expect(cluster.runFor(15_000, () => cluster.executedBy(name))).toBe(true)
+    }
+    expect(spared).toBeGreaterThan(0)
   })
 })
 

@@ -1,6 +1,6 @@
 /** Changes of members: alone in their slot, the end of an epoch, and the same core goes on in the next. */
 import { describe, expect, it } from 'vitest'
-import { decodeInit } from '../../../src/consensus/bft/pbft/index.js'
+import { decodeInit } from '../../../src/consensus/bft/init.js'
 import { nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster } from './cluster.js'
 import { replica } from './keys.js'

@@ -1,6 +1,6 @@
 /** Lies are found, proven to everybody, and ordered once; who tells the truth is never accused. */
 import { describe, expect, it } from 'vitest'
-import { encodeInit } from '../../../src/consensus/bft/pbft/index.js'
+import { encodeInit } from '../../../src/consensus/bft/init.js'
 import type { PbftMessage } from '../../../src/consensus/bft/pbft/messages.js'
 import { encodeBody } from '../../../src/consensus/request-body.js'
 import { epoch, logIndex, nodeId } from '../../../src/consensus/types.js'

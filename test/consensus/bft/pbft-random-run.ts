@@ -1,6 +1,6 @@
 /** Random runs of PBFT under faults, each decided by its seed. */
 import type { PbftMessage } from '../../../src/consensus/bft/pbft/messages.js'
-import { seededRandom } from '../disk.js'
+import { seededRandom } from '../../random.js'
 import { type ByzantineCluster, CALM, type Node } from './cluster.js'
 import { pbftCluster } from './pbft-harness.js'
 import { Liar } from './pbft-liar.js'

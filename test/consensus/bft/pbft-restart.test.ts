@@ -3,7 +3,7 @@
  * that no honest replica ever releases two digests for one slot; here it is crashed at every point.
  */
 import { describe, expect, it } from 'vitest'
-import { EpochContext } from '../../../src/consensus/bft/pbft/index.js'
+import { EpochContext } from '../../../src/consensus/bft/epoch.js'
 import { SafetyRules } from '../../../src/consensus/bft/pbft/safety-rules.js'
 import type { SignedStatement } from '../../../src/consensus/bft/statement.js'
 import { GENESIS_CHAIN } from '../../../src/consensus/entry.js'

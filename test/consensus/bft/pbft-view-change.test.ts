@@ -1,7 +1,7 @@
 /** PBFT's view change: what is prepared survives, what is not becomes null, and nobody can drag replicas anywhere. */
 import { describe, expect, it } from 'vitest'
 import type { Certificate } from '../../../src/consensus/bft/certificate.js'
-import { EpochContext } from '../../../src/consensus/bft/pbft/index.js'
+import { EpochContext } from '../../../src/consensus/bft/epoch.js'
 import type { PbftMessage, ViewChange } from '../../../src/consensus/bft/pbft/messages.js'
 import { computeOrder } from '../../../src/consensus/bft/pbft/new-view.js'
 import { digestOf, nullValue } from '../../../src/consensus/bft/pbft/value.js'

@@ -5,10 +5,10 @@
  */
 import { describe, expect, it } from 'vitest'
 import { type Certificate, decodeCertificate, encodeCertificate } from '../../../src/consensus/bft/certificate.js'
+import { EpochContext } from '../../../src/consensus/bft/epoch.js'
+import { decodeInit } from '../../../src/consensus/bft/init.js'
 import {
-  decodeInit,
   decodePbft,
-  EpochContext,
   encodePbft,
   type PbftMessage,
   verifyPbftEntryCertificate,

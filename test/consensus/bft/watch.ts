@@ -5,13 +5,14 @@
  */
 import { decodeEvidence, evidenceChecks, evidenceProblem } from '../../../src/consensus/bft/evidence.js'
 import { Replicas } from '../../../src/consensus/bft/replicas.js'
-import { SIGN_BYTES, SIGNATURE_BYTES } from '../../../src/consensus/bft/statement.js'
+import { SIGN_BYTES } from '../../../src/consensus/bft/statement.js'
 import type { Entry } from '../../../src/consensus/entry.js'
 import type { Membership } from '../../../src/consensus/membership.js'
 import type { NodeId } from '../../../src/consensus/types.js'
+import { signaturesIn } from '../../../src/simulator/byzantine/signing-rules.js'
 import { CLUSTER_ID } from '../disk.js'
-import type { Node } from './cluster.js'
 import { holds } from './keys.js'
+import type { Node } from './node.js'
 import { namesIn } from './requests.js'
 
 interface Signed {
@@ -112,15 +113,5 @@ export class Watch {
       this.#executed.set(id, executed)
     }
     return executed
-  }
-}
-
-function* signaturesIn(value: unknown): Generator<Uint8Array> {
-  if (value instanceof Uint8Array) {
-    if (value.length === SIGNATURE_BYTES) yield value
-  } else if (Array.isArray(value)) {
-    for (const item of value) yield* signaturesIn(item)
-  } else if (typeof value === 'object' && value !== null) {
-    for (const item of Object.values(value)) yield* signaturesIn(item)
   }
 }

@@ -29,7 +29,11 @@ export function makeHybrid({ self, membership, sign, random, restored, now }: Co
       bft: given.bft ?? 'pbft',
       threatWindowMs: THREAT_WINDOW_MS,
       raftLimits: DEFAULT_RAFT_LIMITS,
-      pbftSettings: { ...DEFAULT_PBFT_SETTINGS, checkpointInterval: CHECKPOINT_INTERVAL, windowSlots: 2 * CHECKPOINT_INTERVAL },
+      pbftSettings: {
+        ...DEFAULT_PBFT_SETTINGS,
+        checkpointInterval: CHECKPOINT_INTERVAL,
+        windowSlots: 2 * CHECKPOINT_INTERVAL,
+      },
       pbftLimits: DEFAULT_PBFT_LIMITS,
       hotstuffLimits: DEFAULT_HOTSTUFF_LIMITS,
       limits: DEFAULT_HYBRID_LIMITS,

@@ -3,13 +3,13 @@ import { epochConfigHash } from '../../../src/consensus/bft/replicas.js'
 import { type SignedStatement, type Statement, signBytes } from '../../../src/consensus/bft/statement.js'
 import type { ProtocolMessage } from '../../../src/consensus/core.js'
 import { type Entry, makeEntry } from '../../../src/consensus/entry.js'
-import { abortStatement, type AbortHistory } from '../../../src/consensus/hybrid/abort-history.js'
-import type { HybridAppend, HybridMessage } from '../../../src/consensus/hybrid/messages.js'
+import { type AbortHistory, abortStatement } from '../../../src/consensus/hybrid/abort-history.js'
+import type { HybridAppend } from '../../../src/consensus/hybrid/messages.js'
 import { positionOf } from '../../../src/consensus/hybrid/positions.js'
 import type { Membership } from '../../../src/consensus/membership.js'
 import { logIndex, type NodeId, term } from '../../../src/consensus/types.js'
-import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { signAs } from '../bft/keys.js'
+import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 
 export class RaftLiar {
   readonly id: NodeId
@@ -108,10 +108,4 @@ export class RaftLiar {
   #other(statement: SignedStatement): SignedStatement {
     return this.sign({ ...statement, digest: sha256(statement.digest) })
   }
-}
-
-/** The same message with a signature that does not hold. */
-export function garbled(message: HybridMessage): HybridMessage {
-  if (message.type !== 'hybridAck' || message.ack === null) return message
-  return { ...message, ack: { ...message.ack, signature: new Uint8Array(64) } }
 }

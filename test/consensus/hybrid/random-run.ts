@@ -1,6 +1,7 @@
 /** Random runs of the hybrid under faults and liars, each decided by its seed. */
+
+import { seededRandom } from '../../random.js'
 import { type ByzantineCluster, CALM, type Node } from '../bft/cluster.js'
-import { seededRandom } from '../disk.js'
 import { describeNodes, hybridCluster } from './harness.js'
 import { RaftLiar } from './liar.js'
 

@@ -4,11 +4,12 @@
  * It runs the production SELECT on what the rules let honest nodes end up with, many thousand times, and
  * looks whether everything that was answered is within the result. Variants leave one rule out.
  */
-import { byzantineFaults, byzantineQuorum } from '../../../src/consensus/quorum.js'
+
 import type { Position } from '../../../src/consensus/hybrid/positions.js'
 import { type HistoryView, type Selection, select } from '../../../src/consensus/hybrid/select.js'
+import { byzantineFaults, byzantineQuorum } from '../../../src/consensus/quorum.js'
 import { type LogIndex, nodeId, type Term } from '../../../src/consensus/types.js'
-import { seededRandom } from '../disk.js'
+import { seededRandom } from '../../random.js'
 
 export interface Variant {
   /** Answers rest on one phase of acknowledgements whatever the size. */
@@ -66,8 +67,7 @@ function positionOf({ term, block }: Place): Position {
   return { term: term as Term, index: block.index as LogIndex, hash: hashOf(block) }
 }
 
-const after = (a: Place, b: Place): boolean =>
-  a.term !== b.term ? a.term > b.term : a.block.index > b.block.index
+const after = (a: Place, b: Place): boolean => (a.term !== b.term ? a.term > b.term : a.block.index > b.block.index)
 
 export class Model {
   readonly #random: () => number

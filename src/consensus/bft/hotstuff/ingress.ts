@@ -9,7 +9,7 @@ import type { NodeId } from '../../types.js'
 import { type Certificate, certificateChecks, certificateProblem } from '../certificate.js'
 import type { SignatureCheck } from '../checks.js'
 import { NO_CHECKS } from '../checks.js'
-import type { SignedStatement } from '../statement.js'
+import { type SignedStatement, sameStatement } from '../statement.js'
 import { signedProposal } from './accusations.js'
 import { bodyMatches, hashHeader } from './block.js'
 import {
@@ -152,7 +152,18 @@ function own(hs: HotStuffState, signed: SignedStatement): Checks {
 /** A certificate that is held here, byte for byte, was verified when it came. */
 function qc(hs: HotStuffState, certificate: Qc): Checks {
   if (qcProblem(hs.replicas, hs.genesisQc, certificate) !== null) return null
-  return sameQc(certificate, hs.highQc) ? NO_CHECKS : qcChecks(hs.context, hs.replicas, certificate)
+  if (sameQc(certificate, hs.highQc)) return NO_CHECKS
+  return withoutOwn(hs, certificate, qcChecks(hs.context, hs.replicas, certificate))
+}
+
+/** The vote in it that this node signed itself needs no check. */
+function withoutOwn(hs: HotStuffState, { statement }: Qc, checks: readonly SignatureCheck[]): Checks {
+  const vote = hs.safety.data.lastVote
+  const key = hs.replicas.publicKeyOf(hs.self)
+  if (vote === null || key === null || !sameStatement(vote, statement)) return checks
+  return checks.filter(
+    ({ publicKey, signature }) => !bytesEqual(publicKey, key) || !bytesEqual(signature, vote.signature),
+  )
 }
 
 function tc(hs: HotStuffState, certificate: Tc | null): Checks {

@@ -3,13 +3,12 @@
  * signed in a step leaves only after its write, which holds the safety record and the block; entries
  * count as committed when their write is durable. What must wait without being a message waits here too.
  */
-import type { Effect, HardState, Input, StoreRecord } from '../../core.js'
+import { type BegunWrite, beginWrite } from '../../begun-write.js'
+import type { Effect, HardState, Input } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { LogBase } from '../../snapshot.js'
-import type { Epoch, LogIndex, Term, WriteId } from '../../types.js'
+import type { Epoch, LogIndex, WriteId } from '../../types.js'
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-type StoreEffect = Extract<Effect, { type: 'store' }>
 type Stored = Extract<Input, { type: 'stored' }>
 
 interface Waiting {
@@ -19,7 +18,7 @@ interface Waiting {
 
 export class Journal {
   readonly #emit: (effect: Effect) => void
-  #current: { readonly effect: Mutable<StoreEffect>; readonly records: StoreRecord[] } | null = null
+  #current: BegunWrite | null = null
   #nextId = 1
   /** The newest write; 0 when all are durable. */
   #newest = 0
@@ -92,19 +91,10 @@ export class Journal {
     for (const { run } of due) run()
   }
 
-  #begin(): { readonly effect: Mutable<StoreEffect>; readonly records: StoreRecord[] } {
+  #begin(): BegunWrite {
     if (this.#current !== null) return this.#current
-    const records: StoreRecord[] = []
-    const effect: Mutable<StoreEffect> = {
-      type: 'store',
-      writeId: this.#nextId++ as WriteId,
-      epoch: 0 as Epoch,
-      term: 0 as Term,
-      index: 0 as LogIndex,
-      records,
-    }
-    this.#emit(effect)
-    this.#current = { effect, records }
+    this.#current = beginWrite(this.#nextId++)
+    this.#emit(this.#current.effect)
     return this.#current
   }
 }

@@ -48,8 +48,10 @@ export function restoreState(options: PbftOptions, modules: PbftModules): PbftSt
   return state
 }
 
-function freshStart(ports: EpochPorts, { epoch, origin, membership }: PbftOptions): SafetyRecord {
-  const context = new EpochContext(ports, epoch, origin, { index: origin.index, membership })
+function freshStart(ports: EpochPorts, { epoch, origin, membership, handOver }: PbftOptions): SafetyRecord {
+  // The members of the beginning stand in no entry, also where the log begins behind a restored state.
+  const index = handOver === null ? (0 as LogIndex) : origin.index
+  const context = new EpochContext(ports, epoch, origin, { index, membership })
   const nothing = { previous: null, newView: null, ownViewChange: null, stable: null, snapshotCertificate: null }
   return { context, view: 0, active: true, ownCheckpoints: [], steps: [], evidence: [], ...nothing }
 }

@@ -78,6 +78,7 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
   if (labels.epoch !== append.prevEpoch || labels.term !== append.prevTerm) return DROP
   if (tip.index < prevIndex && tip.index > commitIndex && prevIndex <= shadow.lastIndex && !standing.holds(tip))
     return { kind: 'refuse', hintIndex: commitIndex }
+  if (!areLabelled(view, entries)) return DROP
   const conflict = firstConflict(view, entries)
   if (conflict !== null) {
     if (conflict <= commitIndex) return unsound('it would cut what is committed')
@@ -97,6 +98,16 @@ export function endOf({ append, header }: HybridAppend): Position {
 /** The new chain contains the tip of a later term, and with it everything that was committed before. */
 function isHigher({ standing }: FollowerView, term: TermCertificate, end: Position): boolean {
   return termOf(term) > standing.position.term && end.index > term.tip.index
+}
+
+/** What this node holds already has the term that it has here. */
+function areLabelled({ shadow }: FollowerView, entries: readonly Entry[]): boolean {
+  return entries.every((entry) => {
+    const label = shadow.termAt(entry.index)
+    const own = shadow.chainAt(entry.index)
+    const isSame = own === undefined || bytesEqual(own, entry.chain)
+    return label === undefined || !isSame || (label.epoch === entry.epoch && label.term === entry.term)
+  })
 }
 
 function firstConflict({ shadow }: FollowerView, entries: readonly Entry[]): number | null {

@@ -44,6 +44,26 @@ function certifiedOf({ origin }: RaftEpoch, { commit }: HybridVoteRequest): Posi
   return commit === null ? origin : positionOf(commit)
 }
 
+/**
+ * A sound request whose tip a leader signed, against what the same leader of the same term gave this node:
+ * true where the two are different chains. No honest leader says both.
+ */
+export function contradicts(
+  epoch: RaftEpoch,
+  message: HybridVoteRequest,
+  position: Position,
+  chainAt: (index: number) => Uint8Array | undefined,
+): boolean {
+  const { tip, headers, header } = message
+  if (header === null || tip.term !== position.term) return false
+  const shown = certifiedOf(epoch, message)
+  const index = Math.min(tip.index, position.index)
+  const theirs =
+    index === shown.index ? shown.hash : chainOf(epoch.sha256, epoch.epoch, shown, headers)[index - shown.index - 1]
+  const own = chainAt(index)
+  return theirs !== undefined && own !== undefined && !bytesEqual(theirs, own)
+}
+
 /** A sound request, against where the voter stands. */
 export function deservesVote(
   epoch: RaftEpoch,

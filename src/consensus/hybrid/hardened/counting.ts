@@ -1,0 +1,94 @@
+/** What a leader makes of the answers: commit certificates, commit proofs, and the certificate that its term begins with. */
+import { assert } from '../../../base/assert.js'
+import { makeCertificate } from '../../bft/certificate.js'
+import type { SignedStatement } from '../../bft/statement.js'
+import type { EntryKind } from '../../entry.js'
+import { encodeBody } from '../../request-body.js'
+import type { LogIndex, NodeId, Term } from '../../types.js'
+import { encodeTerm, grantStatement } from '../positions.js'
+import type { HardenedState, Out } from './state.js'
+import { Tally } from './tally.js'
+
+export function tallies(raft: HardenedState, term: number): void {
+  if (term === raft.tallyTerm) return
+  const { epoch } = raft.options
+  raft.tallyTerm = term
+  raft.acks = new Tally(epoch, 'ack')
+  raft.held = new Tally(epoch, 'held')
+  raft.informed.clear()
+  raft.claims.clear()
+}
+
+export function noteHeld(raft: HardenedState, held: SignedStatement, out: Out): void {
+  const { term } = raft.core.status()
+  tallies(raft, term)
+  const position = { term: held.view as Term, index: held.sequence as LogIndex, hash: held.digest }
+  if (position.term !== term || !raft.standing.holds(position)) return
+  raft.held.note(position, held)
+  const proof = raft.held.certify(position)
+  if (proof === null) return
+  raft.standing.learnProof(proof)
+  raft.held.forget(position.index)
+  announce(raft, out)
+}
+
+/** A leader makes the highest commit certificate that the acknowledgements give, its own included. */
+export function certify(raft: HardenedState, out: Out): void {
+  const { term, role } = raft.core.status()
+  if (role !== 'leader') return
+  tallies(raft, term)
+  const { quorum } = raft.options.epoch.replicas
+  for (const index of raft.acks.indexes()) {
+    if (index <= raft.standing.certified.index) break
+    const hash = raft.modules.shadow.chainAt(index)
+    if (hash === undefined || index > raft.durable || raft.acks.count(index) < quorum - 1) continue
+    const position = { term, index: index as LogIndex, hash }
+    const own = raft.rules.ack(position)
+    if (own !== null) raft.acks.note(position, own)
+    const commit = raft.acks.certify(position)
+    if (commit === null) continue
+    raft.standing.learnCommit(commit)
+    raft.covered = Math.max(raft.covered, index) as LogIndex
+    raft.acks.forget(index)
+    announce(raft, out)
+    return
+  }
+}
+
+/** Followers learn certificates with the next append; where none is to come, at once. */
+export function announce(raft: HardenedState, out: Out): void {
+  const { standing, modules } = raft
+  if (standing.certified.index < modules.shadow.lastIndex) return
+  for (const to of others(raft)) sendCommit(raft, to, out)
+}
+
+export function sendCommit(raft: HardenedState, to: NodeId, out: Out): void {
+  const { commit, proof } = raft.standing
+  if (commit === null) return
+  out.push({ type: 'send', to, message: { type: 'hybridCommit', epoch: raft.options.epoch.epoch, commit, proof } })
+}
+
+export function others(raft: HardenedState): NodeId[] {
+  return raft.options.epoch.replicas.ids.filter((id) => id !== raft.options.self)
+}
+
+/** The first entry of a term names its certificate, so that terms follow from what the log holds. */
+export function firstEntry(raft: HardenedState): { readonly kind: EntryKind; readonly body: Uint8Array } {
+  const campaign = raft.campaign
+  const { epoch, self } = raft.options
+  assert(campaign !== null, 'a leader was a candidate')
+  const { term, tip, votes } = campaign
+  const certificate = makeCertificate(
+    epoch.replicas,
+    grantStatement(epoch.sha256, epoch.epoch, term, self, tip),
+    votes.values(),
+  )
+  const record = { candidate: self, tip, certificate }
+  raft.standing.learnTerm(record)
+  raft.campaign = null
+  return { kind: 'mode', body: encodeBody([encodeTerm(record)]) }
+}
+
+export function isLeading(raft: HardenedState): boolean {
+  return raft.core.status().role === 'leader'
+}

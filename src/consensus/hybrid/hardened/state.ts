@@ -1,0 +1,112 @@
+/** The state of Raft in an epoch of the hybrid: the core inside, what this node signed and stands for, what it counts. */
+import { assert } from '../../../base/assert.js'
+import type { SignedStatement } from '../../bft/statement.js'
+import type { ClusterSettings } from '../../configuration.js'
+import type { Effect, Now, RestoredLog } from '../../core.js'
+import type { Membership } from '../../membership.js'
+import type { RaftHardening, RaftLimits } from '../../raft/config.js'
+import { RaftCore } from '../../raft/core.js'
+import type { Assurance, LogIndex, NodeId, Term } from '../../types.js'
+import type { LogShadow } from '../log-shadow.js'
+import type { HybridAppend, HybridVoteRequest } from '../messages.js'
+import type { Position, RaftEpoch, TermCertificate } from '../positions.js'
+import type { AppendVerdict } from './append-rules.js'
+import { RaftRules } from './rules.js'
+import { Standing, type StoredRaft } from './standing.js'
+import { Tally } from './tally.js'
+
+export interface HardenedOptions {
+  readonly self: NodeId
+  readonly epoch: RaftEpoch
+  readonly membership: Membership
+  readonly settings: ClusterSettings
+  readonly limits: RaftLimits
+}
+
+export interface HardenedModules {
+  /** Only the rules call it. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array
+  readonly random: () => number
+  readonly restored: RestoredLog
+  readonly stored: StoredRaft | null
+  readonly isAborted: boolean
+  readonly now: Now
+  readonly shadow: LogShadow
+  /** `certified` releases up to commit proofs, `fast` up to commit certificates. */
+  readonly assurance: () => Exclude<Assurance, 'quorum'>
+  /** A statement whose signature holds. */
+  readonly onStatement: (statement: SignedStatement) => void
+  /** The sender broke a rule that no signature failure shows. */
+  readonly onUnsound: (from: NodeId) => void
+}
+
+export interface Campaign {
+  readonly term: Term
+  readonly tip: Position
+  readonly votes: Map<NodeId, SignedStatement>
+}
+
+export type Taken = Extract<AppendVerdict, { kind: 'take' }> & {
+  readonly message: HybridAppend
+  readonly term: TermCertificate
+}
+
+export type Out = Effect[]
+
+export class HardenedState {
+  readonly options: HardenedOptions
+  readonly modules: HardenedModules
+  readonly core: RaftCore
+  readonly rules: RaftRules
+  readonly standing: Standing
+  now: Now
+  campaign: Campaign | null = null
+  acks: Tally
+  held: Tally
+  tallyTerm = 0
+  /** Peers that acknowledged something in this term: they know its certificate. */
+  readonly informed = new Set<NodeId>()
+  /** Higher terms that peers claim to be in; a leader heeds what f + 1 say. */
+  readonly claims = new Map<NodeId, number>()
+  /** The append and the vote request that Raft is looking at. */
+  distrusted: { readonly leader: NodeId; readonly term: Term } | null = null
+  taken: Taken | null = null
+  asked: HybridVoteRequest | null = null
+  /** Raft's own commit, and up to where certificates cover it. */
+  committed: LogIndex
+  covered: LogIndex
+  released: LogIndex
+  durable: LogIndex
+  readonly open: { readonly writeId: number; end: number }[] = []
+  /** What a term of this node begins with: set by who makes the state. */
+  firstEntry!: RaftHardening['firstEntry']
+
+  constructor(options: HardenedOptions, modules: HardenedModules) {
+    const { self, epoch, membership, settings, limits } = options
+    assert(settings.leaseDriftMs === null, 'there are no leases where leaders may lie')
+    this.options = options
+    this.modules = modules
+    this.now = modules.now
+    const { stored, restored, shadow, isAborted } = modules
+    const said = { grant: stored?.grant ?? null, lastAck: stored?.lastAck ?? null, isAborted }
+    this.rules = new RaftRules(self, epoch, modules.sign, said)
+    this.standing = new Standing(epoch, shadow, stored?.standing ?? null)
+    this.acks = new Tally(epoch, 'ack')
+    this.held = new Tally(epoch, 'held')
+    this.committed = restored.commitIndex
+    this.covered = restored.commitIndex
+    this.released = restored.commitIndex
+    this.durable = restored.lastIndex
+    const hardening = { firstEntry: () => this.firstEntry() }
+    const { clusterId, configHash } = epoch.sign
+    this.core = new RaftCore(
+      { self, genesis: membership, clusterId, configHash, settings, limits, hardening },
+      {
+        sha256: epoch.sha256,
+        random: modules.random,
+        restored,
+        now: modules.now,
+      },
+    )
+  }
+}

@@ -1,0 +1,95 @@
+/** While an epoch ends, and after: what others may lack is repeated, what is missing is asked for, who is behind is given its end. */
+import { decodeInit } from '../bft/init.js'
+import type { PrePrepare } from '../bft/pbft/messages.js'
+import type { ProtocolMessage } from '../core.js'
+import type { Entry } from '../entry.js'
+import type { Epoch, LogIndex, NodeId } from '../types.js'
+import { ENTRIES_MAX } from './codec.js'
+import type { Leaving } from './leaving.js'
+import type { Position } from './positions.js'
+import type { HybridState } from './state.js'
+import { decodeHandOver, resultOf as handOverResult, switchResult } from './switch-certificate.js'
+
+export function help(state: HybridState, to: NodeId, epoch: Epoch, message: ProtocolMessage): void {
+  if (message.type === 'hybridFetch') return supply(state, to, epoch, message.from, message.upTo)
+  const certificate = state.switches.find((known) => known.epoch === epoch)
+  if (certificate !== undefined) state.tell(to, { type: 'hybridSwitch', certificate })
+}
+
+/** What others may lack: the own history, PANIC, evidence; and the bodies that this node lacks. */
+export function repeat(state: HybridState): void {
+  const nowMs = state.now.monotonicMs
+  if (nowMs < state.repeatMs) return
+  state.repeatMs = nowMs + state.options.limits.repeatMs
+  const panic = state.panics.get(state.options.self)
+  const phase = state.phase
+  if (phase.kind === 'raft' && panic !== undefined) state.broadcast({ type: 'hybridVote', vote: panic })
+  if (phase.kind !== 'leaving') return
+  state.broadcast({ type: 'hybridHistory', history: phase.history })
+  for (const evidence of state.evidence) {
+    if (evidence.epoch === state.start.epoch) state.broadcast({ type: 'hybridEvidence', evidence })
+  }
+  for (const { result, holders } of wanted(state)) fetch(state, result, holders)
+}
+
+/** Results that are proposed or decided, and not here in full. */
+export function wanted(state: HybridState): { readonly result: Position; readonly holders: readonly NodeId[] }[] {
+  const phase = state.phase
+  if (phase.kind !== 'leaving') return []
+  const { leaving, decided, held, instance } = phase
+  if (decided !== null) {
+    const outcome = switchResult(leaving.ending, decided)
+    return typeof outcome === 'string' ? [] : [outcome]
+  }
+  const results: { readonly result: Position; readonly holders: readonly NodeId[] }[] = []
+  for (const [from, { message }] of held) {
+    const result = message.type === 'pbftPrePrepare' ? proposedResult(leaving, message) : null
+    if (result !== null) results.push({ result, holders: [from] })
+  }
+  if (instance.proof !== null || leaving.count < leaving.ending.raft.replicas.quorum) return results
+  const proposed = leaving.propose(state.options.bft, [])
+  if (!(proposed instanceof Uint8Array) && proposed.missing !== null) results.push(proposed.missing)
+  return results
+}
+
+export function fetch(state: HybridState, result: Position, holders: readonly NodeId[]): void {
+  const phase = state.phase
+  if (phase.kind !== 'leaving') return
+  const missing = phase.leaving.assemble(result)
+  if ('entries' in missing) return
+  const donor = phase.leaving.nextDonor(holders, state.options.self)
+  const { from, upTo } = missing
+  if (donor !== undefined)
+    state.merger.sendTo(donor, { type: 'hybridFetch', epoch: state.start.epoch, from, upTo }, false)
+}
+
+export function supply(state: HybridState, to: NodeId, epoch: Epoch, from: LogIndex, upTo: LogIndex): void {
+  const nowMs = state.now.monotonicMs
+  const { limits } = state.options
+  if (state.phase.kind === 'raft' || nowMs - (state.suppliedMs.get(to) ?? Number.NEGATIVE_INFINITY) < limits.helpMs)
+    return
+  state.suppliedMs.set(to, nowMs)
+  const fetched = state.phase.kind === 'leaving' ? state.phase.leaving.fetched : []
+  const own = state.shadow.slice(from, upTo, ENTRIES_MAX)
+  for (const entries of [own, fetched.filter(({ index }) => index >= from && index <= upTo)]) {
+    const cut = within(entries, limits.answerBytesMax)
+    if (cut.length > 0) state.merger.sendTo(to, { type: 'hybridEntries', epoch, entries: cut }, false)
+  }
+}
+
+/** The newest entries that fit: what is missing is asked for from its end. */
+function within(entries: readonly Entry[], bytesMax: number): Entry[] {
+  let bytes = 0
+  let first = entries.length
+  while (first > 0 && bytes <= bytesMax) bytes += (entries[--first] as Entry).body.length
+  return entries.slice(first)
+}
+
+/** What a verified proposal of the instance ends the epoch at; null where it is none of a hand-over. */
+export function proposedResult({ ending }: Leaving, { value }: PrePrepare): Position | null {
+  if (value.kind !== 'mode') return null
+  const { basis } = decodeInit(value.body)
+  if (basis.kind !== 'handOver') return null
+  const outcome = handOverResult(ending, decodeHandOver(basis.proof))
+  return typeof outcome === 'string' ? null : outcome.result
+}

@@ -1,0 +1,141 @@
+/**
+ * The state of the hybrid on one node, and the few things that every rule does with it: tell the others, store
+ * what the epoch rests on. The rules are functions in files named after what they decide.
+ */
+import type { Evidence } from '../bft/evidence.js'
+import type { SignedStatement } from '../bft/statement.js'
+import { StatementBook } from '../bft/statement-book.js'
+import type { Core, Effect, Now, ProtocolMessage } from '../core.js'
+import { GENESIS_CHAIN } from '../entry.js'
+import type { Epoch, LogIndex, Millis, Mode, NodeId, Term } from '../types.js'
+import type { AbortHistory } from './abort-history.js'
+import type { HybridModules, HybridOptions } from './config.js'
+import { type EpochStart, encodeEpochRecord } from './epoch-record.js'
+import type { HandOverInstance } from './hand-over.js'
+import type { HardenedRaft } from './hardened/raft.js'
+import type { Leaving } from './leaving.js'
+import { LogShadow } from './log-shadow.js'
+import type { HybridHandOver, HybridMessage } from './messages.js'
+import type { SwitchCertificate } from './switch-certificate.js'
+import { ThreatModel, type ThreatReport } from './threat-model.js'
+import { WriteMerger, type Writer } from './write-merger.js'
+
+/** Statements remembered of each signer, to recognise two for one slot. */
+const STATEMENTS_MAX = 4096
+
+export type Phase =
+  | { readonly kind: 'raft'; readonly raft: HardenedRaft }
+  | {
+      readonly kind: 'leaving'
+      readonly leaving: Leaving
+      readonly instance: HandOverInstance
+      readonly history: AbortHistory
+      /** Proposals whose results are not here in full: the newest of each sender. */
+      readonly held: Map<NodeId, HybridHandOver>
+      decided: SwitchCertificate | null
+    }
+  /** Decided, and on its way to the disk: the next epoch begins when it is there. */
+  | { readonly kind: 'entering' }
+  | { readonly kind: 'byzantine'; readonly core: Core }
+
+export class HybridState {
+  readonly options: HybridOptions
+  readonly modules: HybridModules
+  readonly shadow: LogShadow
+  readonly merger = new WriteMerger()
+  readonly threat: ThreatModel
+  readonly book = new StatementBook(STATEMENTS_MAX)
+  start: EpochStart
+  ended: EpochStart | null = null
+  switches: SwitchCertificate[] = []
+  evidence: Evidence[] = []
+  inner: Uint8Array | null = null
+  phase!: Phase
+  /** They take completions of writes back to the core that wrote. */
+  raftWriter!: Writer
+  byzantineWriter!: Writer
+  now: Now
+  released: LogIndex
+  reported: ThreatReport = { level: 'none', causes: [], nodes: [] }
+  readonly panics = new Map<NodeId, SignedStatement>()
+  readonly early = new Map<NodeId, AbortHistory>()
+  readonly helpedMs = new Map<NodeId, Millis>()
+  readonly suppliedMs = new Map<NodeId, Millis>()
+  abortDue: string | null = null
+  readonly suspects = new Map<NodeId, SignedStatement>()
+  /** Since when this member leads this term, as far as this node knows. */
+  reign: { readonly leader: NodeId | null; readonly term: Term; readonly sinceMs: Millis }
+  /** Since when the driver's oldest request waits. */
+  demandMs: Millis | null = null
+  ordered: Exclude<Mode, 'raft'> | null = null
+  repeatMs: Millis
+  configHashCache: { readonly of: Uint8Array; readonly hash: Uint8Array } | null = null
+
+  constructor(options: HybridOptions, modules: HybridModules) {
+    this.options = options
+    this.modules = modules
+    const { restored, now } = modules
+    this.now = now
+    this.shadow = new LogShadow(restored)
+    this.threat = new ThreatModel(options.threatWindowMs)
+    this.released = restored.commitIndex
+    this.repeatMs = now.monotonicMs
+    this.reign = { leader: null, term: 0 as Term, sinceMs: now.monotonicMs }
+    const origin = { index: 0 as LogIndex, chain: GENESIS_CHAIN, timestampMs: 0 }
+    this.start = { epoch: 0 as Epoch, mode: 'raft', origin, membership: options.membership }
+  }
+
+  others(): NodeId[] {
+    return this.start.membership.members.map(({ id }) => id).filter((id) => id !== this.options.self)
+  }
+
+  broadcast(message: HybridMessage): void {
+    for (const id of this.others()) this.merger.sendTo(id, message, isSigned(message))
+  }
+
+  /** To one member, no more often than it can have use for. */
+  tell(to: NodeId, message: HybridMessage): void {
+    const nowMs = this.now.monotonicMs
+    if (nowMs - (this.helpedMs.get(to) ?? Number.NEGATIVE_INFINITY) < this.options.limits.helpMs) return
+    this.helpedMs.set(to, nowMs)
+    this.merger.sendTo(to, message, isSigned(message))
+  }
+
+  pass(effect: Exclude<Effect, { type: 'send' | 'store' }>): void {
+    if (effect.type === 'commit') {
+      if (effect.upTo <= this.released) return
+      this.released = effect.upTo
+    }
+    this.merger.emit(effect)
+  }
+
+  encoded(): Uint8Array {
+    const { mode } = this.start
+    return encodeEpochRecord({
+      start: this.start,
+      switches: this.switches,
+      ended: mode === 'raft' ? null : this.ended,
+      evidence: this.evidence,
+      inner: this.inner,
+    })
+  }
+
+  storeEpoch(): void {
+    this.merger.record({ kind: 'safety', safety: this.encoded() })
+  }
+}
+
+/** What bears a signature waits for the write that remembers it. */
+export function isSigned(message: ProtocolMessage): boolean {
+  switch (message.type) {
+    case 'hybridAck':
+    case 'hybridVoteRequest':
+    case 'hybridGrant':
+    case 'hybridHeld':
+    case 'hybridHistory':
+    case 'hybridHandOver':
+      return true
+    default:
+      return false
+  }
+}

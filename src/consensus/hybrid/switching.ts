@@ -1,0 +1,158 @@
+/**
+ * From a Raft epoch to the next (S1 to S4): abort, the hand-over that a quorum of histories gives, its decision,
+ * and the entry into the next epoch once the log is its result, on disk.
+ */
+import { assert } from '../../base/assert.js'
+import { decodeEvidence } from '../bft/evidence.js'
+import { isPbft } from '../bft/pbft/index.js'
+import type { Input, RestoredLog, StoreRecord } from '../core.js'
+import type { Epoch, LogIndex, Millis, NodeId, Term } from '../types.js'
+import { inside } from './effects.js'
+import { encodeLeaving, SWITCHES_MAX } from './epoch-record.js'
+import type { HardenedRaft } from './hardened/raft.js'
+import { proposedResult } from './helping.js'
+import type { HybridHandOver } from './messages.js'
+import { makeByzantine, makeLeaving } from './phases.js'
+import type { HybridState } from './state.js'
+import { statusOf } from './status.js'
+import { learn } from './suspicion.js'
+import { type SwitchCertificate, switchResult } from './switch-certificate.js'
+
+/** S1: nothing is signed, acknowledged or answered in this epoch from here on. */
+export function abort(state: HybridState, raft: HardenedRaft, reason: string): void {
+  for (const effect of raft.stepDown()) {
+    if (effect.type === 'readRefused' || effect.type === 'refused') state.merger.emit(effect)
+  }
+  const { epoch } = state.start
+  const history = raft.abort()
+  state.abortDue = null
+  state.phase = makeLeaving(state, { history, safety: null, slots: [], fetched: [] })
+  for (const early of state.early.values()) state.phase.kind === 'leaving' && state.phase.leaving.note(early)
+  state.early.clear()
+  storeLeaving(state)
+  state.merger.emit({ type: 'roleChanged', role: 'follower', epoch, term: statusOf(state).term, leader: null })
+  state.merger.emit({ type: 'epochChanged', epoch, mode: 'raft', isUnderWay: true, reason })
+  state.broadcast({ type: 'hybridHistory', history })
+  state.repeatMs = state.now.monotonicMs + state.options.limits.repeatMs
+}
+
+export function storeLeaving(state: HybridState): void {
+  const phase = state.phase
+  assert(phase.kind === 'leaving', 'an epoch is being left')
+  const { history, instance, leaving } = phase
+  const payload = encodeLeaving({ history, ...instance.stored, fetched: leaving.fetched })
+  state.merger.record({ kind: 'abort', epoch: state.start.epoch, payload })
+}
+
+/** S2 and S3: proposes what it can, votes for what it holds, enters what is decided. */
+export function advance(state: HybridState): void {
+  const phase = state.phase
+  if (phase.kind !== 'leaving') return
+  const { leaving, instance } = phase
+  if (phase.decided === null && instance.proof === null && leaving.count >= leaving.ending.raft.replicas.quorum) {
+    const protocol = state.ordered ?? state.options.bft
+    const current = state.evidence.filter(({ epoch }) => epoch === state.start.epoch)
+    const proposed = leaving.propose(protocol, current)
+    if (proposed instanceof Uint8Array) {
+      instance.proof = proposed
+      stepHandOver(state, { type: 'tick' })
+    }
+  }
+  for (const [from, message] of [...phase.held]) {
+    phase.held.delete(from)
+    consider(state, from, message)
+  }
+  if (phase.decided !== null) activate(state, phase.decided)
+}
+
+/** A message of the instance: a proposal has to wait until its result is here in full. */
+export function consider(state: HybridState, from: NodeId, message: HybridHandOver): void {
+  const phase = state.phase
+  if (phase.kind !== 'leaving') return
+  const inner = message.message
+  if (inner.type === 'pbftPrePrepare') {
+    const result = proposedResult(phase.leaving, inner)
+    if (result !== null && !('entries' in phase.leaving.assemble(result))) {
+      phase.held.set(from, message)
+      return
+    }
+  }
+  stepHandOver(state, { type: 'message', from, configHash: phase.instance.configHash(), message: inner })
+}
+
+export function stepHandOver(state: HybridState, input: Input): void {
+  const phase = state.phase
+  if (phase.kind !== 'leaving') return
+  const { epoch } = state.start
+  const effects = phase.instance.step(input, state.now)
+  for (const effect of effects) {
+    if (effect.type === 'send' && isPbft(effect.message))
+      state.merger.sendTo(effect.to, { type: 'hybridHandOver', epoch, message: effect.message }, true)
+    else if (effect.type === 'evidence') state.threat.noteEvidence(decodeEvidence(effect.evidence).culprit)
+  }
+  if (effects.some(({ type }) => type === 'store')) storeLeaving(state)
+  const decision = phase.instance.decision()
+  if (decision !== null) phase.decided ??= decision
+}
+
+/** A verified switch certificate, from whomever it came. */
+export function decide(state: HybridState, certificate: SwitchCertificate): void {
+  if (state.phase.kind === 'raft') abort(state, state.phase.raft, 'the others have left the epoch')
+  if (state.phase.kind === 'leaving') state.phase.decided ??= certificate
+}
+
+/** S4: the log becomes the result, and the next epoch begins. */
+export function activate(state: HybridState, certificate: SwitchCertificate): void {
+  const phase = state.phase
+  assert(phase.kind === 'leaving', 'an epoch is left before the next begins')
+  const { leaving } = phase
+  const decided = switchResult(leaving.ending, certificate)
+  assert(typeof decided !== 'string', 'what was decided is sound')
+  const { result, protocol, evidence } = decided
+  const assembly = leaving.assemble(result)
+  if (!('entries' in assembly)) return
+  for (const piece of evidence) learn(state, piece)
+  const { forkIndex, entries } = assembly
+  assert(forkIndex >= state.released, 'what was told is within the result')
+  const records: StoreRecord[] = []
+  if (state.shadow.lastIndex > forkIndex) records.push({ kind: 'truncate', from: (forkIndex + 1) as LogIndex })
+  if (entries.length > 0) records.push({ kind: 'entries', entries })
+  const epoch = (state.start.epoch + 1) as Epoch
+  const hardState = { epoch, term: 0 as Term, votedFor: null }
+  records.push({ kind: 'hardState', hardState })
+  state.shadow.apply(records)
+  for (const record of records) state.merger.record(record)
+  const timestampMs = timestampAt(state, result.index)
+  state.ended = state.start
+  state.start = {
+    epoch,
+    mode: protocol,
+    origin: { index: result.index, chain: result.hash, timestampMs },
+    membership: state.start.membership,
+  }
+  state.switches = [...state.switches, certificate].slice(-SWITCHES_MAX)
+  state.inner = null
+  state.ordered = null
+  state.panics.clear()
+  state.storeEpoch()
+  state.phase = { kind: 'entering' }
+  state.merger.whenDurable(() => begin(state, hardState, result.index))
+  state.broadcast({ type: 'hybridSwitch', certificate })
+}
+
+export function begin(state: HybridState, hardState: RestoredLog['hardState'], result: LogIndex): void {
+  const { snapshot, mayVote } = state.modules.restored
+  const given = { hardState, snapshot, commitIndex: state.released, mayVote, safety: null, pending: [] }
+  state.phase = { kind: 'byzantine', core: makeByzantine(state, state.shadow.restored(given)) }
+  const { epoch, mode } = state.start
+  state.pass({ type: 'commit', upTo: result, assurance: 'certified' })
+  state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: false, reason: 'the switch is decided' })
+  inside(state, { type: 'tick' })
+}
+
+export function timestampAt(state: HybridState, index: LogIndex): Millis {
+  const { base } = state.shadow
+  const { origin } = state.start
+  if (index === base.index) return base.timestampMs
+  return state.shadow.entry(index)?.timestampMs ?? origin.timestampMs
+}
