@@ -24,7 +24,7 @@ import { chooseFreePorts } from './free-ports.js'
 import { ADMIN_CLIENT, clusterPaths, nodePaths } from './layout.js'
 
 /** Protocols that this version can run. */
-export const AVAILABLE_PROTOCOLS: readonly ProtocolName[] = ['raft', 'pbft', 'hotstuff']
+export const AVAILABLE_PROTOCOLS: readonly ProtocolName[] = ['raft', 'pbft', 'hotstuff', 'hybrid']
 export const DEFAULT_NODES = 3
 export const LOCAL_ZONE = 'local'
 

@@ -4,19 +4,24 @@
  */
 import { DEFAULT_HOTSTUFF_LIMITS, HotStuffCore, type HotStuffLimits } from '../consensus/bft/hotstuff/index.js'
 import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS, PbftCore, type PbftLimits } from '../consensus/bft/pbft/index.js'
-import { type ClusterConfiguration, requestTimeouts } from '../consensus/configuration.js'
+import { type ClusterConfiguration, requestTimeouts, residencyOf } from '../consensus/configuration.js'
 import type { Core, Now, RestoredLog } from '../consensus/core.js'
 import { GENESIS_CHAIN, type Sha256 } from '../consensus/entry.js'
+import { DEFAULT_HYBRID_LIMITS, HybridCore, type HybridLimits } from '../consensus/hybrid/index.js'
+import { THREAT_WINDOW_MS } from '../consensus/hybrid/threat-model.js'
 import { genesisMembership } from '../consensus/membership.js'
 import { DEFAULT_RAFT_LIMITS, type RaftLimits } from '../consensus/raft/config.js'
 import { RaftCore } from '../consensus/raft/core.js'
 import type { LogBase } from '../consensus/snapshot.js'
-import { epoch, logIndex, type NodeId } from '../consensus/types.js'
+import { epoch, logIndex, type Millis, type NodeId } from '../consensus/types.js'
 
 export interface CoreLimits {
   readonly raft?: Partial<RaftLimits>
   readonly pbft?: Partial<PbftLimits>
   readonly hotstuff?: Partial<HotStuffLimits>
+  readonly hybrid?: Partial<HybridLimits>
+  /** Signature failures count for so long; 60 s. */
+  readonly threatWindowMs?: Millis
 }
 
 export interface CoreOptions {
@@ -66,6 +71,31 @@ export function makeCore(
     ...timeouts,
     checkpointInterval,
     windowSlots: 2 * checkpointInterval,
+  }
+  if (protocol === 'hybrid') {
+    const hybridLimits = {
+      raftLimits: { ...DEFAULT_RAFT_LIMITS, ...limits.raft },
+      pbftSettings,
+      pbftLimits: { ...DEFAULT_PBFT_LIMITS, ...limits.pbft },
+      hotstuffLimits: {
+        ...DEFAULT_HOTSTUFF_LIMITS,
+        timeoutMs: shortestMs,
+        timeoutMaxMs: longestMs,
+        ...limits.hotstuff,
+      },
+      limits: { ...DEFAULT_HYBRID_LIMITS, ...limits.hybrid },
+    }
+    const identity = { self, clusterId, clusterConfigHash: configHash, membership, settings }
+    return new HybridCore(
+      {
+        ...identity,
+        ...hybridLimits,
+        bft: 'pbft',
+        residencyMs: residencyOf(settings),
+        threatWindowMs: limits.threatWindowMs ?? THREAT_WINDOW_MS,
+      },
+      modules,
+    )
   }
   return new PbftCore(
     { ...shared, handOver: null, settings: pbftSettings, limits: { ...DEFAULT_PBFT_LIMITS, ...limits.pbft } },

@@ -358,7 +358,10 @@ export class SimulatedNode {
    */
   #checkRestored(restored: RestoredLog, hasLeft: boolean): void {
     // A log that was cut behind the damage before anybody read it again has lost nothing by it.
-    if (hasLeft && !this.knowsDamage) this.isDamaged = false
+    if (hasLeft && !this.knowsDamage) {
+      this.isDamaged = false
+      this.damagedFile = null
+    }
     // Neither the state nor a snapshot of it was left: it threw its log away too, and has to get everything from others.
     const isEmptied = (this.isRebuilding || this.astraySince !== null) && !this.isDamaged && !restored.mayVote
     if (isEmptied) this.#loseAll()

@@ -30,6 +30,8 @@ export interface HybridOptions {
   readonly settings: ClusterSettings
   /** What follows a Raft epoch. */
   readonly bft: Exclude<Mode, 'raft'>
+  /** A Byzantine epoch lasts at least so long; doubled by every return to Raft that did not hold. */
+  readonly residencyMs: Millis
   /** Signature failures count for so long. */
   readonly threatWindowMs: Millis
   readonly raftLimits: RaftLimits

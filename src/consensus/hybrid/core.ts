@@ -28,6 +28,11 @@ import { isAtLeast } from './threat-model.js'
 
 type Message = Extract<Input, { type: 'message' }>
 
+function earliest(times: readonly (Millis | undefined)[]): Millis | undefined {
+  const due = times.filter((time) => time !== undefined)
+  return due.length === 0 ? undefined : Math.min(...due)
+}
+
 export class HybridCore implements Core {
   readonly #state: HybridState
 
@@ -57,14 +62,12 @@ export class HybridCore implements Core {
 
   deadline(): Millis | undefined {
     const phase = this.#state.phase
-    if (phase.kind === 'byzantine') return phase.core.deadline()
+    const fallsMs = this.#state.threat.nextChangeMs(this.#state.now.monotonicMs)
+    if (phase.kind === 'byzantine') return earliest([phase.core.deadline(), fallsMs])
     if (phase.kind === 'entering') return undefined
     const own = phase.kind === 'raft' ? phase.raft.deadline() : phase.instance.deadline()
     const isRepeating = phase.kind === 'leaving' || this.#state.panics.has(this.#state.options.self)
-    const times = [own, isRepeating ? this.#state.repeatMs : undefined, suspicionDueMs(this.#state)].filter(
-      (time) => time !== undefined,
-    )
-    return times.length === 0 ? undefined : Math.min(...times)
+    return earliest([own, fallsMs, isRepeating ? this.#state.repeatMs : undefined, suspicionDueMs(this.#state)])
   }
 
   status(): CoreStatus {

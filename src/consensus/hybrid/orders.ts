@@ -1,11 +1,12 @@
 /** Orders of an operator about the protocol and the threat; and what is refused while an epoch ends. */
+import { Replicas } from '../bft/replicas.js'
 import type { Input } from '../core.js'
 import { repeat } from './helping.js'
+import { type RevertRefusal, residencyAfter, revertRefusal } from './revert-rules.js'
 import type { HybridState } from './state.js'
 import { statusOf } from './status.js'
 import { panic } from './suspicion.js'
 import { stepHandOver } from './switching.js'
-import { isAtLeast } from './threat-model.js'
 
 export function handleOrder(state: HybridState, { orderId, order }: Extract<Input, { type: 'order' }>): void {
   if (order.kind === 'clearThreat') {
@@ -17,8 +18,6 @@ export function handleOrder(state: HybridState, { orderId, order }: Extract<Inpu
     state.merger.emit({ type: 'ordered', orderId, index: null })
     return
   }
-  const refuse = (reason: string): void =>
-    state.merger.emit({ type: 'orderRefused', orderId, code: 'ModeRefused', reason, leader: null })
   if (order.kind !== 'setMode') return
   if (state.phase.kind === 'leaving' || state.phase.kind === 'entering')
     return whileLeaving(state, { type: 'order', orderId, order })
@@ -27,18 +26,30 @@ export function handleOrder(state: HybridState, { orderId, order }: Extract<Inpu
   if (wanted === mode || (order.mode === 'bft' && mode !== 'raft')) {
     state.merger.emit({ type: 'ordered', orderId, index: null })
   } else if (wanted === 'raft' || state.phase.kind !== 'raft') {
-    const { level } = state.reported
-    refuse(
-      isAtLeast(level, 'medium')
-        ? `the threat level is ${level}`
-        : 'this version leaves a Byzantine epoch by export and restore only',
-    )
+    const { reason, retryAfterMs } = refusalToLeave(state)
+    const retry = retryAfterMs === null ? {} : { retryAfterMs }
+    state.merger.emit({ type: 'orderRefused', orderId, code: 'ModeRefused', reason, leader: null, ...retry })
   } else {
     // One member's word ends nothing: the order goes to all, and f + 1 of them panic.
     state.ordered = wanted
     panic(state)
     state.merger.emit({ type: 'ordered', orderId, index: null })
   }
+}
+
+/** Why this Byzantine epoch goes on: what the rules say, or that there is no operation yet that would end it. */
+function refusalToLeave({ start, options, evidence, reported, now }: HybridState): RevertRefusal {
+  const { ids, quorum } = new Replicas(start.membership)
+  const refusal = revertRefusal({
+    quorum,
+    clears: ids,
+    level: reported.level,
+    culprits: evidence.map(({ culprit }) => culprit),
+    sinceMs: start.origin.timestampMs,
+    nowMs: now.wallMs,
+    residencyMs: residencyAfter(0, options.residencyMs),
+  })
+  return refusal ?? { reason: 'a Byzantine epoch is left by export and restore only', retryAfterMs: null }
 }
 
 /** Nothing is answered while an epoch ends. */

@@ -3,6 +3,7 @@ import { DEFAULT_HOTSTUFF_LIMITS } from '../../../src/consensus/bft/hotstuff/ind
 import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS } from '../../../src/consensus/bft/pbft/index.js'
 import { proposedBody } from '../../../src/consensus/bft/wire.js'
 import { DEFAULT_HYBRID_LIMITS, HybridCore, type HybridOptions } from '../../../src/consensus/hybrid/index.js'
+import { RESIDENCY_MS } from '../../../src/consensus/hybrid/revert-rules.js'
 import { THREAT_WINDOW_MS } from '../../../src/consensus/hybrid/threat-model.js'
 import { DEFAULT_RAFT_LIMITS } from '../../../src/consensus/raft/config.js'
 import { ByzantineCluster, type CoreSeed } from '../bft/cluster.js'
@@ -27,6 +28,7 @@ export function makeHybrid({ self, membership, sign, random, restored, now }: Co
       membership,
       settings: SETTINGS as HybridOptions['settings'],
       bft: given.bft ?? 'pbft',
+      residencyMs: RESIDENCY_MS,
       threatWindowMs: THREAT_WINDOW_MS,
       raftLimits: DEFAULT_RAFT_LIMITS,
       pbftSettings: {

@@ -118,6 +118,29 @@ describe('a leader with two histories', () => {
   })
 })
 
+describe('the way back', () => {
+  it('is refused with the reason while there is evidence, and with the time that is left after it was cleared', () => {
+    const { cluster, leader } = begun()
+    cluster.lie(leader.id)
+    const liar = new RaftLiar(leader.id, cluster.options.membership)
+    liar.fork([], leader.core.status().lastIndex + 1)
+    cluster.intercept = (from, _to, message) =>
+      from === leader.id && message.type === 'hybridAppend' ? [message, liar.forked(message)] : null
+    cluster.submit()
+    expect(cluster.runFor(20_000, () => modes(cluster).every((mode) => mode === 'pbft'))).toBe(true)
+    const node = cluster.honest[0] as Node
+    const refusal = () => {
+      cluster.seen.length = 0
+      cluster.step(node, { type: 'order', orderId: 9, order: { kind: 'setMode', mode: 'raft' } })
+      return cluster.seen.map(({ effect }) => effect).find((effect) => effect.type === 'orderRefused')
+    }
+    expect(refusal()).toMatchObject({ code: 'ModeRefused', reason: expect.stringContaining(leader.id) })
+    cluster.step(node, { type: 'order', orderId: 10, order: { kind: 'clearThreat', node: leader.id } })
+    expect(node.core.status().threat?.level).toBe('none')
+    expect(refusal()).toMatchObject({ reason: expect.stringContaining('30000 ms'), retryAfterMs: expect.any(Number) })
+  })
+})
+
 describe('one liar alone', () => {
   it('changes nothing by panic, false clocks, terms out of nowhere, or commit indexes that nobody certified', () => {
     const { cluster, leader } = begun()
