@@ -80,13 +80,14 @@ export class Orders {
     this.#answer(orderId, index, null)
   }
 
-  refused({ orderId, code, reason, leader }: Extract<Effect, { type: 'orderRefused' }>): void {
+  refused({ orderId, code, reason, leader, retryAfterMs }: Extract<Effect, { type: 'orderRefused' }>): void {
     const asker = this.#take(orderId)
     if (asker === undefined) return
     if (code === 'NotLeader' || code === 'NoLeader') {
       refuseOne(asker.connection, asker.requestNumber, { code, outcomeUnknown: false, leader })
     } else {
-      refuseWithError(asker.connection, asker.requestNumber, new KnhkError(code, reason))
+      const details = retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }
+      refuseWithError(asker.connection, asker.requestNumber, new KnhkError(code, reason, { details }))
     }
   }
 

@@ -39,9 +39,15 @@ export class Campaign {
     if (this.#told === count) report(`${count} lies told; honest from here on`)
   }
 
+  /** False before the time, and when all lies are told. */
+  get isOn(): boolean {
+    const { count, afterMs, nowMs } = this.#options
+    return this.#told < count && nowMs() >= this.#startMs + afterMs
+  }
+
   readonly speak: Speak = (to: NodeId, message: ProtocolMessage) => {
-    const { lie, count, afterMs, nowMs, liar } = this.#options
-    if (this.#told >= count || nowMs() < this.#startMs + afterMs) {
+    const { lie, liar } = this.#options
+    if (!this.isOn) {
       if (liar.lie !== null) liar.take(null)
       return liar.speak(to, message)
     }
@@ -69,7 +75,7 @@ export function withBadSignature(message: ProtocolMessage): ProtocolMessage | nu
 }
 
 /** Still of the form of a signature: only the check shows it. */
-function spoiled(signature: Uint8Array): Uint8Array {
+export function spoiled(signature: Uint8Array): Uint8Array {
   const out = signature.slice()
   out[0] = (out[0] as number) ^ 1
   return out

@@ -8,18 +8,21 @@ import { parseArgs } from 'node:util'
 import { KnhkError } from '../../src/base/error.js'
 import { ERROR_CODES } from '../../src/base/error-codes.js'
 import { nodeFiles, runNode } from '../../src/cluster/run-node.js'
-import { nodeId } from '../../src/consensus/types.js'
+import { type NodeId, nodeId } from '../../src/consensus/types.js'
 import { importPrivateKey, sign } from '../../src/crypto/keys.js'
 import { sha256 } from '../../src/crypto/sha256.js'
+import type { PeerLinks } from '../../src/node/ports.js'
 import { realClock, realScheduler } from '../../src/node/real-ports.js'
 import { Liar } from '../../src/simulator/byzantine/liar.js'
 import { LiarKey } from '../../src/simulator/byzantine/liar-key.js'
 import { SeededRandom } from '../../src/simulator/random.js'
 import { parseDuration } from '../../src/terminal/durations.js'
 import { ADVERSARY_LIES, type AdversaryLie, Campaign } from './campaign.js'
+import { HybridLies } from './hybrid-lies.js'
 import { LyingLinks } from './lying-links.js'
 
 const REQUEST_TIMEOUT_MS = 2000
+const LIE_EVERY_MS = 200
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -57,9 +60,18 @@ async function main(): Promise<void> {
       const { privateKey } = importPrivateKey(privateKeyPem)
       const { clusterId, members } = files.configuration
       let campaign: Campaign | null = null
+      const others = members.filter(({ id }) => id !== self).map(({ id }) => id)
+      const liarKey = new LiarKey({
+        owner: self,
+        sha256,
+        clusterId,
+        sign: (bytes) => sign(privateKey, bytes),
+        configHash,
+      })
+      const hybrid = new HybridLies(liarKey)
       const liar = new Liar({
-        key: new LiarKey({ owner: self, sha256, clusterId, sign: (bytes) => sign(privateKey, bytes), configHash }),
-        others: members.filter(({ id }) => id !== self).map(({ id }) => id),
+        key: liarKey,
+        others,
         random: new SeededRandom(Number(seed), 1),
         requestTimeoutMs: REQUEST_TIMEOUT_MS,
         onLie: () => campaign?.noteLie(),
@@ -73,15 +85,41 @@ async function main(): Promise<void> {
         report,
       })
       const { speak } = campaign
+      if (files.configuration.protocol === 'hybrid' && (lie === 'bad-signatures' || lie === 'equivocate'))
+        lieInRaft(campaign, hybrid, lie, ports.peers, others)
       const links = new LyingLinks({
         links: ports.peers,
         scheduler: realScheduler,
         speak,
-        hear: (message) => liar.hear(message),
+        hear: (message) => {
+          hybrid.hear(message)
+          liar.hear(message)
+        },
       })
       return { ...ports, peers: links }
     },
   })
+}
+
+/** In Raft mode nothing else that a follower signs goes to all members: it lies to all of them at once, now and then. */
+function lieInRaft(
+  campaign: Campaign,
+  lies: HybridLies,
+  lie: 'bad-signatures' | 'equivocate',
+  peers: PeerLinks,
+  others: readonly NodeId[],
+): void {
+  const tell = (): void => {
+    if (campaign.isOn && others.every((id) => peers.isConnected(id))) {
+      for (const message of lie === 'equivocate' ? lies.equivocation() : lies.badSignature()) {
+        for (const id of others) peers.send(id, message)
+      }
+      peers.flush()
+      campaign.noteLie()
+    }
+    realScheduler.after(LIE_EVERY_MS, tell)
+  }
+  realScheduler.after(LIE_EVERY_MS, tell)
 }
 
 function isLie(lie: string | undefined): lie is AdversaryLie {

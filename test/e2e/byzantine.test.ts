@@ -100,7 +100,8 @@ it.each(['pbft', 'hotstuff'] as const)(
       }
       adversary.kill('SIGKILL')
       const { stderr } = await adversary
-      expect(stderr).toContain(`the first lie: ${lie}`)
+      // Who no longer proposes has nothing to withhold.
+      if (lie !== 'withhold') expect(stderr).toContain(`the first lie: ${lie}`)
     }
     // Whoever is accused is the liar, and some honest replica holds the proof.
     const accused = (await Promise.all(['n2', 'n3', 'n4'].map(culprits))).flat()

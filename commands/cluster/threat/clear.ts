@@ -25,8 +25,9 @@ export default class ClusterThreatClear extends ClusterCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ClusterThreatClear)
-    const [{ lookAtThreat, threatOutput }, { confirm }, { nodeId }] = await Promise.all([
+    const [{ lookAtThreat, threatOutput }, { orderAll }, { confirm }, { nodeId }] = await Promise.all([
       import('../../../src/terminal/hybrid/threat.js'),
+      import('../../../src/terminal/hybrid/order-all.js'),
       import('../../../src/terminal/confirm.js'),
       import('../../../src/consensus/types.js'),
     ])
@@ -40,7 +41,7 @@ export default class ClusterThreatClear extends ClusterCommand {
         interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && this.session === null,
         signal: this.signal,
       })
-      await client.order({ kind: 'clearThreat', node: args.id === undefined ? null : nodeId(args.id) }, call)
+      await orderAll(client, { kind: 'clearThreat', node: args.id === undefined ? null : nodeId(args.id) }, call)
     }
     await this.print(threatOutput(await lookAtThreat(client, call)))
   }

@@ -81,7 +81,13 @@ export class HybridState {
     this.released = restored.commitIndex
     this.repeatMs = now.monotonicMs
     this.reign = { leader: null, term: 0 as Term, sinceMs: now.monotonicMs }
-    const origin = { index: 0 as LogIndex, chain: GENESIS_CHAIN, timestampMs: 0 }
+    const { base, lastIndex, safety } = restored
+    // A restored cluster begins behind the state that it was made with.
+    const isSeeded = safety === null && base.index > 0 && lastIndex === base.index
+    const { index, chain, timestampMs } = isSeeded
+      ? base
+      : { index: 0 as LogIndex, chain: GENESIS_CHAIN, timestampMs: 0 }
+    const origin = { index, chain, timestampMs }
     this.start = { epoch: 0 as Epoch, mode: 'raft', origin, membership: options.membership }
   }
 

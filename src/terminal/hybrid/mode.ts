@@ -1,11 +1,12 @@
 /** `cluster mode show` and `set`: which protocol decides now, and by whose word that changes. */
-import { hasCode, KnhkError } from '../../base/error.js'
+import { KnhkError } from '../../base/error.js'
 import type { CallOptions, Client, ClusterStatus } from '../../client/api.js'
 import type { Mode } from '../../consensus/types.js'
 import type { Output } from '../printer.js'
 import * as schema from '../schema.js'
 import { requireReachable } from '../status-report.js'
 import { formatLocalTime } from '../times.js'
+import { orderAll } from './order-all.js'
 
 export const SETTABLE_MODES = ['raft', 'bft', 'pbft', 'hotstuff'] as const
 export type SettableMode = (typeof SETTABLE_MODES)[number]
@@ -86,12 +87,7 @@ export async function setMode(
     })
   }
   if (isIn(before, wanted)) return before
-  try {
-    await client.order({ kind: 'setMode', mode: wanted }, call())
-  } catch (error) {
-    // The switch may be under way all the same: whether it happens shows below.
-    if (!hasCode(error, 'OutcomeUnknown') && !hasCode(error, 'EpochChanging')) throw error
-  }
+  await orderAll(client, { kind: 'setMode', mode: wanted }, call())
   for (;;) {
     const now = await lookAtMode(client, call())
     if (isIn(now, wanted) && now.epoch > before.epoch) return now

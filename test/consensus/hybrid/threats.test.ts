@@ -128,6 +128,7 @@ describe('the way back', () => {
       from === leader.id && message.type === 'hybridAppend' ? [message, liar.forked(message)] : null
     cluster.submit()
     expect(cluster.runFor(20_000, () => modes(cluster).every((mode) => mode === 'pbft'))).toBe(true)
+    settle(cluster, [cluster.submit()])
     const node = cluster.honest[0] as Node
     const refusal = () => {
       cluster.seen.length = 0

@@ -1,0 +1,134 @@
+/**
+ * Attacks on one rule each, where leaving the rule out would lose what was answered: an answer that only
+ * the leader knows to be certified survives a switch without that leader; without HELD nothing is told
+ * where one phase is not safe; a candidate on another branch of the voters' term gets no vote from them,
+ * though the liar votes for it.
+ */
+import { describe, expect, it } from 'vitest'
+import { epochConfigHash } from '../../../src/consensus/bft/replicas.js'
+import { signBytes } from '../../../src/consensus/bft/statement.js'
+import { grantStatement } from '../../../src/consensus/hybrid/positions.js'
+import type { NodeId } from '../../../src/consensus/types.js'
+import type { ByzantineCluster, Node } from '../bft/cluster.js'
+import { signAs } from '../bft/keys.js'
+import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
+import { describeNodes, hybridCluster } from './harness.js'
+import { RaftLiar } from './liar.js'
+
+function settle(cluster: ByzantineCluster, names: readonly string[], nodes?: readonly Node[]): void {
+  const done = (): boolean => names.every((name) => cluster.executedBy(name, nodes))
+  if (!cluster.runFor(60_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+}
+
+function begun(count: number, seed: number): { cluster: ByzantineCluster; leader: Node } {
+  const cluster = hybridCluster({ count, seed, batchMax: 1 })
+  settle(cluster, [cluster.submit()])
+  cluster.runFor(200)
+  const leader = cluster.leader()
+  if (leader === undefined) throw new Error('nobody leads')
+  return { cluster, leader }
+}
+
+function order(nodes: Iterable<Node>, cluster: ByzantineCluster): void {
+  for (const node of [...nodes])
+    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+}
+
+describe('an answer', () => {
+  it('that only the leader knows to be certified is in the result that the others select', () => {
+    for (const count of [4, 5]) {
+      const { cluster, leader } = begun(count, count)
+      const others = [...cluster.nodes.values()].filter((node) => node !== leader)
+      // From here on the leader's certificates reach nobody; its entries do.
+      cluster.intercept = (from, _to, message) => {
+        if (from !== leader.id) return null
+        if (message.type === 'hybridAppend') return [{ ...message, commit: null, proof: null }]
+        return message.type === 'hybridCommit' ? [] : null
+      }
+      const name = cluster.submit()
+      settle(cluster, [name], [leader])
+      expect(cluster.executedBy(name, others)).toBe(false)
+      cluster.partition(
+        [leader.id],
+        others.map(({ id }) => id),
+      )
+      order(others, cluster)
+      // Five members need four: the leader's history is missing, and the others are enough.
+      settle(cluster, [name], others)
+      cluster.heal()
+      settle(cluster, [cluster.submit()])
+    }
+  })
+
+  it('rests on HELD where one phase is not enough', () => {
+    const { cluster } = begun(6, 6)
+    cluster.intercept = (_from, _to, message) => {
+      if (message.type === 'hybridHeld') return []
+      return message.type === 'hybridAck' ? [{ ...message, held: null }] : null
+    }
+    const name = cluster.submit()
+    cluster.runFor(1500)
+    expect([...cluster.nodes.values()].filter((node) => cluster.watch.isExecuted(node.id, name))).toEqual([])
+    cluster.intercept = () => null
+    settle(cluster, [name])
+  })
+})
+
+describe('a candidate on another branch', () => {
+  it('gets no vote from those who acknowledged what was answered, and nothing is lost', { timeout: 120_000 }, () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const { cluster, leader } = begun(4, seed)
+      cluster.lie(leader.id)
+      const liar = new RaftLiar(leader.id, cluster.options.membership)
+      const [knows, acked, victim] = cluster.honest as [Node, Node, Node]
+      liar.fork([victim.id], leader.core.status().lastIndex + 1)
+      cluster.intercept = (from, to, message) => {
+        if (from !== leader.id) return null
+        if (message.type === 'hybridGrant') return [yes(cluster, leader.id, to, message, asked.get(to))]
+        if (message.type === 'hybridCommit') return to === knows.id ? null : []
+        if (message.type !== 'hybridAppend') return null
+        const bare = to === knows.id ? message : { ...message, commit: null, proof: null }
+        return [to === victim.id ? liar.forked(bare) : bare]
+      }
+      const asked = new Map<NodeId, Parameters<typeof grantStatement>[4]>()
+      cluster.onDeliver = (from, _to, message) => {
+        if (message.type === 'hybridVoteRequest') asked.set(from, message.tip)
+      }
+      const name = cluster.submit()
+      settle(cluster, [name], [knows])
+      // Who knows is away, and the liar leads no more but votes for everybody.
+      cluster.partition([knows.id], [leader.id, acked.id, victim.id])
+      const silent = cluster.intercept
+      cluster.intercept = (from, to, message) =>
+        from === leader.id && (message.type === 'heartbeat' || message.type === 'hybridAppend')
+          ? []
+          : silent(from, to, message)
+      let hasLed = false
+      cluster.runFor(3000, () => {
+        const { role, mode } = victim.core.status()
+        hasLed ||= mode === 'raft' && role === 'leader'
+        return false
+      })
+      expect(hasLed, `seed ${seed}: the other branch leads`).toBe(false)
+      cluster.heal()
+      cluster.intercept = () => null
+      settle(cluster, [name, cluster.submit()])
+    }
+  })
+})
+
+/** A vote of the liar, whatever it was asked. */
+function yes(
+  cluster: ByzantineCluster,
+  voter: NodeId,
+  candidate: NodeId,
+  message: Parameters<ByzantineCluster['intercept']>[2] & { type: 'hybridGrant' },
+  tip: Parameters<typeof grantStatement>[4] | undefined,
+) {
+  if (tip === undefined) return message
+  const { epoch, term } = message.reply
+  const statement = grantStatement(sha256, epoch, term, candidate, tip)
+  const configHash = epochConfigHash(sha256, CONFIG_HASH, cluster.options.membership)
+  const signature = signAs(voter)(signBytes({ clusterId: CLUSTER_ID, configHash }, statement))
+  return { ...message, reply: { ...message.reply, granted: true }, grant: { ...statement, signer: voter, signature } }
+}
