@@ -55,20 +55,6 @@ export class Answers {
 }
 
 /** Answers one request of an applied entry. */
-export function answerApplied(
-  waiters: Waiters,
-  ordinal: number,
-  context: AnswerContext,
-  index: LogIndex,
-  firstPosition: number,
-  results: Uint8Array,
-): void {
-  const connection = waiters.connections[ordinal]
-  const requestNumber = waiters.requestNumbers[ordinal]
-  if (connection === undefined || requestNumber === undefined) return
-  sendApplied(connection, requestNumber, context, index, firstPosition, results)
-}
-
 export function sendApplied(
   connection: ClientConnection,
   requestNumber: number,

@@ -25,36 +25,39 @@ function signedFrame(clusterId: Uint8Array, firstSequence: number, operations: r
   return payload
 }
 
-test.each(['pbft', 'hotstuff'] as const)('%s answers from every replica, equally, and again after restarts', async (protocol) => {
-  const cluster = new SimulatedCluster({ seed: 5, nodes: 4, protocol, sha256 })
-  await cluster.start()
-  const { clusterId } = cluster.configuration
-  const ask = async (sequence: number): Promise<string[]> => {
-    const answers = new Map<string, string>()
-    for (const node of cluster.nodes) {
-      const connection = node.listener?.connect(SIMULATED_CLIENT_KEY, {
-        onAnswer: (type, answer) => {
-          if (type === CLIENT_FRAME.applied) answers.set(node.id, toHex(answer))
-        },
-        onClose: () => {},
-      })
-      connection?.transmit(
-        CLIENT_FRAME.propose,
-        signedFrame(clusterId, sequence, [{ type: 'OpenSession', ordered: false }]),
-      )
+test.each(['pbft', 'hotstuff'] as const)(
+  '%s answers from every replica, equally, and again after restarts',
+  async (protocol) => {
+    const cluster = new SimulatedCluster({ seed: 5, nodes: 4, protocol, sha256 })
+    await cluster.start()
+    const { clusterId } = cluster.configuration
+    const ask = async (sequence: number): Promise<string[]> => {
+      const answers = new Map<string, string>()
+      for (const node of cluster.nodes) {
+        const connection = node.listener?.connect(SIMULATED_CLIENT_KEY, {
+          onAnswer: (type, answer) => {
+            if (type === CLIENT_FRAME.applied) answers.set(node.id, toHex(answer))
+          },
+          onClose: () => {},
+        })
+        connection?.transmit(
+          CLIENT_FRAME.propose,
+          signedFrame(clusterId, sequence, [{ type: 'OpenSession', ordered: false }]),
+        )
+      }
+      await cluster.run(20_000, () => answers.size === 4)
+      return [...answers.values()]
     }
-    await cluster.run(20_000, () => answers.size === 4)
-    return [...answers.values()]
-  }
-  for (let sequence = 1; sequence <= 5; sequence++) {
-    const answers = await ask(sequence)
+    for (let sequence = 1; sequence <= 5; sequence++) {
+      const answers = await ask(sequence)
+      expect(answers).toHaveLength(4)
+      expect(new Set(answers).size).toBe(1)
+    }
+    for (const node of cluster.nodes) node.crash('power')
+    await cluster.start()
+    const answers = await ask(6)
     expect(answers).toHaveLength(4)
     expect(new Set(answers).size).toBe(1)
-  }
-  for (const node of cluster.nodes) node.crash('power')
-  await cluster.start()
-  const answers = await ask(6)
-  expect(answers).toHaveLength(4)
-  expect(new Set(answers).size).toBe(1)
-  for (const node of cluster.nodes) expect(node.running?.core.status()).toMatchObject({ mode: protocol })
-})
+    for (const node of cluster.nodes) expect(node.running?.core.status()).toMatchObject({ mode: protocol })
+  },
+)

@@ -41,7 +41,15 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
   it.each(LIES)('bears a member that goes in for %s', { timeout: 120_000 }, async (lie) => {
     const plan = planByzantineRun(protocol, 77, 4, 1)
     const faults = Array.from({ length: 40 }, (_, at) => ({ atMs: 20 + at * 150, strike: lie, target: 0, detail: at }))
-    const shorter = { ...plan, liars: [0], lastLies: [lie], faults, requestTimeoutMs: 200, faultsForMs: 1500, clients: 2 }
+    const shorter = {
+      ...plan,
+      liars: [0],
+      lastLies: [lie],
+      faults,
+      requestTimeoutMs: 200,
+      faultsForMs: 1500,
+      clients: 2,
+    }
     const result = await runPlan({ plan: { ...shorter, commitsMin: 30 }, sha256 })
     expect(result.violation).toBeNull()
     addFaults(struck, result.faults)

@@ -37,6 +37,11 @@ export class ByzantineDisk extends Disk {
   }
 
   override restored(tailMax: number, mayVote = true): RestoredLog {
-    return { ...super.restored(tailMax, mayVote), safety: this.safety, pending: [...this.pending], aborts: [...this.aborts] }
+    return {
+      ...super.restored(tailMax, mayVote),
+      safety: this.safety,
+      pending: [...this.pending],
+      aborts: [...this.aborts],
+    }
   }
 }
