@@ -11,7 +11,7 @@ const INTERVAL_MS = 500
 
 export function deposeAstrayLeaders(cluster: SimulatedCluster): void {
   const leader = cluster.leader()
-  if (leader !== null && leader.mayBeAstray) {
+  if (leader?.mayBeAstray === true) {
     const target = successorOf(cluster, leader)
     if (target !== null) giveOrder(cluster, leader, { kind: 'transferLeadership', target: target.id })
   }

@@ -4,7 +4,7 @@
  * leader under its last header, the chain in between, and its own last acknowledgement. A node makes one
  * per epoch; two are a proof against it.
  */
-import { ByteReader, ByteWriter, bytesEqual } from '../../base/bytes.js'
+import { type ByteReader, ByteWriter, bytesEqual } from '../../base/bytes.js'
 import { type Certificate, readCertificate, writeCertificate } from '../bft/certificate.js'
 import type { SignatureCheck } from '../bft/checks.js'
 import {
@@ -175,18 +175,4 @@ export function readHistory(reader: ByteReader): AbortHistory {
   const headers = readHeaders(reader)
   const lastAck = readOptional(reader, readSigned)
   return { epoch, commit, tip, term, header, headers, lastAck, vote: readSigned(reader) }
-}
-
-export function encodeHistory(history: AbortHistory): Uint8Array {
-  const out = new ByteWriter(1024)
-  writeHistory(out, history)
-  return out.finish()
-}
-
-/** Throws `ProtocolViolation` unless `bytes` are exactly one history. */
-export function decodeHistory(bytes: Uint8Array): AbortHistory {
-  const reader = new ByteReader(bytes)
-  const history = readHistory(reader)
-  reader.end()
-  return history
 }

@@ -5,12 +5,14 @@
  * though the liar votes for it.
  */
 import { describe, expect, it } from 'vitest'
-import { epochConfigHash } from '../../../src/consensus/bft/replicas.js'
+import { epochConfigHash, Replicas } from '../../../src/consensus/bft/replicas.js'
 import { signBytes } from '../../../src/consensus/bft/statement.js'
-import { grantStatement } from '../../../src/consensus/hybrid/positions.js'
-import type { NodeId } from '../../../src/consensus/types.js'
+import { contradicts, deservesVote } from '../../../src/consensus/hybrid/hardened/vote-rules.js'
+import { type BareHeader, chainOf } from '../../../src/consensus/hybrid/headers.js'
+import { grantStatement, type Position, type RaftEpoch } from '../../../src/consensus/hybrid/positions.js'
+import { type Epoch, logIndex, type NodeId, type Term } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
-import { signAs } from '../bft/keys.js'
+import { replicasOf, signAs } from '../bft/keys.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { describeNodes, hybridCluster } from './harness.js'
 import { RaftLiar } from './liar.js'
@@ -71,6 +73,73 @@ describe('an answer', () => {
     expect([...cluster.nodes.values()].filter((node) => cluster.watch.isExecuted(node.id, name))).toEqual([])
     cluster.intercept = () => null
     settle(cluster, [name])
+  })
+})
+
+describe('a member that lacks the result', () => {
+  it('votes for no hand-over before it holds it in full', () => {
+    const { cluster, leader } = begun(4, 9)
+    const late = [...cluster.nodes.values()].find((node) => node !== leader) as Node
+    cluster.intercept = (from, to, message) =>
+      to === late.id && from === leader.id && message.type === 'hybridAppend' ? [] : null
+    const name = cluster.submit()
+    settle(
+      cluster,
+      [name],
+      [...cluster.nodes.values()].filter((node) => node !== late),
+    )
+    cluster.intercept = (_from, to, message) =>
+      to === late.id && (message.type === 'hybridEntries' || message.type === 'hybridAppend') ? [] : null
+    let votes = 0
+    cluster.onDeliver = (from, _to, message) => {
+      if (from === late.id && message.type === 'hybridHandOver' && message.message.type === 'pbftVote') votes++
+    }
+    order(cluster.nodes.values(), cluster)
+    cluster.runFor(3000)
+    expect(votes).toBe(0)
+    expect(late.core.status().mode).toBe('raft')
+    cluster.intercept = () => null
+    settle(cluster, [name, cluster.submit()])
+  })
+})
+
+describe('a vote', () => {
+  const sign = { clusterId: CLUSTER_ID, configHash: CONFIG_HASH }
+  const origin = { term: 0 as Term, index: logIndex(0), hash: new Uint8Array(32) }
+  const epoch: RaftEpoch = { sha256, epoch: 0 as Epoch, replicas: new Replicas(replicasOf(4)), sign, origin }
+  const header = (mark: number): BareHeader => ({
+    timestampMs: mark,
+    kind: 'data',
+    batchDigest: new Uint8Array(32).fill(mark),
+  })
+  const chain = (...marks: number[]): Position => {
+    const hashes = chainOf(sha256, epoch.epoch, origin, marks.map(header))
+    return { term: 1 as Term, index: logIndex(marks.length), hash: hashes.at(-1) ?? origin.hash }
+  }
+  const request = (term: number, ...marks: number[]) =>
+    ({ tip: { ...chain(...marks), term }, headers: marks.map(header), commit: null, header: {} }) as never
+  const voter = (position: Position, certified: Position = origin) => ({ position, certified })
+
+  it("goes to who extends the voter's chain in its last term, or ends in a later one", () => {
+    expect(deservesVote(epoch, request(1, 1, 2, 3), voter(chain(1, 2)))).toBe(true)
+    expect(deservesVote(epoch, request(1, 1, 2), voter(chain(1, 2)))).toBe(true)
+    expect(deservesVote(epoch, request(1, 1, 9), voter(chain(1, 2)))).toBe(false)
+    expect(deservesVote(epoch, request(1, 1, 9, 3), voter(chain(1, 2)))).toBe(false)
+    expect(deservesVote(epoch, request(1, 1), voter(chain(1, 2)))).toBe(false)
+    expect(deservesVote(epoch, request(2, 9), voter(chain(1, 2)))).toBe(true)
+  })
+
+  it('never to who lacks what the voter knows to be certified', () => {
+    expect(deservesVote(epoch, request(2, 1, 2, 3), voter(chain(1, 2), chain(1, 2)))).toBe(true)
+    expect(deservesVote(epoch, request(2, 1, 9, 3), voter(chain(1, 2), chain(1, 2)))).toBe(false)
+  })
+
+  it('and who shows another history of the term than its leader gave the voter is a proof against that leader', () => {
+    const own = (marks: number[]) => (index: number) =>
+      chainOf(sha256, epoch.epoch, origin, marks.map(header))[index - 1]
+    expect(contradicts(epoch, request(1, 1, 9), chain(1, 2, 3), own([1, 2, 3]))).toBe(true)
+    expect(contradicts(epoch, request(1, 1, 2), chain(1, 2, 3), own([1, 2, 3]))).toBe(false)
+    expect(contradicts(epoch, request(2, 1, 9), chain(1, 2, 3), own([1, 2, 3]))).toBe(false)
   })
 })
 

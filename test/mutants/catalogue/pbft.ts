@@ -128,6 +128,7 @@ export const PBFT_MUTANTS: readonly Mutant[] = [
     title: 'a donor that gave a wrong snapshot is asked for it again',
     pitfall: 'state transfer under load, with Byzantine donors, forever loop',
     file: `${PBFT}/transfer.ts`,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
     find: '  if (state.badDonors.has(`${from}/${toHex(snapshot.id)}`)) return\n',
     replace: '',
     killedBy: { tests: [testOf('transfer')] },
