@@ -114,7 +114,7 @@ describe('knhk sim on a sound engine', () => {
 
   it('lists faults and promises', async () => {
     const { faults, invariants } = JSON.parse((await knhk(sound, 'sim', 'list', '--json')).stdout)
-    expect(faults).toHaveLength(22)
+    expect(faults).toHaveLength(32)
     expect(invariants.map(({ id }: { id: string }) => id)).toContain('linearizability')
   })
 })
