@@ -197,8 +197,9 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     title: 'a commit under a joint configuration needs one half of it only',
     pitfall: 'quorum over the union of a joint configuration',
     file: 'src/consensus/quorum.ts',
-    find: 'return outgoing.length === 0 ? incoming : Math.min(incoming, majorityIndex(outgoing, ackOf))',
-    replace: 'return outgoing.length === 0 ? incoming : Math.max(incoming, majorityIndex(outgoing, ackOf))',
+    find: 'return outgoing.length === 0 ? incoming : Math.min(incoming, quorumIndex(configuration, outgoing, ackOf))',
+    replace:
+      'return outgoing.length === 0 ? incoming : Math.max(incoming, quorumIndex(configuration, outgoing, ackOf))',
     killedBy: {
       tests: [{ file: 'test/consensus/quorum.test.ts', name: 'needs both halves of a joint configuration' }],
     },

@@ -29,7 +29,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     title: 'entries that are there already are taken for conflicts',
     pitfall: 'append that truncates on reordering',
     file: APPENDS,
-    find: '    if (!log.matches(entry.index, entry)) break',
+    find: '    if (!log.matches(entry.index, entry) || isForked(raft, entry)) break',
     replace: '    break',
     killedBy: { simulator: { nodes: 3, seeds: 20 } },
   },
