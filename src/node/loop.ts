@@ -181,7 +181,11 @@ export class NodeLoop {
             core,
             verifier: timedVerifier(verifier, ports.clock, observer),
             sha256: ports.sha256,
-            onVerified: (from, message, configHash) => this.#verified(from, message, configHash),
+            onVerified: (from, message, configHash) => {
+              this.#verified(from, message, configHash)
+              // A check that ended outside of a turn.
+              this.#wake()
+            },
             onInvalid: (from, message, reason) => this.#invalid(from, message, reason),
           })
     this.#intake = this.#makeIntake()
@@ -444,7 +448,6 @@ export class NodeLoop {
     if (this.#stopped) return
     if (this.#intake instanceof PoolIntake) this.#intake.noteProposal(message)
     this.#step({ type: 'message', from, configHash, message })
-    this.#wake()
   }
 
   #forwarded(body: Uint8Array): void {

@@ -48,7 +48,8 @@ export const PARTITIONS: readonly Requirement[] = [
     async check(cluster) {
       const client = cluster.client()
       const session = await client.openSession()
-      await count(session, 'counter', 0, 5)
+      // Everybody knows of all five: who hears nothing more can only stay there.
+      await expectAgreement(cluster, client, await count(session, 'counter', 0, 5))
       for (const member of cluster.members) cluster.cutOff([member])
       const counted = count(session, 'counter', 5, 10)
       await cluster.elapse(3_000)

@@ -3,9 +3,17 @@
  * lie. Where fewer lie than the protocol bears, disks may be damaged in their place.
  */
 import { byzantineFaults } from '../../consensus/quorum.js'
-import { FAULTS_MAX_MS, type PlannedFault, type RunPlan, type SimProtocol, type Strike, shuffled } from '../plan.js'
+import {
+  FAULTS_MAX_MS,
+  type PlannedFault,
+  type RunPlan,
+  type SimProtocol,
+  STRIKES,
+  type Strike,
+  shuffled,
+} from '../plan.js'
 import { SeededRandom } from '../random.js'
-import { LIES, type Lie } from './lies.js'
+import { isLie, LIES, type Lie } from './lies.js'
 
 /** Streams of chance: none of plain Raft's plans changes with these. */
 const PLAN_STREAM = 3000
@@ -14,30 +22,18 @@ const COMMITS_MIN = 200
 const EPISODES_TO_DOUBLE_GAP = 15
 const LIE_SHARE = 0.35
 
-/** What strikes any number of honest members: nothing of it may cost safety. */
-const STRIKES: readonly Strike[] = [
-  'crashProcess',
-  'crashPower',
-  'crashWhileSyncing',
-  'crashAtStep',
-  'crashAtStart',
-  'powerCut',
-  'powerCutAtAck',
-  'pause',
-  'clockJump',
-  'weather',
-  'clog',
-  'partition',
-  'partitionAsymmetric',
-  'partitionPartial',
-  'slowSync',
-  'hungSync',
-  'eio',
-  'enospc',
-  'bitRot',
-  'misdirectedWrite',
-  'wipe',
+/** Told for a Raft leader, its terms or its leases; or hurting a member in a way that its log does not show. */
+const OF_RAFT: readonly Strike[] = [
+  'leaderTail',
+  'deposedReads',
+  'lostTail',
+  'stateRot',
+  'lateTransfer',
+  'restartedVoter',
+  'leaderFallsAtAck',
 ]
+/** What strikes any number of honest members: nothing of it may cost safety. Lies are planned apart. */
+const FAULTS: readonly Strike[] = STRIKES.filter((strike) => !OF_RAFT.includes(strike) && !isLie(strike))
 const RARE: readonly Strike[] = ['bitRot', 'misdirectedWrite', 'wipe']
 
 /** At most `byzantine` liars, and never more than the protocol bears. */
@@ -83,8 +79,8 @@ export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: num
 /** A mix of its own for every seed (Groce et al., "Swarm testing", 2012), of faults and of lies. */
 function planFaults(seed: number, nodes: number, liars: readonly number[]): PlannedFault[] {
   const random = new SeededRandom(seed, FAULT_STREAM)
-  const chosen = STRIKES.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.5))
-  const mix = chosen.length >= 3 ? chosen : STRIKES
+  const chosen = FAULTS.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.5))
+  const mix = chosen.length >= 3 ? chosen : FAULTS
   const some = LIES.filter(() => random.chance(0.5))
   const lies = some.length > 0 ? some : LIES
   const gapMaxMs = random.between(200, 1500)
