@@ -29,6 +29,7 @@ export type {
 } from './consensus/configuration.js'
 export type { Core, CoreStatus, Effect, HardState, Input, Now, RestoredLog, Role } from './consensus/core.js'
 export type { Entry, EntryHeader, EntryKind } from './consensus/entry.js'
+export type { ThreatLevel, ThreatReport } from './consensus/hybrid/threat-model.js'
 export { RaftCore } from './consensus/raft/core.js'
 export type {
   Assurance,
@@ -49,6 +50,13 @@ export type { ConsensusConfig, PeerConfig } from './library/config.js'
 export type { Decision } from './library/decision.js'
 export type { EmbeddedCluster, Snapshot } from './library/embedded-cluster.js'
 export { freeAddresses } from './library/free-addresses.js'
+export {
+  type HybridConfig,
+  HybridConsensus,
+  type HybridNode,
+  type ThreatModel,
+  type WatchedDecision,
+} from './library/hybrid-consensus.js'
 export type { BftNode, LocalNode, RaftNode, RaftRole } from './library/local-node.js'
 export type { ConsensusResult } from './library/proposer.js'
 export { RaftCluster, type RaftConfig } from './library/raft-cluster.js'

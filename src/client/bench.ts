@@ -63,6 +63,8 @@ interface Slot {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
+/** An open loop looks this often at what is due, and whenever a slot becomes free. */
+const TICK_MS = 1
 const DRAIN_TIMEOUT_MS = REQUEST_TIMEOUT_MS + 1000
 
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
@@ -96,6 +98,8 @@ class BenchRun {
   #errors = 0
   #open = 0
   #backlog = 0
+  /** Begins what is due as far as slots are free; returns the requests that are due and wait. Open loop only. */
+  #offerDue: () => number = () => 0
   #onDrained: (() => void) | undefined
 
   constructor(options: BenchOptions, slots: readonly Slot[], history: BenchHistory | null) {
@@ -120,8 +124,8 @@ class BenchRun {
     }
     this.#measuring = false
     const elapsedMs = performance.now() - beginMs
-    this.#stopped = true
     stopOffering()
+    this.#stopped = true
     await this.#drained()
     await this.#history?.close()
     return this.#report(elapsedMs)
@@ -136,21 +140,21 @@ class BenchRun {
   #openLoop(rate: number): () => void {
     const requestsPerMs = rate / this.#options.batch / 1000
     const startMs = performance.now()
-    const dueNow = () => Math.floor((performance.now() - startMs) * requestsPerMs)
-    let scheduled = 0
-    const timer = setInterval(() => {
-      const due = dueNow()
-      for (; scheduled < due; scheduled++) {
+    let begun = 0
+    this.#offerDue = () => {
+      const due = Math.floor((performance.now() - startMs) * requestsPerMs)
+      for (; begun < due; begun++) {
         const slot = this.#idle.pop()
         if (slot === undefined) break
-        this.#issue(slot, startMs + scheduled / requestsPerMs)
+        this.#issue(slot, startMs + begun / requestsPerMs)
       }
-    }, 1)
+      return due - begun
+    }
+    const timer = setInterval(this.#offerDue, TICK_MS)
     return () => {
       clearInterval(timer)
-      // Within one tick of the timer nothing can have begun.
-      const late = dueNow() - scheduled
-      this.#backlog = this.#idle.length > 0 ? 0 : late * this.#options.batch
+      // One last look: whatever a free slot could take has begun, so the rest waits for the cluster and not for a timer.
+      this.#backlog = this.#offerDue() * this.#options.batch
     }
   }
 
@@ -214,7 +218,11 @@ class BenchRun {
       // A failed call comes back at once: do not spin on a cluster that is down.
       if (ok) this.#issue(slot, now)
       else setTimeout(() => (this.#stopped ? undefined : this.#issue(slot, performance.now())), 10)
-    } else this.#idle.push(slot)
+    } else {
+      this.#idle.push(slot)
+      // A failed call comes back at once: the next one waits for the timer.
+      if (ok) this.#offerDue()
+    }
   }
 
   #drained(): Promise<void> {

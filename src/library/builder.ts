@@ -72,6 +72,11 @@ export class ClusterBuilder<Config extends ConsensusConfig, Cluster> {
     return this
   }
 
+  /** What was said so far. */
+  get said(): Readonly<Partial<Config>> {
+    return this.#config
+  }
+
   /** Starts the node. Throws `InvalidArgument` where something is not said, and what the cluster's `start` documents. */
   async start(): Promise<Cluster> {
     const missing = REQUIRED.filter((name) => this.#config[name] === undefined)

@@ -96,7 +96,7 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   readTimeoutMs: 5000,
   snapshotEntries: 10_000,
   snapshotOperations: 500_000,
-  snapshotLogBytes: 64 << 20,
+  snapshotLogBytes: 256 << 20,
   trailingEntries: 5000,
   trailingBytes: 64 << 20,
   snapshotsKept: 2,

@@ -35,8 +35,8 @@ export interface SnapshotKeeperOptions {
   readonly onFailed: (error: unknown) => void
 }
 
-/** A snapshot is written once the log since the last has this share (one in so many) of its size. */
-const LOG_SHARE = 4
+/** A snapshot is written once the log since the last has this share (one in so many) of its size: at most so many bytes are written for one of log. */
+const LOG_SHARE = 2
 
 export class SnapshotKeeper {
   readonly #options: SnapshotKeeperOptions

@@ -18,6 +18,9 @@ interface Content {
   base: number
   last: number
   readonly entries: Map<number, Held>
+  /** What the core must know again, and what it left epochs with, as the core wrote it. */
+  safety: Uint8Array | null
+  readonly aborts: Map<number, Uint8Array>
 }
 
 export class DurableModel {
@@ -41,6 +44,15 @@ export class DurableModel {
 
   get hardState(): HardState | null {
     return this.#content.hardState
+  }
+
+  get safety(): Uint8Array | null {
+    return this.#content.safety
+  }
+
+  /** How the node left this epoch; undefined where it did not, for certain. */
+  abortOf(epoch: number): Uint8Array | undefined {
+    return this.#content.aborts.get(epoch)
   }
 
   begin(records: readonly StoreRecord[]): void {
@@ -100,6 +112,8 @@ export class DurableModel {
     for (const index of content.entries.keys()) if (index > lastIndex) content.entries.delete(index)
     for (const { index, term, chain } of tail) content.entries.set(index, { term, chain })
     content.last = lastIndex
+    content.safety = log.safety
+    for (const { epoch, payload } of log.aborts) content.aborts.set(epoch, payload)
   }
 
   /** With or without the write that was under way. */
@@ -125,11 +139,11 @@ function stepsOf(records: readonly StoreRecord[]): StoreRecord[][] {
 }
 
 function empty(): Content {
-  return { hardState: null, base: 0, last: 0, entries: new Map() }
+  return { hardState: null, base: 0, last: 0, entries: new Map(), safety: null, aborts: new Map() }
 }
 
 function copy(content: Content): Content {
-  return { ...content, entries: new Map(content.entries) }
+  return { ...content, entries: new Map(content.entries), aborts: new Map(content.aborts) }
 }
 
 function holds({ base, last, entries }: Content, index: number, chain: Uint8Array): boolean {
@@ -151,6 +165,12 @@ function apply(content: Content, record: StoreRecord): void {
   switch (record.kind) {
     case 'hardState':
       content.hardState = record.hardState
+      return
+    case 'safety':
+      content.safety = record.safety
+      return
+    case 'abort':
+      content.aborts.set(record.epoch, record.payload)
       return
     case 'truncate':
       for (let index = record.from as number; index <= content.last; index++) content.entries.delete(index)

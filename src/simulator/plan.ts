@@ -6,9 +6,10 @@
  */
 import type { Millis } from '../consensus/types.js'
 import { isLie, LIES, type Lie } from './byzantine/lies.js'
+import { isSwitchStrike, SWITCH_STRIKES } from './hybrid/strikes.js'
 import { SeededRandom } from './random.js'
 
-export const SIM_PROTOCOLS = ['raft', 'pbft', 'hotstuff'] as const
+export const SIM_PROTOCOLS = ['raft', 'pbft', 'hotstuff', 'hybrid'] as const
 export type SimProtocol = (typeof SIM_PROTOCOLS)[number]
 
 /** What can go wrong; each is one planned event with parameters of its own chance. */
@@ -42,6 +43,7 @@ export const STRIKES = [
   'restartedVoter',
   'leaderFallsAtAck',
   ...LIES,
+  ...SWITCH_STRIKES,
 ] as const
 export type Strike = (typeof STRIKES)[number]
 
@@ -182,7 +184,9 @@ function planSettings(
  */
 function planFaults(seed: number, nodes: number, hasLeases: boolean): PlannedFault[] {
   const random = new SeededRandom(seed, FAULT_STREAM)
-  const possible = STRIKES.filter((strike) => !isLie(strike) && (hasLeases || !WITH_LEASES.includes(strike)))
+  const possible = STRIKES.filter(
+    (strike) => !isLie(strike) && !isSwitchStrike(strike) && (hasLeases || !WITH_LEASES.includes(strike)),
+  )
   const chosen = possible.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.55))
   const mix = chosen.length >= 3 ? chosen : possible
   const courses = hasLeases ? AIMED_LEASES : AIMED

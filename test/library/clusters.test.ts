@@ -13,6 +13,7 @@ import { generateKeyPair } from '../../src/crypto/keys.js'
 import { BftCluster } from '../../src/library/bft-cluster.js'
 import type { ConsensusConfig } from '../../src/library/config.js'
 import { freeAddresses } from '../../src/library/free-addresses.js'
+import { HybridConsensus } from '../../src/library/hybrid-consensus.js'
 import { RaftCluster } from '../../src/library/raft-cluster.js'
 import { ReplicatedStateMachine } from '../../src/library/state-machine.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
@@ -167,6 +168,26 @@ describe.each(['pbft', 'hotstuff'] as const)('a cluster with %s', (protocol) => 
     expect(protocol === 'pbft' ? [view !== null, round] : [view, round !== null]).toEqual(
       protocol === 'pbft' ? [true, null] : [null, true],
     )
+  })
+})
+
+describe('a hybrid of two builders', () => {
+  it('takes what both say, and names what they contradict each other in', async () => {
+    const config = await one()
+    const raft = () => RaftCluster.builder().options({ ...config, heartbeatIntervalMs: 70 })
+    const bft = () => BftCluster.builder().options({ requestTimeoutMs: 3000 })
+    expect(HybridConsensus.of(raft(), bft().peers([...config.peers])).said).toEqual({
+      ...config,
+      heartbeatIntervalMs: 70,
+      requestTimeoutMs: 3000,
+    })
+    const refused = (option: string) =>
+      expect.objectContaining({ code: 'InvalidArgument', details: expect.objectContaining({ option }) })
+    expect(() => HybridConsensus.of(raft(), bft().nodeId('n2'))).toThrow(refused('nodeId'))
+    expect(() => HybridConsensus.of(raft(), bft().key(config.clientKey))).toThrow(refused('key'))
+    expect(() => HybridConsensus.of(raft(), bft().options({ protocol: 'hotstuff' }))).toThrow(refused('protocol'))
+    expect(() => HybridConsensus.of(raft().options({ leaseDriftMs: 5 }), bft())).toThrow(refused('leaseDriftMs'))
+    await expect(HybridConsensus.of(raft(), bft()).start()).rejects.toMatchObject({ code: 'InvalidArgument' })
   })
 })
 

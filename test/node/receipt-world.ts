@@ -92,7 +92,22 @@ export class ReceiptWorld {
     }
     await this.cluster.run(20_000, () => results !== null)
     if (results === null) throw new Error('no answer')
+    await this.#caughtUp((results[0] as PlacedResult | undefined)?.index ?? 0)
     return results
+  }
+
+  /**
+   * Until all members have executed the entry: what collects receipts pauses in real time where too few
+   * could sign, and an idle simulated cluster gets through a minute of its own in such a pause.
+   */
+  async #caughtUp(index: number): Promise<void> {
+    const members = this.cluster.leader()?.running?.core.status().membership.membership.members ?? []
+    const behind = (): boolean =>
+      members.some(({ id }) => {
+        const { running } = this.cluster.node(id)
+        return running !== null && running.machine.appliedIndex < index
+      })
+    if (!(await this.cluster.run(20_000, () => !behind()))) throw new Error(`not all members executed entry ${index}`)
   }
 
   /** What commands ask through; simulated time has to pass meanwhile: `cluster.finish`. */

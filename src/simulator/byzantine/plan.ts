@@ -13,6 +13,7 @@ import {
   shuffled,
 } from '../plan.js'
 import { SeededRandom } from '../random.js'
+import { isSwitchStrike } from '../hybrid/strikes.js'
 import { isLie, LIES, type Lie } from './lies.js'
 
 /** Streams of chance: none of plain Raft's plans changes with these. */
@@ -33,7 +34,9 @@ const OF_RAFT: readonly Strike[] = [
   'leaderFallsAtAck',
 ]
 /** What strikes any number of honest members: nothing of it may cost safety. Lies are planned apart. */
-const FAULTS: readonly Strike[] = STRIKES.filter((strike) => !OF_RAFT.includes(strike) && !isLie(strike))
+const FAULTS: readonly Strike[] = STRIKES.filter(
+  (strike) => !OF_RAFT.includes(strike) && !isLie(strike) && !isSwitchStrike(strike),
+)
 const RARE: readonly Strike[] = ['bitRot', 'misdirectedWrite', 'wipe']
 
 /** At most `byzantine` liars, and never more than the protocol bears. */

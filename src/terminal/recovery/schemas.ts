@@ -12,6 +12,7 @@ const LOG_SCHEMA = schema.record({
   lastEpoch: schema.integer,
   lastTerm: schema.integer,
   lastChain: schema.text,
+  certified: schema.flag,
   appliedIndex: schema.integer,
   snapshotIndex: schema.nullable(schema.integer),
   damage: schema.list(schema.record({ index: schema.integer, kind: schema.text })),
