@@ -16,8 +16,9 @@ import { MEMBERS_ROLE } from '../workflow/roles.js'
 import { SYSTEM_FROM, SYSTEM_TO } from '../workflow/state-keys.js'
 import type { MakeMachine } from './execution.js'
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './limits.js'
-import { NodeLoop, type NodePorts } from './loop.js'
+import { NodeLoop } from './loop.js'
 import { type CoreLimits, makeCore } from './make-core.js'
+import type { NodePorts } from './node-options.js'
 import type { SelfKnowledge } from './node-status.js'
 
 /** What a program that embeds the engine adds to the state machine; all nodes of a cluster have the same. */

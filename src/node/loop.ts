@@ -8,100 +8,23 @@
  */
 import { unreachable } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
-import { changeSignBytes, targetMembership } from '../consensus/bft/change-authority.js'
-import { decodeEvidence, evidenceId } from '../consensus/bft/evidence.js'
 import type { Core, Effect, Input, Now, ProtocolMessage, Role } from '../consensus/core.js'
-import type { Entry, Sha256 } from '../consensus/entry.js'
+import type { Entry } from '../consensus/entry.js'
 import type { MembershipRecord } from '../consensus/membership.js'
 import { requestsIn } from '../consensus/request-body.js'
-import type { Assurance, LogIndex, Millis, Mode, NodeId } from '../consensus/types.js'
+import type { Assurance, LogIndex, Millis, NodeId } from '../consensus/types.js'
 import type { NodeFacts } from '../telemetry/facts.js'
-import { NO_OBSERVER, type Observer } from '../telemetry/observer.js'
-import {
-  type AnswerContext,
-  CLIENT_FRAME,
-  encodeLeaderNotice,
-  requestNumberOf,
-  requestOf,
-  traceOf,
-} from '../transport/client-protocol.js'
 import type { WorkflowMachine } from '../workflow/machine.js'
-import { Checkpoints } from './checkpoints.js'
-import { EpochSteps } from './epoch-steps.js'
-import { EvidenceQueries } from './evidence-queries.js'
-import { Execution, type MakeMachine } from './execution.js'
-import type { Intake } from './intake.js'
-import { LeaderIntake } from './leader-intake.js'
-import type { NodeLimits } from './limits.js'
-import { LogWriter, type StoreEffect } from './log-writer.js'
-import { memberList, nodeStatus, type SelfKnowledge } from './node-status.js'
-import { type MemberOrder, Orders } from './orders.js'
+import { Announcements } from './announcements.js'
+import { ClientDesk } from './client-desk.js'
+import type { StoreEffect } from './log-writer.js'
+import { nodeFacts } from './node-facts.js'
+import type { NodeOptions, NodePorts } from './node-options.js'
+import { nodeStatus } from './node-status.js'
+import { type LoopHooks, makeParts, type NodeParts } from './parts.js'
 import { PauseWatch } from './pause-watch.js'
 import { PoolIntake } from './pool-intake.js'
-import type {
-  ClientConnection,
-  ClientListener,
-  Clock,
-  EvidenceStore,
-  Logger,
-  LogStore,
-  PeerLinks,
-  Random,
-  Scheduler,
-  SignatureVerifier,
-  SnapshotLinks,
-  SnapshotStore,
-  StateStore,
-  StepStore,
-} from './ports.js'
-import { QueryService } from './query-service.js'
-import { ReadQueue } from './reads.js'
-import { ReceiptSigner } from './receipt-signer.js'
-import { Receipts } from './receipts.js'
-import { SnapshotKeeper } from './snapshot-keeper.js'
-import { SnapshotTransfer } from './snapshot-transfer.js'
-import { timedVerifier } from './timed-verifier.js'
-import { Verification } from './verification.js'
-
-export interface NodePorts {
-  readonly clock: Clock
-  readonly scheduler: Scheduler
-  readonly random: Random
-  readonly peers: PeerLinks
-  readonly clients: ClientListener
-  readonly log: LogStore
-  readonly state: StateStore
-  readonly snapshots: SnapshotStore
-  readonly snapshotLinks: SnapshotLinks
-  readonly logger: Logger
-  readonly sha256: Sha256
-  /** Checks signatures, where members or clients sign; null in plain Raft, where links authenticate. */
-  readonly verifier: SignatureVerifier | null
-  readonly evidence: EvidenceStore
-  readonly epochs: StepStore
-  /** Told what happens; nobody where it is absent. */
-  readonly observer?: Observer
-}
-
-export interface NodeOptions {
-  readonly self: NodeId
-  /** 16 bytes. */
-  readonly clusterId: Uint8Array
-  readonly configHash: Uint8Array
-  readonly zone: string
-  readonly version: string
-  /** How long a Byzantine epoch lasts at least; null where the mode never changes. */
-  readonly residencyMs: Millis | null
-  readonly electionTimeoutMinMs: Millis
-  readonly limits: NodeLimits
-  readonly makeMachine: MakeMachine
-  /** Ed25519 with this node's key, 64 bytes; here it signs receipts and nothing else. */
-  readonly sign: (bytes: Uint8Array) => Uint8Array
-  /** What telemetry knows of this node, for its status; nothing where it is absent. */
-  readonly selfKnowledge?: () => SelfKnowledge
-  /** Called once when the node cannot go on: a write failed, or an invariant broke. */
-  readonly onFatal: (error: unknown) => void
-}
+import { StateReplacement } from './state-replacement.js'
 
 interface Incoming {
   readonly from: NodeId
@@ -112,34 +35,21 @@ export class NodeLoop {
   readonly #options: NodeOptions
   readonly #ports: NodePorts
   readonly #core: Core
-  readonly #intake: Intake
-  /** Null in plain Raft: nothing is verified beyond the link. */
-  readonly #verification: Verification | null
-  readonly #reads: ReadQueue
-  readonly #writer: LogWriter
-  readonly #execution: Execution
-  readonly #checkpoints: Checkpoints
-  readonly #steps: EpochSteps
-  readonly #snapshots: SnapshotKeeper
-  readonly #transfer: SnapshotTransfer
-  readonly #orders: Orders
-  readonly #queries: QueryService
+  readonly #parts: NodeParts
   readonly #pauses: PauseWatch
-  readonly #observer: Observer
-  readonly #connections = new Set<ClientConnection>()
+  readonly #desk: ClientDesk
+  readonly #replacement: StateReplacement
+  readonly #announcements: Announcements
   #inbox: Incoming[] = []
   #completions: StoreEffect[] = []
   #commitIndex = 0 as LogIndex
   /** What the newest commit rests on. */
   #assurance: Assurance
   #role: Role = 'follower'
-  #mode: Mode
   #leader: NodeId | null = null
   #leaderSeenMs: Millis
   /** By the clock: when this epoch began, or this run where nothing changed since. */
   #epochSinceMs: Millis
-  /** A snapshot that replaces the state once the log begins behind it. */
-  #restore: Extract<Effect, { type: 'restoreState' }> | null = null
   #turnScheduled = false
   #cancelTimer: (() => void) | undefined
   #timerAtMs: Millis = Number.POSITIVE_INFINITY
@@ -149,139 +59,53 @@ export class NodeLoop {
     this.#options = options
     this.#ports = ports
     this.#core = core
-    const { limits } = options
-    const observer = ports.observer ?? NO_OBSERVER
-    this.#observer = observer
     const now = ports.clock.monotonicMs()
+    const { mode, commitIndex } = core.status()
     this.#leaderSeenMs = now
     this.#epochSinceMs = ports.clock.wallMs()
-    this.#assurance = core.status().mode === 'raft' ? 'quorum' : 'certified'
-    this.#commitIndex = core.status().commitIndex
-    this.#mode = core.status().mode
+    this.#assurance = mode === 'raft' ? 'quorum' : 'certified'
+    this.#commitIndex = commitIndex
     this.#pauses = new PauseWatch(options.electionTimeoutMinMs, now)
-    this.#reads = new ReadQueue({
-      limits,
-      firstId: 1 + Math.floor(ports.random() * 2 ** 40),
-      begin: (id, lease) => this.#step({ type: 'read', readId: id, lease }),
-    })
-    this.#writer = new LogWriter({
-      log: ports.log,
-      observer,
-      onStored: (stored) => {
+    this.#parts = makeParts(options, ports, core, machine, this.#hooks())
+    this.#desk = new ClientDesk(this.#parts)
+    this.#replacement = new StateReplacement(this.#parts)
+    this.#announcements = new Announcements(ports, core, this.#parts.observer)
+  }
+
+  #hooks(): LoopHooks {
+    return {
+      step: (input) => this.#step(input),
+      input: (input) => this.#input(input),
+      wake: () => this.#wake(),
+      fail: (error) => this.#fail(error),
+      stored: (stored) => {
         this.#completions.push(...stored)
         this.#wake()
       },
-      onFailed: (error) => this.#fail(error),
-    })
-    const { verifier } = ports
-    this.#verification =
-      verifier === null
-        ? null
-        : new Verification({
-            core,
-            verifier: timedVerifier(verifier, ports.clock, observer),
-            sha256: ports.sha256,
-            onVerified: (from, message, configHash) => {
-              this.#verified(from, message, configHash)
-              // A check that ended outside of a turn.
-              this.#wake()
-            },
-            onInvalid: (from, message, reason) => this.#invalid(from, message, reason),
-          })
-    this.#intake = this.#makeIntake()
-    this.#checkpoints = new Checkpoints(limits.checkpointInterval, (index, stateDigest) =>
-      this.#input({ type: 'executed', upTo: index, stateDigest, resultRoot: null }),
-    )
-    this.#execution = new Execution(
-      {
-        ...ports,
-        limits,
-        makeMachine: options.makeMachine,
-        cached: (index) => core.entry(index),
-        onBegin: (entry) => {
-          observer.applying(entry.index)
-          this.#intake.begin(entry, this.#context())
-        },
-        onRequest: (_entry, ordinal, firstPosition, results) => this.#intake.answer(ordinal, firstPosition, results),
-        onApplied: (entry) => this.#applied(entry),
-        onDigest: ({ index, stateDigest }) => this.#digested(index, stateDigest),
-        wake: () => this.#wake(),
-        onFailed: (error) => this.#fail(error),
+      verified: (from, message, configHash) => this.#verified(from, message, configHash),
+      invalid: (from, message, reason) => {
+        this.#input({ type: 'invalid', from, reason, message })
+        this.#announcements.invalid(from, message.type, reason)
       },
-      machine,
-    )
-    this.#snapshots = new SnapshotKeeper({
-      ...ports,
-      core,
-      execution: this.#execution,
-      clusterId: options.clusterId,
-      limits,
-      observer,
-      checkpoints: this.#verification === null ? null : this.#checkpoints,
-      onTaken: (snapshot, compactTo) => this.#input({ type: 'snapshotTaken', snapshot, compactTo }),
-      onFailed: (error) => this.#fail(error),
-    })
-    this.#transfer = new SnapshotTransfer({
-      ...ports,
-      links: ports.snapshotLinks,
-      limits,
-      observer,
-      onFetched: (snapshot) => this.#input({ type: 'snapshotFetched', snapshot }),
-      onRejected: (from, id) => this.#input({ type: 'snapshotRejected', from, id }),
-      onGone: (id) => this.#input({ type: 'snapshotGone', id }),
-      onFailed: (error) => this.#fail(error),
-    })
-    this.#orders = new Orders({
-      roleOf: (key) => this.#execution.machine.roleOf(key),
-      context: () => this.#context(),
+      applied: (entry) => this.#applied(entry),
+      digested: (index, stateDigest) => this.#digested(index, stateDigest),
+      describe: () => this.describe(),
+      context: () => {
+        const { mode, epoch } = this.#core.status()
+        return { mode, assurance: this.#assurance, epoch }
+      },
+      isStopped: () => this.#stopped,
       leader: () => this.#leader,
-      give: (orderId, order) => this.#step({ type: 'order', orderId, order }),
-      verify: (change, done) => this.#verifyChange(change, done),
-      takeSnapshot: () => this.#snapshots.take(false),
-      compact: () => this.#snapshots.compact(),
-      openMax: limits.queriesWaitingMax,
-      wake: () => this.#wake(),
-    })
-    const { state, evidence: store, log, epochs } = ports
-    this.#steps = new EpochSteps(log, epochs)
-    const held = { core, state, steps: this.#steps }
-    const { self, clusterId, sign } = options
-    this.#queries = new QueryService({
-      state: ports.state,
-      log: ports.log,
-      snapshots: ports.snapshots,
-      execution: this.#execution,
-      receipts: new Receipts({
-        ...held,
-        log,
-        execution: this.#execution,
-        signer: new ReceiptSigner(self, sign),
-        sha256: ports.sha256,
-        clusterId,
-      }),
-      evidence: new EvidenceQueries({ ...held, store }),
-      context: () => this.#context(),
-      status: () => this.describe(),
-      members: () => memberList(core.status()),
-      staleMs: () => this.#silenceMs(),
-      openMax: limits.queriesWaitingMax,
-      holdsLease: () => core.holdsLease(this.#now()),
-      confirmed: (lease, callback) => {
-        const added = this.#reads.add(callback, lease)
-        this.#wake()
-        return added
-      },
-      applied: (index, callback) => {
-        const added = this.#reads.addAfter(index, ports.clock.monotonicMs(), callback)
-        this.#wake()
-        return added
-      },
-    })
+      leads: () => this.#role === 'leader',
+      commitIndex: () => this.#commitIndex,
+      silenceMs: () => this.#silenceMs(),
+      now: () => this.#now(),
+    }
   }
 
   /** The state machine as it is now: a snapshot replaces it. */
   get machine(): WorkflowMachine {
-    return this.#execution.machine
+    return this.#parts.execution.machine
   }
 
   /** Something that a turn waited for has happened outside the loop. */
@@ -293,10 +117,10 @@ export class NodeLoop {
   describe(): Record<string, unknown> {
     const { peers, clock } = this.#ports
     const known = this.#options.selfKnowledge?.() ?? { http: null, notReady: [] }
-    return nodeStatus(this.#options, peers, this.#core.status(), this.#execution, {
+    return nodeStatus(this.#options, peers, this.#core.status(), this.#parts.execution, {
       ...known,
       wallMs: clock.wallMs(),
-      requestsWaiting: this.#intake.depths().requests,
+      requestsWaiting: this.#parts.intake.depths().requests,
       epochSinceMs: this.#epochSinceMs,
       residencyMs: this.#options.residencyMs,
     })
@@ -304,31 +128,8 @@ export class NodeLoop {
 
   /** What telemetry asks when somebody looks. */
   facts(): NodeFacts {
-    const { peers, log, state, snapshots } = this.#ports
-    const status = this.#core.status()
-    const newest = snapshots.list().at(-1)
-    const others = status.membership.membership.members.filter(({ id }) => id !== this.#options.self)
-    return {
-      status,
-      appliedIndex: this.#execution.appliedIndex,
-      operationsApplied: this.machine.operationsApplied,
-      restoring: this.#execution.isRestoring,
-      leaderSilenceMs: this.#silenceMs(),
-      queues: {
-        ...this.#intake.depths(),
-        writes: this.#writer.queued,
-        reads: this.#reads.size,
-        messages: this.#inbox.length + (this.#verification?.waiting ?? 0),
-      },
-      logBytes: log.bytesOnDisk,
-      unflushedBytes: state.openBytes + state.unflushedBytes,
-      digestBacklogBytes: this.#execution.digests.waitingBytes,
-      sessions: this.machine.sessions.size,
-      clients: this.#connections.size,
-      peers: others.map(({ id }) => ({ id, connected: peers.isConnected(id), rttMs: peers.rttMs(id) })),
-      newestSnapshot: newest === undefined ? null : { index: newest.base.index, bytes: newest.bytes },
-      snapshotBytesMissing: this.#transfer.bytesMissing,
-    }
+    const [leaderSilenceMs, inbox, clients] = [this.#silenceMs(), this.#inbox.length, this.#desk.size]
+    return nodeFacts(this.#parts, { leaderSilenceMs, inbox, clients })
   }
 
   /** Since a leader was heard. */
@@ -338,7 +139,7 @@ export class NodeLoop {
 
   /** Begins to listen and to take part. */
   start(): void {
-    const { peers, clients } = this.#ports
+    const { peers } = this.#ports
     peers.onMessage = (from, message) => {
       if (this.#stopped) return
       this.#inbox.push({ from, message })
@@ -347,11 +148,9 @@ export class NodeLoop {
     peers.onConnectionChange = (peer, connected) => {
       this.#ports.logger.log('info', connected ? 'peer connected' : 'peer disconnected', { peer })
     }
-    clients.onOpen = (connection) => this.#opened(connection)
-    clients.onClose = (connection) => this.#connections.delete(connection)
-    clients.onFrame = (connection, type, payload) => this.#frame(connection, type, payload)
+    this.#desk.open()
     this.#connectMembers()
-    this.#execution.start()
+    this.#parts.execution.start()
     this.#finishEpoch()
     this.#wake()
   }
@@ -361,13 +160,13 @@ export class NodeLoop {
     if (this.#stopped) return
     this.#stopped = true
     this.#cancelTimer?.()
-    this.#transfer.stop()
-    this.#intake.stop()
+    this.#parts.transfer.stop()
+    this.#parts.intake.stop()
     this.#ports.clients.flush()
     await this.#ports.clients.close()
     await this.#ports.peers.close()
-    await this.#writer.stop()
-    await this.#execution.close()
+    await this.#parts.writer.stop()
+    await this.#parts.execution.close()
     await this.#ports.snapshots.close()
     await this.#ports.log.close()
   }
@@ -392,35 +191,35 @@ export class NodeLoop {
     const pausedMs = this.#pauses.look(startMs)
     if (pausedMs > 0) {
       this.#ports.logger.log('warn', 'the process stood still', { pausedMs: Math.round(pausedMs) })
-      this.#observer.paused(pausedMs)
+      this.#parts.observer.paused(pausedMs)
       this.#step({ type: 'paused', pausedMs })
     }
     this.#drain()
-    this.#intake.propose()
-    this.#reads.retry(startMs)
-    this.#reads.beginRound(startMs)
+    this.#parts.intake.propose()
+    this.#parts.reads.retry(startMs)
+    this.#parts.reads.beginRound(startMs)
     const due = this.#core.deadline()
     if (due !== undefined && due <= clock.monotonicMs()) this.#step({ type: 'tick' })
-    for (const effect of this.#writer.release()) peers.send(effect.to, effect.message)
-    this.#writer.start()
+    for (const effect of this.#parts.writer.release()) peers.send(effect.to, effect.message)
+    this.#parts.writer.start()
     // Peers get their messages before apply takes its time.
     peers.flush()
     const { applyBudgetMs, digestBudgetMs } = this.#options.limits
     const more = this.#apply(clock.monotonicMs() + applyBudgetMs)
     peers.flush()
     clients.flush()
-    this.#observer.answered()
-    this.#beginRestore()
-    this.#snapshots.takeIfDue()
-    this.#execution.writeBehind(clock.monotonicMs())
+    this.#parts.observer.answered()
+    this.#replacement.beginIfDue()
+    this.#parts.snapshots.takeIfDue()
+    this.#parts.execution.writeBehind(clock.monotonicMs())
     // Where apply waits for the digests, they get its time too.
-    const lagged = this.#execution.digestsLag
+    const lagged = this.#parts.execution.digestsLag
     const budgetMs = lagged ? digestBudgetMs + applyBudgetMs : digestBudgetMs
-    const moreDigests = this.#execution.digest(clock.monotonicMs() + budgetMs)
-    const caughtUp = lagged && !this.#execution.digestsLag
+    const moreDigests = this.#parts.execution.digest(clock.monotonicMs() + budgetMs)
+    const caughtUp = lagged && !this.#parts.execution.digestsLag
     if (more || moreDigests || caughtUp || this.#inbox.length > 0) this.#wake()
     const endMs = clock.monotonicMs()
-    this.#observer.turned(endMs - startMs)
+    this.#parts.observer.turned(endMs - startMs)
     this.#armTimer(endMs)
   }
 
@@ -430,57 +229,28 @@ export class NodeLoop {
       this.#completions = []
       for (const { writeId, epoch, term, index } of completions)
         this.#step({ type: 'stored', writeId, epoch, term, index })
-      this.#observer.stored(this.#writer.durableIndex)
+      this.#parts.observer.stored(this.#parts.writer.durableIndex)
     }
     if (this.#inbox.length === 0) return
     const inbox = this.#inbox
     this.#inbox = []
     for (const { from, message } of inbox) {
       if (from === this.#leader) this.#leaderSeenMs = this.#ports.clock.monotonicMs()
-      if (this.#verification === null) this.#verified(from, message, this.#core.configHash())
+      if (this.#parts.verification === null) this.#verified(from, message, this.#core.configHash())
       else if (message.type === 'forwardRequests') this.#forwarded(message.body)
-      else this.#verification.receive(from, message)
+      else this.#parts.verification.receive(from, message)
     }
   }
 
   /** What the core may see: in plain Raft everything that came over an authenticated link. */
   #verified(from: NodeId, message: ProtocolMessage, configHash: Uint8Array): void {
     if (this.#stopped) return
-    if (this.#intake instanceof PoolIntake) this.#intake.noteProposal(message)
+    if (this.#parts.intake instanceof PoolIntake) this.#parts.intake.noteProposal(message)
     this.#step({ type: 'message', from, configHash, message })
   }
 
   #forwarded(body: Uint8Array): void {
-    if (this.#intake instanceof PoolIntake) this.#intake.forwarded(body)
-  }
-
-  #invalid(from: NodeId, message: ProtocolMessage, reason: 'unsound' | 'signature'): void {
-    this.#input({ type: 'invalid', from, reason, message })
-    this.#ports.logger.log('warn', 'a member sent what does not hold', { from, message: message.type, reason })
-  }
-
-  #makeIntake(): Intake {
-    const { limits, self, clusterId } = this.#options
-    const { sha256, clock, peers } = this.#ports
-    const shared = {
-      limits,
-      sha256,
-      observer: this.#observer,
-      leader: () => this.#leader,
-      applyLag: () => this.#commitIndex - this.#execution.appliedIndex,
-      step: (input: Input) => this.#step(input),
-    }
-    if (this.#verification === null) {
-      return new LeaderIntake({
-        ...shared,
-        leads: () => this.#role === 'leader',
-        diskIsIdle: () => !this.#writer.busy && this.#writer.queued === 0,
-      })
-    }
-    const { verification, core } = { verification: this.#verification, core: this.#core }
-    const members = () => core.status().membership.membership.members.map(({ id }) => id)
-    const wake = () => this.#wake()
-    return new PoolIntake({ ...shared, self, clusterId, clock, core, peers, verification, members, wake })
+    if (this.#parts.intake instanceof PoolIntake) this.#parts.intake.forwarded(body)
   }
 
   #step(input: Input): void {
@@ -495,10 +265,10 @@ export class NodeLoop {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case 'send':
-        if (this.#writer.admit(effect)) this.#ports.peers.send(effect.to, effect.message)
+        if (this.#parts.writer.admit(effect)) this.#ports.peers.send(effect.to, effect.message)
         return
       case 'store':
-        this.#writer.store(effect)
+        this.#parts.writer.store(effect)
         return
       case 'load':
         this.#load(effect.peer, effect.from, effect.maxBytes)
@@ -506,38 +276,39 @@ export class NodeLoop {
       case 'commit':
         this.#commitIndex = effect.upTo
         this.#assurance = effect.assurance
-        this.#observer.committed(effect.upTo)
+        this.#parts.observer.committed(effect.upTo)
         return
       case 'proposed':
-        this.#intake.proposed(effect)
+        this.#parts.intake.proposed(effect)
         return
       case 'refused':
-        this.#intake.refused(effect)
+        this.#parts.intake.refused(effect)
         return
       case 'readReady':
-        this.#reads.ready(effect.readId, effect.index)
+        this.#parts.reads.ready(effect.readId, effect.index)
         return
       case 'readRefused':
-        this.#reads.refused(effect.readId, effect.code, effect.leader)
+        this.#parts.reads.refused(effect.readId, effect.code, effect.leader)
         return
       case 'roleChanged':
         this.#roleChanged(effect)
         return
       case 'ordered':
-        this.#orders.ordered(effect)
+        this.#parts.orders.ordered(effect)
         return
       case 'orderRefused':
-        this.#orders.refused(effect)
+        this.#parts.orders.refused(effect)
         return
       case 'fetchSnapshot':
-        this.#transfer.fetch(effect.from, effect.snapshot, effect.stateDigest)
+        this.#parts.transfer.fetch(effect.from, effect.snapshot, effect.stateDigest)
         return
       case 'restoreState':
-        this.#restore = effect
+        this.#replacement.wait(effect)
         this.#commitIndex = Math.max(this.#commitIndex, effect.snapshot.base.index) as LogIndex
         return
       case 'membershipChanged':
-        this.#membershipChanged(effect)
+        this.#announcements.membershipChanged(effect)
+        this.#connectMembers()
         return
       case 'diverged':
         this.#diverged(effect)
@@ -546,27 +317,26 @@ export class NodeLoop {
         this.#connectMembers(effect.record)
         return
       case 'damaged':
-        this.#ports.logger.log('error', 'this node lost what it had acknowledged: it neither votes nor leads', {
-          lastIndex: effect.lastIndex,
-        })
+        this.#announcements.damaged(effect)
         this.#ports.log.markDamaged().catch((error: unknown) => this.#fail(error))
         return
       case 'repaired':
-        this.#ports.logger.log('info', 'repaired: the log is whole again, and this node votes')
+        this.#announcements.repaired()
         this.#ports.log.markRepaired().catch((error: unknown) => this.#fail(error))
         return
       case 'checkpointStable':
-        this.#checkpoints.note(effect)
-        this.#snapshots.noteCheckpoint(effect)
+        this.#parts.checkpoints.note(effect)
+        this.#parts.snapshots.noteCheckpoint(effect)
         return
       case 'evidence':
-        this.#convict(effect.evidence)
+        this.#announcements.convict(effect.evidence).catch((error: unknown) => this.#fail(error))
         return
       case 'threat':
-        this.#threatened(effect)
+        this.#announcements.threatened(effect)
         return
       case 'epochChanged':
-        this.#epochChanged(effect)
+        if (!effect.isUnderWay) this.#epochSinceMs = this.#ports.clock.wallMs()
+        this.#announcements.epochChanged(effect)
         return
       default:
         unreachable(effect, 'effect')
@@ -590,84 +360,36 @@ export class NodeLoop {
     this.#role = effect.role
     this.#leader = effect.leader
     this.#leaderSeenMs = this.#ports.clock.monotonicMs()
-    this.#observer.roleChanged(effect.role, effect.term, effect.leader)
-    this.#noteView(leaderChanged)
-    this.#ports.logger.log('info', 'role changed', { role: effect.role, term: effect.term, leader: effect.leader })
-    this.#intake.roleChanged(effect, wasLeader)
-    if (!leaderChanged) return
-    const notice = this.#leaderNotice()
-    for (const connection of this.#connections) connection.send(CLIENT_FRAME.leader, notice)
-  }
-
-  /** Tells of another mode, and in Byzantine modes of another primary. */
-  #noteView(leaderChanged: boolean): void {
-    const { mode, view } = this.#core.status()
-    if (mode !== this.#mode) this.#observer.modeChanged(mode)
-    else if (mode !== 'raft' && leaderChanged) this.#observer.viewChanged(view, 'timeout')
-    this.#mode = mode
+    this.#announcements.roleChanged(effect, leaderChanged)
+    this.#parts.intake.roleChanged(effect, wasLeader)
+    if (leaderChanged) this.#desk.announceLeader()
   }
 
   #apply(deadlineMs: number): boolean {
-    if (this.#restore !== null) return false
-    const upTo = Math.min(this.#commitIndex, this.#writer.durableIndex) as LogIndex
-    const before = this.#execution.appliedIndex
-    const stop = this.#snapshots.stop
-    const unfinished = this.#execution.advance(Math.min(upTo, stop) as LogIndex, deadlineMs)
-    const applied = this.#execution.appliedIndex
+    if (this.#replacement.isWaiting) return false
+    const upTo = Math.min(this.#commitIndex, this.#parts.writer.durableIndex) as LogIndex
+    const before = this.#parts.execution.appliedIndex
+    const stop = this.#parts.snapshots.stop
+    const unfinished = this.#parts.execution.advance(Math.min(upTo, stop) as LogIndex, deadlineMs)
+    const applied = this.#parts.execution.appliedIndex
     if (applied > before) this.#step({ type: 'executed', upTo: applied, stateDigest: null, resultRoot: null })
-    if (!this.#execution.isRestoring) this.#reads.serve(applied)
+    if (!this.#parts.execution.isRestoring) this.#parts.reads.serve(applied)
     return unfinished || (applied === stop && stop < upTo)
   }
 
-  /** Once the log begins behind a fetched snapshot, and nothing else works on the state. */
-  #beginRestore(): void {
-    const restore = this.#restore
-    if (restore === null || !this.#writer.isDurable(restore.after)) return
-    if (this.#snapshots.isTaking || this.#execution.isRestoring) return
-    this.#restore = null
-    const { base, id } = restore.snapshot
-    this.#ports.logger.log('info', 'the state is replaced by a snapshot', { index: base.index })
-    this.#execution
-      .restore(base.index, this.#ports.snapshots.pairs(id))
-      .then(() => {
-        this.#snapshots.noteRestored()
-        this.#observer.snapshotRestored(base.index, restore.snapshot.bytes)
-        this.#ports.logger.log('info', 'snapshot restored', { index: base.index })
-      })
-      .catch((error: unknown) => this.#fail(error))
-  }
-
   /**
-   * This node's state is not what the log gives on the others: it stops. Snapshots that may hold the same fault go too; the next start rebuilds the state.
+   * This node's state is not what the log gives on the others: it stops. Snapshots that may hold the same fault go
+   * too; the next start rebuilds the state.
    */
-  #diverged({ index, agreedIndex }: Extract<Effect, { type: 'diverged' }>): void {
-    const { state, snapshots, logger } = this.#ports
-    this.#observer.diverged()
-    logger.log('error', 'the state of this node differs from that of the majority', { index, agreedIndex })
+  #diverged(effect: Extract<Effect, { type: 'diverged' }>): void {
+    const { index, agreedIndex } = effect
+    const { state, snapshots } = this.#ports
+    this.#announcements.diverged(effect)
     const error = new KnhkError('Diverged', `the state differs from that of a majority at entry ${index}`)
     Promise.all([state.condemn(), snapshots.retain(({ base }) => base.index <= agreedIndex)]).then(
       () => this.#fail(error),
       (failed: unknown) => this.#fail(failed),
     )
-  }
-
-  /** What nobody signed, the core refuses by itself. */
-  #verifyChange(change: MemberOrder, done: (valid: boolean) => void): void {
-    const { authority, planned, target } = change
-    if (this.#verification === null || authority === undefined) return done(true)
-    const { clusterId } = this.#options
-    const membership = targetMembership(target)
-    const bytes = changeSignBytes(this.#ports.sha256, { clusterId, epoch: authority.epoch, planned }, membership)
-    this.#verification.checkAll([{ ...authority, bytes }], (valid) => {
-      if (!this.#stopped) done(valid)
-    })
-  }
-
-  #membershipChanged({ record, committed }: Extract<Effect, { type: 'membershipChanged' }>): void {
-    const { index, membership } = record
-    const members = membership.members.map(({ id, role }) => `${id}:${role}`).join(' ')
-    this.#ports.logger.log('info', 'members changed', { index, committed, joint: membership.joint, members })
-    this.#connectMembers()
   }
 
   /**
@@ -684,67 +406,28 @@ export class NodeLoop {
   }
 
   #applied(entry: Entry): void {
-    this.#observer.applied(entry.index, entry.kind, entry.kind === 'data' ? requestsIn(entry.body) : 0)
-    this.#snapshots.noteApplied(entry)
-    if (entry.kind === 'mode') this.#steps.note(entry).catch((error: unknown) => this.#fail(error))
+    this.#parts.observer.applied(entry.index, entry.kind, entry.kind === 'data' ? requestsIn(entry.body) : 0)
+    this.#parts.snapshots.noteApplied(entry)
+    if (entry.kind === 'mode') this.#parts.steps.note(entry).catch((error: unknown) => this.#fail(error))
     const recordAt = entry.index % this.#options.limits.digestInterval === 0 ? entry.index : null
     // The end of an epoch is certified wherever it falls.
-    const isCheckpoint = this.#checkpoints.isDue(entry.index) || entry.kind === 'membership'
-    if (this.#verification !== null && isCheckpoint) this.#checkpoints.begin(this.#execution, entry.index, recordAt)
-    else if (recordAt !== null) this.#execution.rotate(recordAt)
+    const isCheckpoint = this.#parts.checkpoints.isDue(entry.index) || entry.kind === 'membership'
+    if (this.#parts.verification !== null && isCheckpoint)
+      this.#parts.checkpoints.begin(this.#parts.execution, entry.index, recordAt)
+    else if (recordAt !== null) this.#parts.execution.rotate(recordAt)
   }
 
   /** The entry that ends an epoch was the last one applied before the start: its state is still to be signed. */
   #finishEpoch(): void {
-    const { appliedIndex } = this.#execution
-    if (this.#verification === null || appliedIndex === 0) return
+    const { appliedIndex } = this.#parts.execution
+    if (this.#parts.verification === null || appliedIndex === 0) return
     if (this.#core.membershipAt(appliedIndex).index === appliedIndex)
-      this.#checkpoints.begin(this.#execution, appliedIndex, null)
+      this.#parts.checkpoints.begin(this.#parts.execution, appliedIndex, null)
   }
 
   /** Plain Raft compares the digests that `status` shows; Byzantine protocols sign those of their checkpoints. */
   #digested(index: LogIndex, stateDigest: Uint8Array): void {
-    if (this.#verification === null) this.#step({ type: 'executed', upTo: index, stateDigest, resultRoot: null })
-  }
-
-  /** What this node holds against others changed. */
-  #threatened({ level, causes, nodes }: Extract<Effect, { type: 'threat' }>): void {
-    const { logger } = this.#ports
-    const against = nodes.map((node) => `${node.id}:${node.level}`).join(' ')
-    logger.log('warn', 'the threat level changed', { level, causes: causes.join(' '), against })
-    this.#observer.threat(level, this.#core.status().mode)
-  }
-
-  #epochChanged({ epoch, mode, isUnderWay, reason }: Extract<Effect, { type: 'epochChanged' }>): void {
-    const { logger, clock } = this.#ports
-    const event = isUnderWay ? 'the epoch ends' : 'another epoch began'
-    logger.log('warn', event, { epoch, mode, reason })
-    this.#observer.epochChanging(isUnderWay)
-    if (isUnderWay) return
-    this.#epochSinceMs = clock.wallMs()
-    this.#observer.modeChanged(mode)
-  }
-
-  /** A member is proven to have lied: kept for good, and for everybody to check. */
-  #convict(encoded: Uint8Array): void {
-    const { evidence, logger, sha256 } = this.#ports
-    const decoded = decodeEvidence(encoded)
-    const { kind, culprit, epoch } = decoded
-    this.#observer.evidence(kind)
-    logger.log('error', 'a member lied: the evidence is kept', { culprit, kind, epoch })
-    evidence.put(evidenceId(sha256, decoded), encoded).catch((error: unknown) => this.#fail(error))
-  }
-
-  /** A term orders notices in Raft; views do in PBFT, rounds in HotStuff. */
-  #leaderNotice(): Uint8Array {
-    const { term, view, round } = this.#core.status()
-    return encodeLeaderNotice(view ?? round ?? term, this.#leader)
-  }
-
-  /** What an answer rests on. */
-  #context(): AnswerContext {
-    const { mode, epoch } = this.#core.status()
-    return { mode, assurance: this.#assurance, epoch }
+    if (this.#parts.verification === null) this.#step({ type: 'executed', upTo: index, stateDigest, resultRoot: null })
   }
 
   /** An input that comes from outside of a turn. */
@@ -754,44 +437,13 @@ export class NodeLoop {
     this.#wake()
   }
 
-  #opened(connection: ClientConnection): void {
-    this.#connections.add(connection)
-    connection.send(CLIENT_FRAME.leader, this.#leaderNotice())
-    this.#wake()
-  }
-
-  #frame(connection: ClientConnection, type: number, payload: Uint8Array): void {
-    if (this.#stopped) return
-    if (connection.bufferedBytes > this.#options.limits.clientBufferBytesMax) {
-      connection.close('the client does not read its answers')
-      return
-    }
-    try {
-      if (type === CLIENT_FRAME.propose) this.#proposeFrame(connection, payload)
-      else if (type === CLIENT_FRAME.order) {
-        this.#orders.frame(connection, payload)
-        this.#wake()
-      } else if (type === CLIENT_FRAME.query) this.#queries.frame(connection, payload, () => this.#wake())
-      else throw new KnhkError('ProtocolViolation', `frame type ${type} is unknown`)
-    } catch (error) {
-      if (!(error instanceof KnhkError)) throw error
-      this.#ports.logger.log('warn', 'closed a client', { code: error.code, reason: error.message })
-      connection.close(error.message)
-    }
-  }
-
-  #proposeFrame(connection: ClientConnection, payload: Uint8Array): void {
-    this.#intake.request(connection, requestNumberOf(payload), requestOf(payload), traceOf(payload))
-    this.#wake()
-  }
-
   #armTimer(nowMs: Millis): void {
     const wanted = [
       this.#core.deadline(),
-      this.#reads.deadline(),
+      this.#parts.reads.deadline(),
       this.#pauses.deadline(),
-      this.#execution.deadline(),
-      this.#intake.deadline(),
+      this.#parts.execution.deadline(),
+      this.#parts.intake.deadline(),
     ]
     let at = Number.POSITIVE_INFINITY
     for (const candidate of wanted) if (candidate !== undefined && candidate < at) at = candidate
