@@ -1,9 +1,19 @@
 /** `knhk bench`. */
 import * as Flags from '@oclif/core/flags'
 import { ClusterCommand, clusterFlags } from '../src/terminal/cluster-command.js'
-import { countFlag, countFlagWithDefault, durationFlag, shareFlag } from '../src/terminal/flags.js'
+import {
+  countFlag,
+  countFlagWithDefault,
+  durationFlag,
+  optionalDurationFlag,
+  shareFlag,
+} from '../src/terminal/flags.js'
 import { READ_EXIT_CODES } from '../src/terminal/operation-report.js'
 import * as schema from '../src/terminal/schema.js'
+
+/** Of the measured time, before it. */
+const WARMUP_SHARE = 5
+const WARMUP_MAX_MS = 1_000
 
 export default class Bench extends ClusterCommand {
   static override summary = 'Measure throughput and latency of the cluster with real operations.'
@@ -41,7 +51,7 @@ from there. --history writes every operation with its times (NDJSON), for a line
     pipeline: countFlagWithDefault('Requests that a client keeps under way.', 1, 1_024, 1),
     batch: countFlagWithDefault('Operations per request.', 1, 10_000, 1),
     duration: durationFlag('How long to measure.', 10_000),
-    warmup: durationFlag('How long to run before measuring.', 1_000),
+    warmup: optionalDurationFlag('How long to run before measuring; a fifth of --duration, at most 1s, if absent.'),
     'value-size': countFlagWithDefault('Bytes per value.', 1, 1_000_000, 128),
     'read-share': shareFlag('Share of linearizable reads, 0 to 1.', 0),
     rate: countFlag('Operations per second to offer; as fast as they are answered if absent.', 1, 10_000_000),
@@ -63,7 +73,7 @@ from there. --history writes every operation with its times (NDJSON), for a line
         pipeline: flags.pipeline,
         batch: flags.batch,
         durationMs: flags.duration,
-        warmupMs: flags.warmup,
+        warmupMs: flags.warmup ?? Math.min(WARMUP_MAX_MS, flags.duration / WARMUP_SHARE),
         valueSize: flags['value-size'],
         readShare: flags['read-share'],
         keys: flags.keys,

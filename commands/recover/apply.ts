@@ -48,7 +48,7 @@ when the plan was made. Do not start the old members again: they are another clu
     const { lastIndex: index, lastEpoch: epoch, lastTerm: term } = signed.plan
     const base = { index, epoch, term } as Parameters<typeof report.plannedCluster>[0]['base']
     const dir = resolve(flags.dir)
-    const planned = { dir, nodes, protocol, base, dataDigest: null, lineage: lineageOf(signed) }
+    const planned = { dir, nodes, protocol, base, dataDigest: null, lineage: lineageOf(signed, null) }
     const checking = await this.progress('comparing the data directories with the plan')
     await checkSources(signed.plan).finally(() => checking.stop())
     for (const words of planWords(signed)) this.note(this.paint('yellow', words))

@@ -16,7 +16,7 @@ import {
   type MemberConfiguration,
   requestTimeouts,
 } from '../consensus/configuration.js'
-import { nodeId, type ProtocolName } from '../consensus/types.js'
+import { logIndex, nodeId, type ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { uuidFromBytes, uuidToBytes } from '../workflow/uuid.js'
 import { parseAddress } from './address.js'
@@ -45,6 +45,8 @@ export interface ClusterLineage {
   readonly index: number
   /** … which this hash names with all before it: chain(index), 32 bytes. */
   readonly chain: Uint8Array
+  /** The time of that entry; null in files of before it was noted. */
+  readonly timestampMs: number | null
   /** SHA-256 of the snapshot file that it came from; null where it was made from a log. */
   readonly snapshot: Uint8Array | null
   /** Digest of the plan by which it was recovered; null for a restore. */
@@ -91,7 +93,7 @@ export function parseClusterFile(text: string, name = 'cluster.yaml'): ClusterFi
     members: membersOf(members, listed, 'now', ({ removed }) => !removed),
     clients: clientFields.map((field) => parseClient(field, seen)),
     settings: parseSettings(root.optional('settings')?.record(Object.keys(DEFAULT_SETTINGS))),
-    ...(lineage === undefined ? {} : { lineage: parseLineage(lineage) }),
+    ...(lineage === undefined ? {} : withLineage(parseLineage(lineage))),
   }
 }
 
@@ -129,11 +131,19 @@ export function formatClusterFile(configuration: ClusterFile): string {
   return document.toString({ lineWidth: 0 })
 }
 
-function lineageLines({ clusterId, index, chain, snapshot, plan }: ClusterLineage): Record<string, string | number> {
+/** Who joins a Byzantine cluster that was restored has to know what the first epoch follows. */
+export function withLineage(lineage: ClusterLineage): Pick<ClusterFile, 'lineage' | 'origin'> {
+  const { index, chain, timestampMs } = lineage
+  return timestampMs === null ? { lineage } : { lineage, origin: { index: logIndex(index), chain, timestampMs } }
+}
+
+function lineageLines(lineage: ClusterLineage): Record<string, string | number> {
+  const { clusterId, index, chain, timestampMs, snapshot, plan } = lineage
   return {
     clusterId: uuidFromBytes(clusterId),
     index,
     chain: toHex(chain),
+    ...(timestampMs === null ? {} : { timestampMs }),
     ...(snapshot === null ? {} : { snapshot: toHex(snapshot) }),
     ...(plan === null ? {} : { plan: toHex(plan) }),
   }
@@ -218,13 +228,14 @@ function parseClient(field: YamlField, seen: Seen): ClientConfiguration {
 }
 
 function parseLineage(field: YamlField): ClusterLineage {
-  const record = field.record(['clusterId', 'index', 'chain', 'snapshot', 'plan'])
+  const record = field.record(['clusterId', 'index', 'chain', 'timestampMs', 'snapshot', 'plan'])
   const clusterId = record.required('clusterId')
   const hash = (one: YamlField | undefined): Uint8Array | null => (one === undefined ? null : parseHash(one))
   return {
     clusterId: clusterId.convert(() => uuidToBytes(clusterId.text(), 'the cluster id')),
     index: record.required('index').integer(0, Number.MAX_SAFE_INTEGER),
     chain: parseHash(record.required('chain')),
+    timestampMs: record.optional('timestampMs')?.integer(0, Number.MAX_SAFE_INTEGER) ?? null,
     snapshot: hash(record.optional('snapshot')),
     plan: hash(record.optional('plan')),
   }

@@ -16,7 +16,7 @@ import { realFiles } from '../storage/real-files.js'
 import { type FileSnapshotStore, openSnapshotStore } from '../storage/snapshot-store.js'
 import { DigestTree, type StateDigests } from '../workflow/digest.js'
 import { RestoredSpaces } from '../workflow/restore-spaces.js'
-import { type ClusterFile, type ClusterLineage, formatClusterFile } from './cluster-file.js'
+import { type ClusterFile, type ClusterLineage, formatClusterFile, withLineage } from './cluster-file.js'
 import { writeFileAtomically } from './files.js'
 import { initCluster, localMembers } from './init.js'
 import { clusterPaths, nodePaths } from './layout.js'
@@ -69,7 +69,7 @@ export async function restoreCluster(options: RestoreOptions): Promise<RestoredC
       protocol: options.protocol,
     })
     const snapshot = await seedMembers(made.configuration, staging, { ...origin, base }, options)
-    const configuration = { ...made.configuration, lineage: origin.lineage }
+    const configuration = { ...made.configuration, ...withLineage(origin.lineage) }
     await writeFileAtomically(clusterPaths(staging).clusterFile, formatClusterFile(configuration))
     return { dir, clusterFile: clusterPaths(dir).clusterFile, configuration, snapshot }
   })

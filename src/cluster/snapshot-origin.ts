@@ -24,6 +24,7 @@ export async function snapshotOrigin(path: string): Promise<SnapshotOrigin> {
     clusterId: fromHex(inspected.clusterId),
     index: base.index,
     chain,
+    timestampMs: base.timestampMs,
     snapshot: fromHex(inspected.id),
     plan: null,
   }

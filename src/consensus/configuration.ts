@@ -5,7 +5,7 @@
  */
 import { ByteWriter } from '../base/bytes.js'
 import type { Sha256 } from './entry.js'
-import type { Millis, NodeId, ProtocolName } from './types.js'
+import type { LogIndex, Millis, NodeId, ProtocolName } from './types.js'
 
 export type ClientRole = 'reader' | 'writer' | 'operator' | 'admin'
 export const CLIENT_ROLES: readonly ClientRole[] = ['reader', 'writer', 'operator', 'admin']
@@ -59,6 +59,16 @@ export interface ClusterConfiguration {
   readonly members: readonly MemberConfiguration[]
   readonly clients: readonly ClientConfiguration[]
   readonly settings: ClusterSettings
+  /** What its log follows where it began with the state of another cluster; absent where it began with nothing. */
+  readonly origin?: ClusterOrigin
+}
+
+/** A place in a log. */
+export interface ClusterOrigin {
+  readonly index: LogIndex
+  /** chain(index), 32 bytes. */
+  readonly chain: Uint8Array
+  readonly timestampMs: Millis
 }
 
 const REQUEST_TIMEOUT_MS: Millis = 2_000

@@ -256,6 +256,8 @@ export type Effect =
   | { readonly type: 'evidence'; readonly evidence: Uint8Array }
   /** What this node holds against members changed. */
   | ({ readonly type: 'threat' } & ThreatReport)
+  /** This node told the others that the epoch has to end. */
+  | { readonly type: 'panicked'; readonly epoch: Epoch }
   /** An epoch ended (`isUnderWay`: nothing is answered until the next begins), or the next one began. */
   | {
       readonly type: 'epochChanged'
@@ -350,6 +352,11 @@ export interface RestoredLog {
   readonly pending: readonly PendingRecord[]
   /** The newest `abort` record of each of the newest epochs (two at most), epochs ascending; empty for none. */
   readonly aborts: readonly AbortRecord[]
+  /**
+   * True where neither the applied state nor a snapshot on disk reaches the base: the log is whole, and nothing can
+   * be executed before a certified snapshot of others is here. Absent means false.
+   */
+  readonly stateLost?: boolean
 }
 
 /** A `slot` or `block` record as it was written. */

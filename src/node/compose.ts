@@ -2,6 +2,7 @@
  * Puts a node together from its parts: core, state machine, loop. The production start and the
  * simulator both come through here, so what is simulated is what runs.
  */
+import { KnhkError } from '../base/error.js'
 import { type ClusterConfiguration, hashConfiguration, residencyOf } from '../consensus/configuration.js'
 import type { Core } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
@@ -10,7 +11,7 @@ import { Verifier } from '../crypto/verifier.js'
 import { type CustomOperation, customHandler } from '../workflow/custom-handlers.js'
 import { type Handler, hashHandlers } from '../workflow/handlers.js'
 import { KV_HANDLERS } from '../workflow/kv.js'
-import { WorkflowMachine } from '../workflow/machine.js'
+import { type MachineOptions, WorkflowMachine } from '../workflow/machine.js'
 import type { RuleType } from '../workflow/policies/rule-types.js'
 import { MEMBERS_ROLE } from '../workflow/roles.js'
 import { SYSTEM_FROM, SYSTEM_TO } from '../workflow/state-keys.js'
@@ -62,7 +63,21 @@ function handlersOf({ operations = [] }: Extensions): readonly Handler[] {
   return [...KV_HANDLERS, ...operations.map(customHandler)]
 }
 
-/** Restores the state machine from the store and the core from the log. The loop is not started. */
+/** Only a snapshot that others certified can take the place of a state that is gone. */
+function requireCertified({ protocol }: ClusterConfiguration): void {
+  if (protocol === 'pbft' || protocol === 'hotstuff') return
+  throw new KnhkError('DataDirectoryLost', 'the applied state and the snapshots it could be loaded from are gone', {
+    hint: 'This member cannot go on from its own disk: replace it (`knhk cluster members replace`).',
+  })
+}
+
+/** What the state machine begins with; who the members are counts where they may be accused. */
+function foundedBy(configuration: ClusterConfiguration): MachineOptions['genesis'] {
+  const { clusterId, clients, protocol } = configuration
+  return protocol === 'hybrid' ? configuration : { clusterId, clients }
+}
+
+/** Restores the state machine from the store and the core from the log. The loop is not started. Throws `DataDirectoryLost`. */
 export async function composeNode(options: ComposeOptions, ports: NodePorts): Promise<ComposedNode> {
   const { configuration, self } = options
   const { log, state, clock, random, sha256 } = ports
@@ -71,10 +86,12 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
   const signatures = new Verifier()
   const makeMachine: MakeMachine = (appliedIndex, system) =>
     new WorkflowMachine(
-      { genesis: configuration, appliedIndex, system },
+      { genesis: foundedBy(configuration), appliedIndex, system },
       { state, sha256, signatures, handlers: handlersOf(extensions), ruleTypes: extensions.ruleTypes ?? [] },
     )
   const machine = makeMachine(state.appliedIndex, await state.range(SYSTEM_FROM, SYSTEM_TO))
+  const stateLost = state.appliedIndex < log.restored.base.index
+  if (stateLost) requireCertified(configuration)
   const limits = { ...DEFAULT_NODE_LIMITS, ...options.limits }
   const { checkpointInterval } = limits
   const core = makeCore(
@@ -83,8 +100,9 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
       sha256,
       sign: options.sign,
       mayChangeMembers: (key) => loop.machine.roleOf(key) === MEMBERS_ROLE,
+      liveCulprits: () => loop.machine.threats.culprits,
       random,
-      restored: log.restored,
+      restored: stateLost ? { ...log.restored, stateLost } : log.restored,
       now: { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() },
     },
   )

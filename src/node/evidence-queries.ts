@@ -8,6 +8,7 @@ import { KnhkError } from '../base/error.js'
 import { writeChain } from '../consensus/bft/epoch-chain.js'
 import { decodeEvidence } from '../consensus/bft/evidence.js'
 import type { Core } from '../consensus/core.js'
+import type { LogIndex } from '../consensus/types.js'
 import { decodeOrderedEvidence, evidenceKey } from '../workflow/evidence-table.js'
 import type { EpochSteps } from './epoch-steps.js'
 import type { EvidenceStore, StateStore } from './ports.js'
@@ -30,6 +31,9 @@ export interface EvidenceOptions {
   readonly store: EvidenceStore
   readonly steps: EpochSteps
 }
+
+/** No epoch begins there. */
+const NOWHERE = 0 as LogIndex
 
 export class EvidenceQueries {
   readonly #options: EvidenceOptions
@@ -63,9 +67,9 @@ export class EvidenceQueries {
     if (evidence === null)
       throw new KnhkError('NotFound', `this node has no evidence ${name}`, { details: { id: name } })
     const { epoch, membership } = core.status()
+    const { epoch: of } = decodeEvidence(evidence)
     const chain = new ByteWriter(256)
-    const all = await steps.upTo(epoch, membership.index)
-    writeChain(chain, all.slice(0, decodeEvidence(evidence).epoch))
+    writeChain(chain, await steps.upTo(of, of === epoch ? membership.index : NOWHERE))
     return { id: name, index: ordered?.index ?? null, evidence, steps: chain.finish() }
   }
 }

@@ -42,6 +42,8 @@ export class Execution {
   #applier: Applier
   #digests: Digests
   #restoring = false
+  /** What the log follows is not on this disk: nothing is applied before a snapshot gave it. */
+  #lacksState: boolean
   #flushedMs: Millis
   #lastAppliedMs: Millis
 
@@ -53,6 +55,7 @@ export class Execution {
     this.#digests = new Digests(options, options.onDigest)
     this.#flushedMs = nowMs
     this.#lastAppliedMs = nowMs
+    this.#lacksState = options.state.appliedIndex < options.log.firstIndex - 1
   }
 
   get machine(): WorkflowMachine {
@@ -69,12 +72,17 @@ export class Execution {
 
   /** Between the first and the last operation of an entry, or while a snapshot is loaded, the state is at no index. */
   get isBetweenEntries(): boolean {
-    return !this.#restoring && !this.#applier.isInsideEntry
+    return !this.isRestoring && !this.#applier.isInsideEntry
   }
 
-  /** While a snapshot replaces the state nothing can be read from it. */
+  /** While a snapshot replaces the state, or has to, nothing can be read from it. */
   get isRestoring(): boolean {
-    return this.#restoring
+    return this.#restoring || this.#lacksState
+  }
+
+  /** True while one can begin to. */
+  get isReplaceable(): boolean {
+    return !this.#restoring
   }
 
   /** Apply waits for the digests, which hold on to the changes until they have taken them. */
@@ -88,7 +96,7 @@ export class Execution {
 
   /** Applies up to `upTo` within the turn's budget. True when there is more to do at once. */
   advance(upTo: LogIndex, deadlineMs: Millis): boolean {
-    if (this.#restoring) return false
+    if (this.isRestoring) return false
     // An entry that has begun is finished; the digests wake the loop as long as they have work.
     if (this.digestsLag && !this.#applier.isInsideEntry) return false
     const before = this.#applier.appliedIndex
@@ -136,7 +144,7 @@ export class Execution {
 
   /** When `writeBehind` has something to do; undefined when nothing waits. */
   deadline(): Millis | undefined {
-    if (this.#restoring) return undefined
+    if (this.isRestoring) return undefined
     const { limits, state } = this.#options
     if (this.#lacksDigest()) return this.#lastAppliedMs + limits.idleMs
     if (state.openBytes + state.unflushedBytes === 0) return undefined
@@ -147,6 +155,7 @@ export class Execution {
   async restore(index: LogIndex, pairs: AsyncIterable<StatePair>): Promise<void> {
     const { state, makeMachine, wake } = this.#options
     this.#restoring = true
+    this.#lacksState = false
     await state.replace(index, pairs)
     this.#machine = makeMachine(index, await state.range(SYSTEM_FROM, SYSTEM_TO))
     this.#applier = this.#makeApplier(this.#machine)

@@ -8,6 +8,8 @@
  */
 import { unreachable } from '../base/assert.js'
 import { KnhkError } from '../base/error.js'
+import { isInit } from '../consensus/bft/init.js'
+import { endsEpoch } from '../consensus/bft/mode-change.js'
 import type { Core, Effect, Input, Now, ProtocolMessage, Role } from '../consensus/core.js'
 import type { Entry } from '../consensus/entry.js'
 import type { MembershipRecord } from '../consensus/membership.js'
@@ -29,6 +31,8 @@ import { StateReplacement } from './state-replacement.js'
 interface Incoming {
   readonly from: NodeId
   readonly message: ProtocolMessage
+  /** Monotonic; only looked at where messages are verified. */
+  readonly arrivedMs: Millis
 }
 
 export class NodeLoop {
@@ -82,7 +86,8 @@ export class NodeLoop {
         this.#completions.push(...stored)
         this.#wake()
       },
-      verified: (from, message, configHash) => this.#verified(from, message, configHash),
+      verified: (from, message, configHash, arrivedMs) =>
+        this.#announcements.hear(arrivedMs, () => this.#verified(from, message, configHash)),
       invalid: (from, message, reason) => {
         this.#input({ type: 'invalid', from, reason, message })
         this.#announcements.invalid(from, message.type, reason)
@@ -139,10 +144,11 @@ export class NodeLoop {
 
   /** Begins to listen and to take part. */
   start(): void {
-    const { peers } = this.#ports
+    const { peers, clock } = this.#ports
+    const isTimed = this.#parts.verification !== null
     peers.onMessage = (from, message) => {
       if (this.#stopped) return
-      this.#inbox.push({ from, message })
+      this.#inbox.push({ from, message, arrivedMs: isTimed ? clock.monotonicMs() : 0 })
       this.#wake()
     }
     peers.onConnectionChange = (peer, connected) => {
@@ -234,11 +240,11 @@ export class NodeLoop {
     if (this.#inbox.length === 0) return
     const inbox = this.#inbox
     this.#inbox = []
-    for (const { from, message } of inbox) {
+    for (const { from, message, arrivedMs } of inbox) {
       if (from === this.#leader) this.#leaderSeenMs = this.#ports.clock.monotonicMs()
       if (this.#parts.verification === null) this.#verified(from, message, this.#core.configHash())
       else if (message.type === 'forwardRequests') this.#forwarded(message.body)
-      else this.#parts.verification.receive(from, message)
+      else this.#parts.verification.receive(from, message, arrivedMs)
     }
   }
 
@@ -277,6 +283,7 @@ export class NodeLoop {
         this.#commitIndex = effect.upTo
         this.#assurance = effect.assurance
         this.#parts.observer.committed(effect.upTo)
+        this.#announcements.committed(effect.upTo)
         return
       case 'proposed':
         this.#parts.intake.proposed(effect)
@@ -334,6 +341,9 @@ export class NodeLoop {
       case 'threat':
         this.#announcements.threatened(effect)
         return
+      case 'panicked':
+        this.#announcements.panicked(effect)
+        return
       case 'epochChanged':
         if (!effect.isUnderWay) this.#epochSinceMs = this.#ports.clock.wallMs()
         this.#announcements.epochChanged(effect)
@@ -360,7 +370,7 @@ export class NodeLoop {
     this.#role = effect.role
     this.#leader = effect.leader
     this.#leaderSeenMs = this.#ports.clock.monotonicMs()
-    this.#announcements.roleChanged(effect, leaderChanged)
+    this.#announcements.roleChanged(effect)
     this.#parts.intake.roleChanged(effect, wasLeader)
     if (leaderChanged) this.#desk.announceLeader()
   }
@@ -408,20 +418,27 @@ export class NodeLoop {
   #applied(entry: Entry): void {
     this.#parts.observer.applied(entry.index, entry.kind, entry.kind === 'data' ? requestsIn(entry.body) : 0)
     this.#parts.snapshots.noteApplied(entry)
+    for (const node of this.machine.threats.takeCleared()) this.#step({ type: 'clear', node })
     if (entry.kind === 'mode') this.#parts.steps.note(entry).catch((error: unknown) => this.#fail(error))
     const recordAt = entry.index % this.#options.limits.digestInterval === 0 ? entry.index : null
-    // The end of an epoch is certified wherever it falls.
-    const isCheckpoint = this.#parts.checkpoints.isDue(entry.index) || entry.kind === 'membership'
+    const isCheckpoint = this.#parts.checkpoints.isDue(entry.index) || this.#isEdge(entry)
     if (this.#parts.verification !== null && isCheckpoint)
       this.#parts.checkpoints.begin(this.#parts.execution, entry.index, recordAt)
     else if (recordAt !== null) this.#parts.execution.rotate(recordAt)
+  }
+
+  /** Ends of epochs are certified wherever they fall, and where protocols follow each other their beginnings. */
+  #isEdge(entry: Entry): boolean {
+    return endsEpoch(entry) || (this.#options.residencyMs !== null && isInit(entry))
   }
 
   /** The entry that ends an epoch was the last one applied before the start: its state is still to be signed. */
   #finishEpoch(): void {
     const { appliedIndex } = this.#parts.execution
     if (this.#parts.verification === null || appliedIndex === 0) return
-    if (this.#core.membershipAt(appliedIndex).index === appliedIndex)
+    const last = this.#core.entry(appliedIndex)
+    const isEdge = last !== undefined && this.#isEdge(last)
+    if (isEdge || this.#core.membershipAt(appliedIndex).index === appliedIndex)
       this.#parts.checkpoints.begin(this.#parts.execution, appliedIndex, null)
   }
 

@@ -39,6 +39,8 @@ export interface CoreModules {
   readonly sign: (bytes: Uint8Array) => Uint8Array
   /** By what is executed here. */
   readonly mayChangeMembers: (clientKey: Uint8Array) => boolean
+  /** Hybrid: members with evidence against them that nobody cleared, by what is executed here. */
+  readonly liveCulprits: () => readonly NodeId[]
   readonly random: () => number
   readonly restored: RestoredLog
   readonly now: Now
@@ -54,7 +56,7 @@ export function makeCore(
     const raftLimits = { ...DEFAULT_RAFT_LIMITS, ...limits.raft }
     return new RaftCore({ self, genesis: membership, clusterId, configHash, settings, limits: raftLimits }, modules)
   }
-  const origin = beginningOf(modules.restored)
+  const origin = configuration.origin ?? beginningOf(modules.restored)
   const shared = { self, clusterId, clusterConfigHash: configHash, epoch: epoch(0), origin, membership }
   const { shortestMs, longestMs } = requestTimeouts(settings)
   if (protocol === 'hotstuff') {
@@ -103,7 +105,7 @@ export function makeCore(
   )
 }
 
-/** Where the first epoch begins: behind the state that a restored cluster was made with, at the start of the log otherwise. */
+/** Where the first epoch begins as far as the log tells: behind the state that a restored cluster was made with, or at its start. */
 function beginningOf({ base, lastIndex, safety }: RestoredLog): Pick<LogBase, 'index' | 'chain' | 'timestampMs'> {
   const isSeeded = safety === null && base.index > 0 && lastIndex === base.index
   return isSeeded ? base : { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }

@@ -39,7 +39,7 @@ export interface LoopHooks {
   readonly fail: (error: unknown) => void
   readonly stored: (stored: readonly StoreEffect[]) => void
   /** What the core may see. */
-  readonly verified: (from: NodeId, message: ProtocolMessage, configHash: Uint8Array) => void
+  readonly verified: (from: NodeId, message: ProtocolMessage, configHash: Uint8Array, arrivedMs: Millis) => void
   readonly invalid: (from: NodeId, message: ProtocolMessage, reason: 'unsound' | 'signature') => void
   readonly applied: (entry: Entry) => void
   readonly digested: (index: LogIndex, stateDigest: Uint8Array) => void
@@ -128,8 +128,8 @@ function makeVerification(ports: NodePorts, core: Core, hooks: LoopHooks, observ
     core,
     verifier: timedVerifier(verifier, clock, observer),
     sha256,
-    onVerified: (from, message, configHash) => {
-      hooks.verified(from, message, configHash)
+    onVerified: (from, message, configHash, arrivedMs) => {
+      hooks.verified(from, message, configHash, arrivedMs)
       // A check that ended outside of a turn.
       hooks.wake()
     },

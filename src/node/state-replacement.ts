@@ -25,7 +25,7 @@ export class StateReplacement {
     const { writer, snapshots, execution, ports, observer, hooks } = this.#parts
     const restore = this.#waiting
     if (restore === null || !writer.isDurable(restore.after)) return
-    if (snapshots.isTaking || execution.isRestoring) return
+    if (snapshots.isTaking || !execution.isReplaceable) return
     this.#waiting = null
     const { base, id, bytes } = restore.snapshot
     ports.logger.log('info', 'the state is replaced by a snapshot', { index: base.index })

@@ -10,7 +10,7 @@
 import type { SignatureCheck } from '../consensus/bft/checks.js'
 import type { Core, ProtocolMessage } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
-import type { NodeId } from '../consensus/types.js'
+import type { Millis, NodeId } from '../consensus/types.js'
 import type { SignatureVerifier } from './ports.js'
 
 export interface VerificationLimits {
@@ -31,7 +31,7 @@ export interface VerificationOptions {
   readonly sha256: Sha256
   readonly limits?: VerificationLimits
   /** A message whose signatures all hold under this configuration, or that needs none. */
-  readonly onVerified: (from: NodeId, message: ProtocolMessage, configHash: Uint8Array) => void
+  readonly onVerified: (from: NodeId, message: ProtocolMessage, configHash: Uint8Array, arrivedMs: Millis) => void
   /** What a connection delivered does not hold; `reason` says why. */
   readonly onInvalid: (from: NodeId, message: ProtocolMessage, reason: 'unsound' | 'signature') => void
 }
@@ -41,6 +41,7 @@ type Verdict = 'open' | 'valid' | 'invalid'
 interface Waiting {
   readonly message: ProtocolMessage
   readonly configHash: Uint8Array
+  readonly arrivedMs: Millis
   verdict: Verdict
 }
 
@@ -65,16 +66,16 @@ export class Verification {
     return count
   }
 
-  /** Takes a message from an authenticated link. */
-  receive(from: NodeId, message: ProtocolMessage): void {
+  /** Takes a message from an authenticated link; `arrivedMs` is only handed on. */
+  receive(from: NodeId, message: ProtocolMessage, arrivedMs: Millis): void {
     const { core } = this.#options
     const interest = core.interest(from, message)
     if (interest === 'drop') return
     const queue = this.#queues.get(from) ?? []
     const configHash = core.configHash()
     if (interest === 'keep') {
-      if (queue.length === 0) this.#options.onVerified(from, message, configHash)
-      else this.#push(from, queue, { message, configHash, verdict: 'valid' })
+      if (queue.length === 0) this.#options.onVerified(from, message, configHash, arrivedMs)
+      else this.#push(from, queue, { message, configHash, arrivedMs, verdict: 'valid' })
       return
     }
     const checks = core.checks(from, message)
@@ -82,7 +83,7 @@ export class Verification {
       this.#options.onInvalid(from, message, 'unsound')
       return
     }
-    const waiting: Waiting = { message, configHash, verdict: 'open' }
+    const waiting: Waiting = { message, configHash, arrivedMs, verdict: 'open' }
     if (!this.#push(from, queue, waiting)) return
     this.checkAll(checks, (valid) => {
       waiting.verdict = valid ? 'valid' : 'invalid'
@@ -110,10 +111,10 @@ export class Verification {
     if (queue === undefined) return
     const { onVerified, onInvalid } = this.#options
     let passed = 0
-    for (const { message, configHash, verdict } of queue) {
+    for (const { message, configHash, arrivedMs, verdict } of queue) {
       if (verdict === 'open') break
       passed++
-      if (verdict === 'valid') onVerified(from, message, configHash)
+      if (verdict === 'valid') onVerified(from, message, configHash, arrivedMs)
       else onInvalid(from, message, 'signature')
     }
     if (passed > 0) queue.splice(0, passed)

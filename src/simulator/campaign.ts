@@ -48,7 +48,7 @@ export interface CampaignReport {
   readonly snapshotInstalls: number
   /** Changes of view, or rounds that failed; null for Raft, which has no views. */
   readonly viewChanges: number | null
-  /** Null: one protocol does not switch. */
+  /** Epochs that hybrids entered after their first; null where one protocol runs. */
   readonly switches: number | null
   readonly simulatedSeconds: number
   readonly elapsedSeconds: number
@@ -112,17 +112,22 @@ export function addReports(a: CampaignReport, b: CampaignReport): CampaignReport
     faults,
     leaderChanges: a.leaderChanges + b.leaderChanges,
     snapshotInstalls: a.snapshotInstalls + b.snapshotInstalls,
-    viewChanges: a.viewChanges === null && b.viewChanges === null ? null : (a.viewChanges ?? 0) + (b.viewChanges ?? 0),
-    switches: null,
+    viewChanges: sumOf(a.viewChanges, b.viewChanges),
+    switches: sumOf(a.switches, b.switches),
     simulatedSeconds: sum(a.simulatedSeconds, b.simulatedSeconds),
     elapsedSeconds: sum(a.elapsedSeconds, b.elapsedSeconds),
   }
 }
 
+/** Null where neither has any. */
+function sumOf(a: number | null, b: number | null): number | null {
+  return a === null && b === null ? null : (a ?? 0) + (b ?? 0)
+}
+
 function addSeed(report: CampaignReport, one: SeedReport, choice: PlanChoice): CampaignReport {
   const { seed, violation } = one
   const violations = violation === null ? [] : [{ seed, invariant: violation.invariant, replay: replayLine(choice) }]
-  const { commits, leaderChanges, snapshotInstalls, viewChanges } = one
+  const { commits, leaderChanges, snapshotInstalls, viewChanges, switches } = one
   return addReports(report, {
     ...emptyReport(),
     seeds: 1,
@@ -133,6 +138,7 @@ function addSeed(report: CampaignReport, one: SeedReport, choice: PlanChoice): C
     leaderChanges,
     snapshotInstalls,
     viewChanges,
+    switches,
     simulatedSeconds: Math.round(one.simulatedMs) / 1000,
   })
 }

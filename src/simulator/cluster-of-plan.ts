@@ -6,6 +6,9 @@ import type { RunPlan } from './plan.js'
 
 /** A request is passed on to the primary after this share of the time in which it would be suspected. */
 const FORWARD_SHARE = 0.25
+/** A Byzantine epoch of a hybrid can be left after so long, and what was seen is forgotten after so long. */
+const RESIDENCY_MS = 500
+const THREAT_WINDOW_MS = 3000
 /** Time-outs grow up to so many times the first. */
 const TIMEOUT_GROWTH = 5
 
@@ -36,8 +39,13 @@ export function clusterOptionsOf(plan: RunPlan): Omit<SimulatedClusterOptions, '
     ...shared,
     protocol,
     limits: { ...limits, checkpointInterval, forwardAfterMs: requestTimeoutMs * FORWARD_SHARE },
-    settings: { ...shared.settings, requestTimeoutMs, requestTimeoutMaxMs: requestTimeoutMs * TIMEOUT_GROWTH },
-    coreLimits: { pbft: { tailEntriesMax }, hotstuff: { tailEntriesMax } },
+    settings: {
+      ...shared.settings,
+      requestTimeoutMs,
+      requestTimeoutMaxMs: requestTimeoutMs * TIMEOUT_GROWTH,
+      ...(protocol === 'hybrid' ? { residencyMs: RESIDENCY_MS } : {}),
+    },
+    coreLimits: { pbft: { tailEntriesMax }, hotstuff: { tailEntriesMax }, threatWindowMs: THREAT_WINDOW_MS },
     verifyMaxMs,
     bearable: byzantineFaults(nodes) - liars.length,
   }

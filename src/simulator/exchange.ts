@@ -20,6 +20,7 @@ export const RETRYABLE: readonly ErrorCode[] = [
   'LeadershipLost',
   'ResourceExhausted',
   'DeadlineExceeded',
+  'EpochChanging',
 ]
 
 export type Exchanged =

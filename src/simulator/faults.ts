@@ -12,6 +12,8 @@ import type { SimulatedCluster } from './cluster.js'
 import { Damage } from './damage.js'
 import { FAILPOINTS } from './failpoints.js'
 import { addFaults, type FaultCounts, noFaults } from './fault-counts.js'
+import { isSwitchStrike } from './hybrid/strikes.js'
+import { SwitchFaults } from './hybrid/switch-faults.js'
 import { CALM_NETWORK } from './network.js'
 import type { SimulatedNode } from './node.js'
 import { giveOrder } from './operator.js'
@@ -31,6 +33,8 @@ export class FaultDriver {
   /** Faults that were started, as opposed to messages that each had one. */
   episodes = 0
   readonly aimed: AimedFaults
+  /** Those of a hybrid that changes its protocol. */
+  readonly switching: SwitchFaults
   readonly #cluster: SimulatedCluster
   readonly #rules: RunRules
   readonly #liars: Liars | null
@@ -53,6 +57,7 @@ export class FaultDriver {
     this.#damage.isQuorum = (nodes) => rules.isQuorum(nodes)
     cluster.network.holdsSnapshot = (from, id) => !cluster.node(from).mayGive(id)
     this.aimed = new AimedFaults(cluster, this)
+    this.switching = new SwitchFaults(cluster, this)
     for (const node of cluster.nodes) node.disk.onSynced = () => this.#synced(node)
   }
 
@@ -150,6 +155,11 @@ export class FaultDriver {
     giveOrder(this.#cluster, leader, { kind: 'transferLeadership', target: target.id })
   }
 
+  /** Two groups cannot talk for a while. */
+  partition(): void {
+    this.#strikeNetwork('partition')
+  }
+
   /** One of the fault ids struck outside this driver. */
   count(id: keyof FaultCounts): void {
     this.#counts[id]++
@@ -201,6 +211,7 @@ export class FaultDriver {
 
   #strike(strike: Strike, node: SimulatedNode): void {
     if (isLie(strike)) return this.#lie(strike, node)
+    if (isSwitchStrike(strike)) return this.switching.strike(strike, node, this.#random)
     switch (strike) {
       case 'crashProcess':
         return this.crashAndRestart(node, 'process')

@@ -23,6 +23,8 @@ export interface RunInvariants {
   readonly leaderChanges: number
   /** Changes of view, rounds that failed; null where the protocol has none. */
   readonly viewChanges: number | null
+  /** Epochs that a hybrid entered after its first; null where one protocol runs. */
+  readonly switches: number | null
   /** Highest index that a client was told its write is at: what it reads from now on is not older. */
   readonly acknowledgedMax: number
   /** Looks at every node that moved since last time. Throws `InvariantViolation`. */
@@ -64,6 +66,7 @@ interface Seen {
 
 export class Invariants implements RunInvariants {
   readonly viewChanges = null
+  readonly switches = null
   readonly #nodes: readonly SimulatedNode[]
   readonly #seen: Seen[]
   readonly #leaders = new Map<number, string>()

@@ -1,5 +1,6 @@
 /** Which run is meant: a protocol, a size, how many may lie, and a seed. */
 import { planByzantineRun } from './byzantine/plan.js'
+import { planHybridRun } from './hybrid/plan.js'
 import { planRun, type RunPlan, type SimProtocol } from './plan.js'
 
 export interface PlanChoice {
@@ -13,5 +14,7 @@ export interface PlanChoice {
 
 /** The same choice gives the same plan. */
 export function planOf({ seed, nodes, protocol = 'raft', byzantine = 0 }: PlanChoice): RunPlan {
-  return protocol === 'raft' ? planRun(seed, nodes) : planByzantineRun(protocol, seed, nodes, byzantine)
+  if (protocol === 'raft') return planRun(seed, nodes)
+  if (protocol === 'hybrid') return planHybridRun(seed, nodes, byzantine)
+  return planByzantineRun(protocol, seed, nodes, byzantine)
 }

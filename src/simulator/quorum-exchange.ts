@@ -45,6 +45,8 @@ export class QuorumExchange implements RequestExchange {
   /** Names the sending that a timer belongs to. */
   #attempt = 0
   answersLost = 0
+  /** Sees every answer to the open request. */
+  onAnswer: (by: NodeId, payload: Uint8Array) => void = () => {}
 
   constructor(cluster: SimulatedCluster, random: SeededRandom) {
     this.#cluster = cluster
@@ -114,6 +116,7 @@ export class QuorumExchange implements RequestExchange {
     const exchanged = read(type, payload)
     const key = exchanged === null ? null : keyOf(exchanged)
     if (exchanged === null || key === null) return
+    if (type === CLIENT_FRAME.applied) this.onAnswer(node.id, payload)
     open.said.set(node.id, { key, exchanged })
     const alike = [...open.said.values()].filter((one) => one.key === key).length
     if (alike > byzantineFaults(this.#cluster.configuration.genesis.length)) this.#finish(exchanged)

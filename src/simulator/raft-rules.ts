@@ -67,6 +67,8 @@ export class RaftRules implements RunRules {
 
   issued(): void {}
 
+  answered(): void {}
+
   describe(): string {
     const nodes = this.#cluster.nodes.map((node) => {
       const status = node.running?.core.status()

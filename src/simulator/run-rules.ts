@@ -19,6 +19,8 @@ export interface RunRules {
   isConverged(digestIndexes: ReadonlyMap<SimulatedNode, number>): boolean
   /** A client signed a request. */
   issued(request: Uint8Array): void
+  /** A member answered a request of a client of a Byzantine cluster. */
+  answered(by: NodeId, request: string, payload: Uint8Array): void
   /** For people: where everybody stands. */
   describe(): string
 }

@@ -43,6 +43,8 @@ export interface SeedResult {
   readonly snapshotInstalls: number
   /** Null where the protocol has no views. */
   readonly viewChanges: number | null
+  /** Epochs that a hybrid entered after its first; null where one protocol runs. */
+  readonly switches: number | null
   readonly simulatedMs: number
   readonly history: readonly HistoryOperation[]
 }
@@ -112,7 +114,8 @@ class SimulationRun {
     this.#driver = new FaultDriver(cluster, plan.faults, this.#rules, byzantine?.liars ?? null)
     this.#auditor = new Auditor(cluster, this.#rules.invariants)
     this.#observer = cluster.trace === null ? null : new Observer(cluster, cluster.trace)
-    const { aimed } = this.#driver
+    const { aimed, switching } = this.#driver
+    if (byzantine !== null) byzantine.onSwitchSteps = (node, steps) => switching.reached(node, steps)
     this.#keys = Array.from({ length: plan.keys }, (_, at) => `k${at}`)
     this.#clients = Array.from({ length: plan.clients }, (_, at) =>
       this.#client(`c${at}`, STREAM.clients + at, plan.thinkMaxMs, () => aimed.writesAt),
@@ -140,7 +143,7 @@ class SimulationRun {
 
   result(violation: SeedResult['violation']): SeedResult {
     if (violation !== null) this.#cluster.trace?.emit('violation', null, violation)
-    const { commits, leaderChanges, viewChanges } = this.#rules.invariants
+    const { commits, leaderChanges, viewChanges, switches } = this.#rules.invariants
     const faults = this.#driver.counts()
     for (const { exchange } of this.#clients) faults.drop += exchange.answersLost
     return {
@@ -154,6 +157,7 @@ class SimulationRun {
       // Counted where snapshots are received.
       snapshotInstalls: this.#cluster.network.snapshotInstalls,
       viewChanges,
+      switches,
       simulatedMs: this.#cluster.queue.nowMs,
       history: this.#recorder.history(),
     }
@@ -284,6 +288,7 @@ class SimulationRun {
         this.#driver.aimed.acknowledged()
       },
       onSigned: (request) => this.#rules.issued(request),
+      onAnswer: (by, request, payload) => this.#rules.answered(by, request, payload),
       onNonsense: (detail) => {
         throw new InvariantViolation('answersMakeSense', detail)
       },

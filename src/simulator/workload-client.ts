@@ -6,6 +6,7 @@
  */
 import { requestSignBytes, signedRequest } from '../consensus/bft/client-request.js'
 import { encodeRequest, NO_SESSION, type RequestFields, type SessionId } from '../consensus/request.js'
+import type { NodeId } from '../consensus/types.js'
 import {
   CLIENT_FRAME,
   decodeApplied,
@@ -55,6 +56,8 @@ export interface WorkloadOptions {
   readonly onAcknowledged: (index: number) => void
   /** A request was signed and may be ordered from now on. */
   readonly onSigned?: (request: Uint8Array) => void
+  /** A member answered a request, which is named by its session and sequence. */
+  readonly onAnswer?: (by: NodeId, request: string, payload: Uint8Array) => void
   /** The cluster answered what it must never answer. */
   readonly onNonsense: (detail: string) => void
 }
@@ -71,13 +74,21 @@ export class WorkloadClient {
   #session: SessionId | null = null
   #sequence = 1
   #values = 0
+  /** Session and sequence of the open request. */
+  #asked = ''
   #running = false
   #busy = false
 
   constructor(options: WorkloadOptions) {
     this.#options = options
     const { cluster, random, prefers } = options
-    this.exchange = this.#isByzantine ? new QuorumExchange(cluster, random) : new Exchange(cluster, random, prefers)
+    if (!this.#isByzantine) {
+      this.exchange = new Exchange(cluster, random, prefers)
+      return
+    }
+    const exchange = new QuorumExchange(cluster, random)
+    exchange.onAnswer = (by, payload) => options.onAnswer?.(by, this.#asked, payload)
+    this.exchange = exchange
   }
 
   /** Members may lie: requests are signed, and reads are ordered like writes. */
@@ -244,6 +255,7 @@ export class WorkloadClient {
   #propose(session: SessionId, sequence: number, operation: Operation, done: (outcome: Exchanged) => void): void {
     const header = { session, firstSequence: sequence, ackedBelow: sequence, clientKey: SIMULATED_CLIENT_KEY }
     const request = this.#encode(header, encodeOperation(operation))
+    this.#asked = `${session.index}/${session.offset}/${sequence}`
     const encode = (requestNumber: number) => {
       const payload = new Uint8Array(PROPOSE_HEADER_BYTES + request.length)
       payload.set(request, PROPOSE_HEADER_BYTES)

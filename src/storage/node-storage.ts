@@ -4,7 +4,7 @@
  * durable up to an index. A state that ends before the log begins is loaded from a snapshot; where there is
  * none, the log is dropped, and the node is repaired by the others like one with a damaged log.
  */
-import { KnhkError } from '../base/error.js'
+import type { KnhkError } from '../base/error.js'
 import type { LogIndex } from '../consensus/types.js'
 import type { SnapshotInfo } from '../node/ports.js'
 import { type DataDirectory, openDataDirectory } from './data-directory.js'
@@ -111,7 +111,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
     const found = await open()
     const needed = snapshotNeeded(state, snapshots, found)
     if (needed !== null) await state.replace(needed.base.index, snapshots.pairs(needed.id))
-    const isDropped = state.appliedIndex < found.base.index
+    const isDropped = state.appliedIndex < found.base.index && found.restored.safety === null
     const log = isDropped ? await startOver(found, open) : found
     const droppedBase = isDropped ? found.restored.base.index : null
     const close = async (): Promise<void> => {
@@ -144,18 +144,9 @@ function snapshotNeeded(
 /**
  * A log that follows what nobody here knows any more, as after a divergence that the snapshots shared, gives no state.
  * Only its terms and votes are of use; the leader's snapshot gives the rest. A Byzantine member also promised
- * what its log holds beside the entries, and no leader can tell what that was: it does not go on.
+ * what its log holds beside the entries: it keeps all of it, and gets its state from a snapshot that others certified.
  */
 async function startOver(log: SegmentedLog, open: () => Promise<SegmentedLog>): Promise<SegmentedLog> {
-  const { base, safety } = log.restored
-  if (safety !== null) {
-    await log.close()
-    throw new KnhkError(
-      'DataDirectoryLost',
-      `the applied state and the snapshots it could be loaded from are gone; the log begins after ${base.index}`,
-      { hint: 'This member cannot go on from its own disk: replace it (`knhk cluster members replace`).' },
-    )
-  }
   await log.startOver()
   await log.close()
   return open()

@@ -87,6 +87,9 @@ function addMisbehaviour(list: SeriesList, { recorder }: Collected): void {
   }
   list.add('consensus.threat.level', MEMBERS['consensus.threat_level'].indexOf(recorder.threatLevel), {})
   list.add('consensus.crypto.wait', recorder.cryptoWait.value, {})
+  list.add('consensus.evidence.detection', recorder.detection.value, {})
+  list.add('consensus.evidence.storage', recorder.evidenceStorage.value, {})
+  list.add('consensus.hybrid.switch.latency', recorder.switchLatency.value, {})
 }
 
 function addStorage(list: SeriesList, { recorder, facts, nowMs }: Collected): void {

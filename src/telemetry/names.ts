@@ -204,6 +204,21 @@ export const METRICS = {
     unit: 'ms',
     brief: 'How long a message waited for the verification of its signatures.',
   },
+  'consensus.evidence.detection': {
+    instrument: 'histogram',
+    unit: 'ms',
+    brief: 'From the arrival of the message that proved a lie to the evidence, its signatures checked.',
+  },
+  'consensus.evidence.storage': {
+    instrument: 'histogram',
+    unit: 'ms',
+    brief: 'From the evidence to its place on the disk.',
+  },
+  'consensus.hybrid.switch.latency': {
+    instrument: 'histogram',
+    unit: 'ms',
+    brief: 'From the PANIC of this node, or the end of the epoch, to the first decision of the next one.',
+  },
   'consensus.log.last_index': { instrument: 'gauge', unit: '{entry}', brief: 'Index of the last entry of the log.' },
   'consensus.log.first_index': {
     instrument: 'gauge',
@@ -301,6 +316,9 @@ export interface MetricAttributes {
   >
   readonly 'consensus.threat.level': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.crypto.wait': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.evidence.detection': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.evidence.storage': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.hybrid.switch.latency': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.log.last_index': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.log.first_index': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.commit.index': Pick<Attributes, 'consensus.node_id'>

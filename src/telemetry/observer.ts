@@ -55,10 +55,17 @@ export interface Observer {
   snapshotRestored(index: LogIndex, bytes: number): void
   /** An instance of a Byzantine fault-tolerant protocol was decided, in this view or round; `startedMs` is on the node's monotonic clock. */
   decided(mode: Mode, view: number, sequence: number, requests: number, startedMs: Millis): void
-  /** Misbehaviour of another node was seen. `kind` is one of few fixed words. */
-  evidence(kind: string): void
+  /**
+   * Misbehaviour of another node is proven. `kind` is one of few fixed words; `detectedInMs` since the message that
+   * proved it arrived, null where no message did.
+   */
+  evidence(kind: string, detectedInMs: Millis | null): void
+  /** It is on the disk. */
+  evidenceStored(tookMs: Millis): void
   threat(level: ThreatLevelName, mode: Mode): void
   modeChanged(mode: Mode): void
+  /** The first decision of a new epoch, so long after this node panicked or left the one before. */
+  switched(tookMs: Millis): void
   /** Between two epochs nothing is proposed. */
   epochChanging(isUnderWay: boolean): void
   /** A message waited so long for the verification of its signatures. */
@@ -92,8 +99,10 @@ export const NO_OBSERVER: Observer = {
   snapshotRestored: nothing,
   decided: nothing,
   evidence: nothing,
+  evidenceStored: nothing,
   threat: nothing,
   modeChanged: nothing,
+  switched: nothing,
   epochChanging: nothing,
   verified: nothing,
   diverged: nothing,

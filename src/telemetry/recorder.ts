@@ -29,6 +29,9 @@ export class NodeRecorder implements Observer {
   readonly fsync = new BucketHistogram(LATENCY_BOUNDS_MS)
   readonly turns = new BucketHistogram(LATENCY_BOUNDS_MS)
   readonly cryptoWait = new BucketHistogram(LATENCY_BOUNDS_MS)
+  readonly detection = new BucketHistogram(LATENCY_BOUNDS_MS)
+  readonly evidenceStorage = new BucketHistogram(LATENCY_BOUNDS_MS)
+  readonly switchLatency = new BucketHistogram(LATENCY_BOUNDS_MS)
   readonly viewChanges = zeros(MEMBERS['consensus.view_change_cause'])
   readonly switches = zeros(MEMBERS['consensus.hybrid.active_protocol'])
   readonly snapshots = zeros(MEMBERS['consensus.replication.snapshot_operation'])
@@ -193,11 +196,16 @@ export class NodeRecorder implements Observer {
     this.#spans?.decided(mode, view, sequence, requests, startedMs)
   }
 
-  evidence(kind: string): void {
+  evidence(kind: string, detectedInMs: Millis | null): void {
+    if (detectedInMs !== null) this.detection.record(detectedInMs)
     const known = this.byzantineFailures.has(kind) || this.byzantineFailures.size < EVIDENCE_KINDS_MAX
     const name = known ? kind : 'other'
     this.byzantineFailures.set(name, (this.byzantineFailures.get(name) ?? 0) + 1)
     this.#spans?.evidence(kind)
+  }
+
+  evidenceStored(tookMs: Millis): void {
+    this.evidenceStorage.record(tookMs)
   }
 
   threat(level: ThreatLevelName, mode: Mode): void {
@@ -207,6 +215,10 @@ export class NodeRecorder implements Observer {
 
   modeChanged(mode: Mode): void {
     this.switches[mode]++
+  }
+
+  switched(tookMs: Millis): void {
+    this.switchLatency.record(tookMs)
   }
 
   epochChanging(isUnderWay: boolean): void {

@@ -14,6 +14,11 @@ export function nullable(schema: JsonSchema): JsonSchema {
   return { anyOf: [schema, { type: 'null' }] }
 }
 
+/** Of a command with results of several shapes. */
+export function either(...schemas: readonly JsonSchema[]): JsonSchema {
+  return { anyOf: schemas }
+}
+
 export function list(items: JsonSchema): JsonSchema {
   return { type: 'array', items }
 }

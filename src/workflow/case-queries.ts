@@ -122,7 +122,7 @@ function* historyRow(pair: Pair, clients: ClientTable): Query<{ row: Record<stri
     operation: record.operation,
     state: record.state,
     atMs: record.atMs,
-    actor: clients.find(record.actor)?.id ?? null,
+    actor: clients.findByIdentity(record.actor)?.id ?? null,
     actorKey: toHex(record.actor),
   }
   return { row, bytes: pair.value.length }

@@ -5,7 +5,7 @@ import { ArgumentReader, cursorOf, type QueryArguments } from './query-args.js'
 import { type Pair, type Query, readPage } from './query-reads.js'
 import { bytesOfBinaryString, EVIDENCE_SPACE, endOfPrefix } from './state-keys.js'
 
-/** `{ limit?, cursor? }` → `{ evidence: [{ id (hex), index, evidence (bytes) }], cursor }`, in order of the ids. */
+/** `{ limit?, cursor? }` → `{ evidence: [{ id (hex), index, clearedAt (null while it counts), evidence (bytes) }], cursor }`, in order of the ids. */
 export function* listEvidence(args: QueryArguments): Query {
   const reader = new ArgumentReader(args)
   const limit = reader.limit()
@@ -18,6 +18,7 @@ export function* listEvidence(args: QueryArguments): Query {
 
 // biome-ignore lint/correctness/useYield: a piece needs no further read, but rows are generators
 function* evidenceRow({ key, value }: Pair): Query<{ row: Record<string, unknown>; bytes: number }> {
-  const { index, evidence } = decodeOrderedEvidence(value)
-  return { row: { id: toHex(bytesOfBinaryString(key, 1)), index, evidence }, bytes: value.length }
+  const { index, clearedAt, evidence } = decodeOrderedEvidence(value)
+  const row = { id: toHex(bytesOfBinaryString(key, 1)), index, clearedAt: clearedAt === 0 ? null : clearedAt, evidence }
+  return { row, bytes: value.length }
 }

@@ -21,7 +21,7 @@ export interface ApplyContext {
   readonly position: number
   /** Log time. */
   readonly nowMs: number
-  /** Key of the client, 32 bytes. */
+  /** The client: the first key that it had, 32 bytes. It stays when the key is rotated. */
   readonly actor: Uint8Array
   /** Memory for a value that is put into the state. */
   readonly slab: Slab

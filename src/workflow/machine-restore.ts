@@ -12,6 +12,7 @@ import {
   CLIENT_USAGE_SPACE,
   EVIDENCE_SPACE,
   MACHINE_SPACE,
+  MEMBERS_SPACE,
   QUOTA_SPACE,
   REQUEST_ID_QUEUE_SPACE,
   REQUEST_ID_SPACE,
@@ -19,9 +20,10 @@ import {
   SESSION_SPACE,
   USED_APPROVAL_SPACE,
 } from './state-keys.js'
+import type { ThreatTable } from './threats/table.js'
 
 /** Spaces of which nothing is kept in memory. */
-const READ_WHERE_ASKED: readonly string[] = [EVIDENCE_SPACE, RESULT_SPACE, REQUEST_ID_SPACE]
+const READ_WHERE_ASKED: readonly string[] = [MEMBERS_SPACE, RESULT_SPACE, REQUEST_ID_SPACE]
 
 export interface MachineTables {
   readonly clients: ClientTable
@@ -29,6 +31,7 @@ export interface MachineTables {
   readonly requestKeys: Pick<RequestKeys, 'load'>
   readonly cases: CaseCounts
   readonly results: Pick<ResultLog, 'restore'>
+  readonly threats: Pick<ThreatTable, 'load'>
   readonly governance: Pick<Governance, 'quotas' | 'usedApprovals'>
 }
 
@@ -59,6 +62,7 @@ function fill(tables: MachineTables, system: Iterable<{ readonly key: string; re
     else if (key[0] === USED_APPROVAL_SPACE) tables.governance.usedApprovals.load(key)
     else if (key === QUOTA_SPACE) tables.governance.quotas.loadQuotas(value)
     else if (key[0] === CLIENT_USAGE_SPACE) tables.governance.quotas.loadUsage(key, value)
+    else if (key[0] === EVIDENCE_SPACE) tables.threats.load(key, value)
     else if (key[0] === REQUEST_ID_QUEUE_SPACE) tables.requestKeys.load(key)
     else if (!READ_WHERE_ASKED.includes(key[0] as string))
       throw new KnhkError('Corrupt', 'the state has a system space that this version does not know')

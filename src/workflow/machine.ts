@@ -11,7 +11,6 @@ import { hasCode } from '../base/error.js'
 import type { ClientRole, ClusterConfiguration } from '../consensus/configuration.js'
 import type { Entry, Sha256 } from '../consensus/entry.js'
 import { CaseCounts } from './cases.js'
-import { recordEvidence } from './evidence-table.js'
 import type { ApplyContext, Handler } from './handlers.js'
 import { SEQUENCE_END, SESSION_WINDOW } from './limits.js'
 import { encodeMachineRecord } from './machine-record.js'
@@ -30,12 +29,13 @@ import { ResultLog } from './result-log.js'
 import { ClientTable, type Principal } from './roles.js'
 import type { Session } from './session-window.js'
 import { SessionTable } from './sessions.js'
+import { ThreatTable } from './threats/table.js'
 import { Slab } from './slab.js'
 import { MACHINE_SPACE, type StatePort } from './state-keys.js'
 
 export interface MachineOptions {
-  /** The configuration of the cluster's first entry: who may do what from then on. */
-  readonly genesis: Pick<ClusterConfiguration, 'clients' | 'clusterId'>
+  /** The configuration of the cluster's first entry: who may do what from then on, in a hybrid who the members are. */
+  readonly genesis: Pick<ClusterConfiguration, 'clients' | 'clusterId'> & Partial<Pick<ClusterConfiguration, 'genesis'>>
   /** Index up to which `state` holds everything; 0 for a new state. */
   readonly appliedIndex: number
   /** At a restart, every pair from `SYSTEM_FROM` up to `SYSTEM_TO`, in key order. Not read when `appliedIndex` is 0. */
@@ -64,8 +64,8 @@ export class WorkflowMachine {
   readonly cases = new CaseCounts()
   readonly governance: Governance
   readonly requestKeys: RequestKeys
+  readonly threats: ThreatTable
   readonly #state: StatePort
-  readonly #sha256: Sha256
   readonly results: ResultLog
   readonly #runner: OperationRunner
   readonly #cursor = new RequestCursor()
@@ -87,7 +87,6 @@ export class WorkflowMachine {
 
   constructor(options: MachineOptions, modules: MachineModules) {
     this.#state = modules.state
-    this.#sha256 = modules.sha256
     this.results = new ResultLog(modules.state, modules.sha256)
     this.clients = new ClientTable(modules.state)
     this.sessions = new SessionTable(modules.state)
@@ -95,6 +94,7 @@ export class WorkflowMachine {
     const { state, sha256, signatures, handlers, ruleTypes = [] } = modules
     const { clusterId } = options.genesis
     this.governance = new Governance({ state, sha256, signatures, clusterId, ruleTypes }, this)
+    this.threats = new ThreatTable({ state, sha256, signatures, genesis: options.genesis })
     this.#context = {
       state: modules.state,
       index: 0,
@@ -105,8 +105,8 @@ export class WorkflowMachine {
     }
     const rules = new ActiveRules(state)
     const overlays = new OverlayGovernance(state, sha256, () => rules.forget())
-    const { cases, governance, requestKeys, sessions } = this
-    const tables = { sessions, requestKeys, cases, governance, overlays, rules }
+    const { cases, governance, requestKeys, sessions, threats } = this
+    const tables = { sessions, requestKeys, cases, governance, overlays, rules, threats }
     this.#runner = new OperationRunner({ context: this.#context, handlers, ...tables })
     this.#appliedIndex = options.appliedIndex
     if (options.appliedIndex === 0) this.clients.seed(options.genesis.clients)
@@ -138,8 +138,7 @@ export class WorkflowMachine {
     assert(this.#entry === null, 'one entry is finished before the next begins')
     assert(entry.index === this.#appliedIndex + 1, `entry ${entry.index} follows applied index ${this.#appliedIndex}`)
     this.#entry = entry
-    if (entry.kind === 'evidence') recordEvidence(this.#state, this.#sha256, entry)
-    if (entry.kind !== 'data') return
+    if (entry.kind !== 'data') return this.threats.note(entry)
     this.#nowMs = Math.max(this.#nowMs, entry.timestampMs)
     this.#context.index = entry.index
     this.#context.nowMs = this.#nowMs
@@ -215,7 +214,7 @@ export class WorkflowMachine {
     }
     if (cursor.sessionIndex !== 0 || cursor.sessionOffset !== 0) this.#enterSession()
     else this.#principal = this.clients.find(cursor.clientKey)
-    this.#context.actor = this.#principal?.key ?? cursor.clientKey
+    this.#context.actor = this.#principal?.identity ?? cursor.clientKey
   }
 
   #enterSession(): void {

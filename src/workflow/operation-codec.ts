@@ -3,7 +3,7 @@
  * OpenSession: u8 ordered · CloseSession: nothing · CreateCase: 16 bytes case id, 16 bytes spec id,
  * u32 length, data · UpdateCaseState: 16 bytes case id, u8 state, u8 0, or u8 1, u32 length, error text ·
  * Custom: u8 length, name, u32 length, data · Fence: nothing. Governance (5 … 11): see policies/codec.ts. Overlays
- * (37 … 41): see overlays/codec.ts. Once (18): see once-codec.ts.
+ * (37 … 41): see overlays/codec.ts. Once (18): see once-codec.ts. ClearThreat (19): see threats/codec.ts.
  */
 import { ByteReader, ByteWriter, fromUtf8, toUtf8 } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
@@ -20,6 +20,7 @@ import {
   readGovernanceOperation,
   writeGovernanceOperation,
 } from './policies/codec.js'
+import { CLEAR_THREAT_TYPE, readClearThreat, writeClearThreat } from './threats/codec.js'
 import { UUID_BYTES, uuidFromBytes, uuidToBytes } from './uuid.js'
 
 export const OPERATION_TYPE = {
@@ -79,6 +80,8 @@ export function encodeOperation(operation: Operation): Uint8Array {
       }
       out.u8(OPERATION_TYPE.custom).u8(operation.operation.length).raw(toUtf8(operation.operation))
       return out.bytes(operation.data).finish()
+    case 'ClearThreat':
+      return writeClearThreat(operation)
     case 'Once':
       return writeOnce(out, operation, encodeOperation(operation.operation)).finish()
     default:
@@ -119,6 +122,8 @@ function readOperation(reader: ByteReader, type: number): Operation {
       if (!isHandlerName(operation)) throw new KnhkError('ProtocolViolation', 'a Custom operation has a malformed name')
       return { type: 'Custom', operation, data: reader.bytes() }
     }
+    case CLEAR_THREAT_TYPE:
+      return readClearThreat(reader)
     case ONCE_TYPE:
       return readOnce(reader, decodeOperation)
     default:

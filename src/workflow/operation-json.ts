@@ -2,7 +2,7 @@
  * Operations as the JSON that people and scripts write, one object each (NDJSON for files):
  * { "type": "CreateCase", "caseId", "specId", "data" } · { "type": "UpdateCaseState", "caseId",
  * "newState", "error"? } · { "type": "Custom", "operation", "data": { "key", "value"?, "expected"? } }.
- * { "type": "Once", "requestId", "operation" } stands around one of them.
+ * { "type": "Once", "requestId", "operation" } stands around one of them. { "type": "ClearThreat", "node"? }.
  * The operations about overlays are in overlays/json.ts, those that govern in policies/json.ts. Strict: a field that is missing, unknown or of the wrong type is an `InvalidArgument` that names it.
  */
 import { fromUtf8, toUtf8 } from '../base/bytes.js'
@@ -17,6 +17,7 @@ import { isOverlayOperation, OVERLAY_TYPE } from './overlays/codec.js'
 import { overlayToJson, readOverlayJson } from './overlays/json.js'
 import { isGovernanceOperation } from './policies/codec.js'
 import { GOVERNANCE_OPERATIONS, governanceOperationFromJson, governanceOperationToJson } from './policies/json.js'
+import { clearThreatFromJson } from './threats/codec.js'
 
 /** The operation that a parsed JSON value describes. Throws `InvalidArgument` with the field in its details. */
 export function operationFromJson(value: unknown): Operation {
@@ -87,6 +88,8 @@ function readOperation(object: JsonObject): Operation {
       if (isKvName(operation)) return kvOperation(readKv(operation, asObject(object.data, 'data')))
       return { type: 'Custom', operation, data: toUtf8(JSON.stringify(object.data ?? null)) }
     }
+    case 'ClearThreat':
+      return clearThreatFromJson(object)
     case 'Once':
       allowFields(object, ['type', 'requestId', 'operation'])
       return {
@@ -100,7 +103,7 @@ function readOperation(object: JsonObject): Operation {
       if (typeof object.type === 'string' && Object.hasOwn(OVERLAY_TYPE, object.type)) return readOverlayJson(object)
       throw invalid(
         'type',
-        `is not one of CreateCase, UpdateCaseState, Custom, Once, ${[...GOVERNANCE_OPERATIONS, ...Object.keys(OVERLAY_TYPE)].join(', ')}, OpenSession, CloseSession`,
+        `is not one of CreateCase, UpdateCaseState, Custom, Once, ${[...GOVERNANCE_OPERATIONS, ...Object.keys(OVERLAY_TYPE)].join(', ')}, ClearThreat, OpenSession, CloseSession`,
       )
     }
   }
@@ -149,6 +152,8 @@ export function operationToJson(operation: Operation): JsonObject {
         data: kv === null ? parseJson(operation.data) : kvToJson(kv),
       }
     }
+    case 'ClearThreat':
+      return { ...operation }
     case 'Once':
       return { ...operation, operation: operationToJson(operation.operation) }
     default:

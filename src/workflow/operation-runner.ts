@@ -3,7 +3,7 @@
  * it. The machine around it knows of entries, requests and sequence numbers; this knows of operations.
  */
 import { assert } from '../base/assert.js'
-import { readU32 } from '../base/bytes.js'
+import { ByteReader, readU32 } from '../base/bytes.js'
 import { applyCreateCase, applyUpdateCaseState, type CaseCounts } from './cases.js'
 import { type ApplyContext, type Handler, HandlerSet } from './handlers.js'
 import { SMALL_RESULT_BYTES } from './limits.js'
@@ -24,6 +24,8 @@ import { includesRole, type Principal } from './roles.js'
 import { encodeSessionId } from './session-id.js'
 import type { Session } from './session-window.js'
 import type { SessionTable } from './sessions.js'
+import { CLEAR_THREAT_TYPE, readClearThreat } from './threats/codec.js'
+import type { ThreatTable } from './threats/table.js'
 
 const NO_APPROVALS: readonly Approval[] = []
 
@@ -36,6 +38,7 @@ export interface RunnerModules {
   readonly governance: Governance
   readonly overlays: OverlayGovernance
   readonly rules: ActiveRules
+  readonly threats: ThreatTable
 }
 
 export class OperationRunner {
@@ -47,9 +50,10 @@ export class OperationRunner {
   readonly #governance: Governance
   readonly #overlays: OverlayGovernance
   readonly #rules: ActiveRules
+  readonly #threats: ThreatTable
 
   /** `context` is the machine's own, which it fills in before every operation. */
-  constructor({ context, handlers, sessions, requestKeys, cases, governance, overlays, rules }: RunnerModules) {
+  constructor({ context, handlers, sessions, requestKeys, cases, governance, overlays, rules, threats }: RunnerModules) {
     this.#context = context
     this.#handlers = new HandlerSet(handlers)
     this.#sessions = sessions
@@ -58,6 +62,7 @@ export class OperationRunner {
     this.#governance = governance
     this.#overlays = overlays
     this.#rules = rules
+    this.#threats = threats
   }
 
   /**
@@ -107,9 +112,19 @@ export class OperationRunner {
       if (!includesRole(principal.role, role)) return refusals.needsRole(role)
       return this.#governance.apply(this.#context, type, body, start + 1, end)
     }
+    if (type === CLEAR_THREAT_TYPE) return this.#clearThreat(principal, body, start, end)
     if (!isOverlayType(type)) return refusals.MALFORMED_OPERATION
     if (!includesRole(principal.role, 'operator')) return refusals.needsRole('operator')
     return this.#overlays.apply(this.#context, type, body, start + 1, end)
+  }
+
+  /** The governance rule by default: one admin's word. */
+  #clearThreat(principal: Principal, body: Uint8Array, start: number, end: number): Uint8Array {
+    if (!includesRole(principal.role, 'admin')) return refusals.needsRole('admin')
+    const reader = new ByteReader(body.subarray(start + 1, end))
+    const { node } = readClearThreat(reader)
+    reader.end()
+    return this.#threats.clear(node, this.#context.index)
   }
 
   /** An operation on cases or a Custom one, through the gate of the policies where there are any. */

@@ -8,6 +8,7 @@ import type { ErrorCode } from '../base/error-codes.js'
 import type { OverlayOperation } from './overlays/overlay.js'
 import type { GovernanceOperation } from './policies/operation.js'
 import type { Enforcement } from './policies/policy.js'
+import type { ClearThreat } from './threats/codec.js'
 
 export type CaseState = 'created' | 'running' | 'suspended' | 'completed' | 'failed' | 'cancelled'
 
@@ -34,6 +35,8 @@ export type Operation =
   | OnceOperation
   | OverlayOperation
   | GovernanceOperation
+  /** Hybrid clusters: evidence whose culprits are dealt with counts no more. */
+  | ClearThreat
 
 /**
  * An operation under a request id: its first result counts for a day of log time, per client key, whoever sends it

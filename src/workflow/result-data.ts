@@ -2,6 +2,7 @@
  * What a result says, as plain data for JSON: `decodeResult` joins the operation that was asked and the
  * payload that came back. Keys and values stay bytes; whoever prints decides on UTF-8 or base64.
  */
+import { ByteReader } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { kvIndex, kvValue } from './kv.js'
 import { decodeKv } from './kv-codec.js'
@@ -10,6 +11,7 @@ import { overlayResultData } from './overlays/result.js'
 import { isGovernanceOperation } from './policies/codec.js'
 import { governanceResultData } from './policies/result.js'
 import { decodeSessionId } from './session-id.js'
+import { clearThreatData } from './threats/codec.js'
 
 export type ResultData = Readonly<
   Record<string, string | number | boolean | null | Uint8Array | readonly ResultWarning[]>
@@ -33,6 +35,8 @@ function okData(operation: Operation, payload: Uint8Array): ResultData {
     case 'CloseSession':
     case 'Fence':
       return {}
+    case 'ClearThreat':
+      return clearThreatData(operation, new ByteReader(payload))
     case 'CreateCase':
       return { caseId: operation.caseId, state: 'created' }
     case 'UpdateCaseState':

@@ -125,7 +125,7 @@ export class Session {
     const out = new ByteWriter(64)
       .u8(RECORD_VERSION)
       .u8(this.ordered ? 1 : 0)
-      .raw(this.principal.key)
+      .raw(this.principal.identity)
     out.u64(this.#ackedBelow).u64(this.#next).u64(this.lastUsedMs)
     state.put(this.#stateKey, out.finish())
     this.#stored = true
@@ -262,8 +262,8 @@ export function decodeSessionRecord(record: Uint8Array) {
   if (reader.u8() !== RECORD_VERSION)
     throw new KnhkError('ProtocolViolation', 'a session record has an unknown version')
   const ordered = reader.flag()
-  const clientKey = reader.raw(32)
-  const fields = { ordered, clientKey, ackedBelow: reader.u64(), next: reader.u64(), lastUsedMs: reader.u64() }
+  const client = reader.raw(32)
+  const fields = { ordered, client, ackedBelow: reader.u64(), next: reader.u64(), lastUsedMs: reader.u64() }
   reader.end()
   return fields
 }

@@ -183,7 +183,7 @@ export class SessionTable {
 
 function restoreSession(index: number, offset: number, record: Uint8Array, clients: ClientTable): Session {
   const fields = decodeSessionRecord(record)
-  const principal = clients.find(fields.clientKey)
+  const principal = clients.findByIdentity(fields.client)
   if (principal === undefined) throw new KnhkError('Corrupt', 'a session belongs to a client that is not there')
   const session = new Session(index, offset, principal, fields.ordered, fields.lastUsedMs)
   session.restore(fields.ackedBelow, fields.next)

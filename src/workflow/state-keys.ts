@@ -55,8 +55,10 @@ export const REQUEST_ID_QUEUE_SPACE = '\x47'
 
 /** System: index (u64 big-endian) → what the operations of that entry came to. */
 export const RESULT_SPACE = '\x51'
-/** System: id (32) of evidence that was ordered → index, evidence. */
+/** System: id (32) of evidence that was ordered → index, where it was cleared, evidence. */
 export const EVIDENCE_SPACE = '\x50'
+/** System: the members of a hybrid cluster after the last change of them, one record. */
+export const MEMBERS_SPACE = '\x52'
 
 /** Derived: state (1), creation time (u64 big-endian), case id → empty. */
 export const CASE_BY_STATE_SPACE = '\x80'

@@ -29,7 +29,7 @@ export function listSessions(args: QueryArguments, sessions: SessionTable): unkn
   return { count: sessions.size, sessions: rows }
 }
 
-/** `{ limit?, cursor? }` → `{ clients: [{ id, publicKey, role }], cursor }`, in order of the keys. */
+/** `{ limit?, cursor? }` → `{ clients: [{ id, publicKey, role, identity }], cursor }`, in order of the keys. */
 export function listClients(args: QueryArguments, clients: ClientTable): unknown {
   const reader = new ArgumentReader(args)
   const limit = reader.limit()
@@ -39,7 +39,7 @@ export function listClients(args: QueryArguments, clients: ClientTable): unknown
   const page = behind.slice(0, limit)
   const last = page.at(-1)
   return {
-    clients: page.map(({ id, key, role }) => ({ id, publicKey: toHex(key), role })),
+    clients: page.map(({ id, key, role, identity }) => ({ id, publicKey: toHex(key), role, identity: toHex(identity) })),
     cursor: last !== undefined && behind.length > limit ? cursorOf(stateKey(last.key)) : null,
   }
 }

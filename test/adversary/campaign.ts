@@ -17,6 +17,8 @@ export interface CampaignOptions {
   readonly afterMs: number
   readonly nowMs: () => number
   readonly liar: Liar
+  /** Whether this is the moment: a lie may wait for an office. */
+  readonly isTimely: () => boolean
   /** Told when the first and the last lie was told. */
   readonly report: (text: string) => void
 }
@@ -41,8 +43,8 @@ export class Campaign {
 
   /** False before the time, and when all lies are told. */
   get isOn(): boolean {
-    const { count, afterMs, nowMs } = this.#options
-    return this.#told < count && nowMs() >= this.#startMs + afterMs
+    const { count, afterMs, nowMs, isTimely } = this.#options
+    return this.#told < count && nowMs() >= this.#startMs + afterMs && isTimely()
   }
 
   readonly speak: Speak = (to: NodeId, message: ProtocolMessage) => {

@@ -13,6 +13,7 @@ export class HybridLies {
   #epoch = 0 as Epoch
   #term = 1
   #count = 0
+  #leads = false
 
   constructor(key: LiarKey) {
     this.#key = key
@@ -20,9 +21,19 @@ export class HybridLies {
 
   /** Keeps up with where the cluster is. */
   hear(message: ProtocolMessage): void {
+    if (message.type === 'hybridAppend') this.#leads = false
     if (!('term' in message) || !('epoch' in message)) return
     this.#epoch = message.epoch
     this.#term = message.term
+  }
+
+  /** … and with what this member is in it. */
+  speak(message: ProtocolMessage): void {
+    if (message.type === 'hybridAppend') this.#leads = true
+  }
+
+  get leads(): boolean {
+    return this.#leads
   }
 
   badSignature(): ProtocolMessage[] {

@@ -16,7 +16,8 @@ export interface LyingLinksOptions {
   readonly links: PeerLinks
   readonly scheduler: Scheduler
   readonly speak: Speak
-  readonly hear: (message: ProtocolMessage) => void
+  /** Gives what it says to that at once. */
+  readonly hear: (from: NodeId, message: ProtocolMessage) => readonly ProtocolMessage[]
 }
 
 export class LyingLinks implements PeerLinks {
@@ -28,7 +29,7 @@ export class LyingLinks implements PeerLinks {
     this.#options = options
     const { links, hear } = options
     links.onMessage = (from, message) => {
-      hear(message)
+      for (const said of hear(from, message)) links.send(from, said)
       this.onMessage(from, message)
     }
     links.onConnectionChange = (peer, connected) => this.onConnectionChange(peer, connected)

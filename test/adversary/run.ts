@@ -3,11 +3,16 @@
  * holds its key and lies.
  *
  * node dist/test/adversary/run.js --dir DIR --node ID --lie LIE --count N --after D
+ *
+ * With `--as leader` a member of a hybrid cluster lies only while it leads a Raft epoch, and wants to.
  */
 import { parseArgs } from 'node:util'
 import { KnhkError } from '../../src/base/error.js'
 import { ERROR_CODES } from '../../src/base/error-codes.js'
 import { nodeFiles, runNode } from '../../src/cluster/run-node.js'
+import { epochConfigHash } from '../../src/consensus/bft/replicas.js'
+import type { ClusterConfiguration } from '../../src/consensus/configuration.js'
+import { handOverConfigHash } from '../../src/consensus/hybrid/switch-certificate.js'
 import { type NodeId, nodeId } from '../../src/consensus/types.js'
 import { importPrivateKey, sign } from '../../src/crypto/keys.js'
 import { sha256 } from '../../src/crypto/sha256.js'
@@ -15,6 +20,8 @@ import type { PeerLinks } from '../../src/node/ports.js'
 import { realClock, realScheduler } from '../../src/node/real-ports.js'
 import { Liar } from '../../src/simulator/byzantine/liar.js'
 import { LiarKey } from '../../src/simulator/byzantine/liar-key.js'
+import { EpochStarts } from '../../src/simulator/hybrid/epoch-starts.js'
+import { RaftLies } from '../../src/simulator/hybrid/raft-lies.js'
 import { SeededRandom } from '../../src/simulator/random.js'
 import { parseDuration } from '../../src/terminal/durations.js'
 import { ADVERSARY_LIES, type AdversaryLie, Campaign } from './campaign.js'
@@ -32,14 +39,15 @@ async function main(): Promise<void> {
       lie: { type: 'string' },
       count: { type: 'string', default: '1000000000' },
       after: { type: 'string' },
+      as: { type: 'string' },
       seed: { type: 'string', default: '1' },
     },
   })
-  const { dir, node, lie, count, after, seed } = values
-  if (dir === undefined || node === undefined || !isLie(lie)) {
+  const { dir, node, lie, count, after, as: office, seed } = values
+  if (dir === undefined || node === undefined || !isLie(lie) || (office !== undefined && office !== 'leader')) {
     throw new KnhkError(
       'Usage',
-      `usage: run.js --dir DIR --node ID --lie ${ADVERSARY_LIES.join('|')} [--count N] [--after D]`,
+      `usage: run.js --dir DIR --node ID --lie ${ADVERSARY_LIES.join('|')} [--count N] [--after D] [--as leader]`,
     )
   }
   const files = await nodeFiles({ node, dir })
@@ -58,19 +66,22 @@ async function main(): Promise<void> {
     onListening: (address) => report(`listens on ${address}`),
     dress: (ports, { configHash, privateKeyPem }) => {
       const { privateKey } = importPrivateKey(privateKeyPem)
-      const { clusterId, members } = files.configuration
+      const { clusterId, members, protocol } = files.configuration
       let campaign: Campaign | null = null
       const others = members.filter(({ id }) => id !== self).map(({ id }) => id)
-      const liarKey = new LiarKey({
-        owner: self,
-        sha256,
-        clusterId,
-        sign: (bytes) => sign(privateKey, bytes),
-        configHash,
-      })
-      const hybrid = new HybridLies(liarKey)
+      const signer = { owner: self, sha256, clusterId, sign: (bytes: Uint8Array) => sign(privateKey, bytes) }
+      const contexts = protocol === 'hybrid' ? contextsOf(files.configuration) : null
+      const key = new LiarKey({ ...signer, configHash: contexts === null ? configHash : () => contexts.epoch })
+      const hybrid = new HybridLies(key)
       const liar = new Liar({
-        key: liarKey,
+        key,
+        hybrid:
+          contexts === null
+            ? null
+            : {
+                raft: new RaftLies(key, () => contexts.origin),
+                handOverKey: new LiarKey({ ...signer, configHash: () => contexts.handOver }),
+              },
         others,
         random: new SeededRandom(Number(seed), 1),
         requestTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -82,23 +93,38 @@ async function main(): Promise<void> {
         afterMs: after === undefined ? 0 : parseDuration(after),
         nowMs: realClock.monotonicMs,
         liar,
+        isTimely: () => office !== 'leader' || hybrid.leads,
         report,
       })
       const { speak } = campaign
-      if (files.configuration.protocol === 'hybrid' && (lie === 'bad-signatures' || lie === 'equivocate'))
+      if (contexts !== null && (lie === 'bad-signatures' || lie === 'equivocate'))
         lieInRaft(campaign, hybrid, lie, ports.peers, others)
       const links = new LyingLinks({
         links: ports.peers,
         scheduler: realScheduler,
-        speak,
-        hear: (message) => {
+        speak: (to, message) => {
+          hybrid.speak(message)
+          return speak(to, message)
+        },
+        hear: (from, message) => {
           hybrid.hear(message)
-          liar.hear(message)
+          return liar.hear(from, message)
         },
       })
-      return { ...ports, peers: links }
+      // Who wants to lead loses no time: it is a candidate before the honest ones are.
+      const random = office === 'leader' ? () => 0 : ports.random
+      return { ...ports, peers: links, random }
     },
   })
+}
+
+/** What signatures are bound to in the first epoch of a hybrid cluster, and in the instance that decides its end. */
+function contextsOf(configuration: ClusterConfiguration) {
+  const starts = new EpochStarts({ configuration, sha256 })
+  const ending = starts.endingOf(starts.first)
+  const { origin, sign: context } = ending.raft
+  const handOver = epochConfigHash(sha256, handOverConfigHash(ending), ending.membership)
+  return { origin, epoch: context.configHash, handOver }
 }
 
 /** In Raft mode nothing else that a follower signs goes to all members: it lies to all of them at once, now and then. */
@@ -110,7 +136,9 @@ function lieInRaft(
   others: readonly NodeId[],
 ): void {
   const tell = (): void => {
-    if (campaign.isOn && others.every((id) => peers.isConnected(id))) {
+    // As a leader it has two histories to tell.
+    const isIdle = lie === 'bad-signatures' || !lies.leads
+    if (isIdle && campaign.isOn && others.every((id) => peers.isConnected(id))) {
       for (const message of lie === 'equivocate' ? lies.equivocation() : lies.badSignature()) {
         for (const id of others) peers.send(id, message)
       }

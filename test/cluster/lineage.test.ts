@@ -20,7 +20,7 @@ const sample: ClusterFile = {
   members,
   clients: [{ id: 'admin', publicKey: bytes(32, 3), role: 'admin' }],
   settings: DEFAULT_SETTINGS,
-  lineage: { clusterId: bytes(16, 4), index: 77, chain: bytes(32, 5), snapshot: bytes(32, 6), plan: null },
+  lineage: { clusterId: bytes(16, 4), index: 77, chain: bytes(32, 5), timestampMs: 12, snapshot: bytes(32, 6), plan: null },
 }
 
 let base: string

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isErrorCode } from '../../src/base/error-codes.js'
 import type { CommandEntry } from '../../src/terminal/command-list.js'
 import { type Ran, World } from '../e2e/harness.js'
-import { runInProcess } from './in-process.js'
+import { runQuickly } from './in-process.js'
 
 const UUID = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 /** One row of so many runs in a process of its own as well. */
@@ -29,11 +29,6 @@ beforeAll(async () => {
   await mkdir(join(world.base, 'directory'))
 })
 afterAll(() => world.remove())
-
-/** In this process, but for the one command that ends its own. */
-function quickly(words: readonly string[]): Promise<Ran> {
-  return words[0] === 'node' && words[1] === 'start' ? world.run(words) : runInProcess(words, world.env)
-}
 
 /** The error object; asserts all that holds of any error. */
 function theError({ exitCode, stdout, stderr }: Ran, exit: number): { code: string; message: string } {
@@ -73,7 +68,7 @@ describe('every command', () => {
 
   it('refuses an unknown flag, with a hint and without echoing values', async () => {
     for (const { id } of commands) {
-      const ran = await quickly([...id.split(' '), '--no-such-flag', '--key', 'hunter2', '--json'])
+      const ran = await runQuickly(world, [...id.split(' '), '--no-such-flag', '--key', 'hunter2', '--json'])
       const error = theError(ran, 2)
       expect(error.code, id).toBe('Usage')
       expect(ran.stdout, id).not.toContain('hunter2')
@@ -310,7 +305,7 @@ describe('bad input', () => {
   ]
 
   it.each(table)('%j ends with %i [%s]', async (args, exit, code) => {
-    const error = theError(await quickly(realWords(args)), exit)
+    const error = theError(await runQuickly(world, realWords(args)), exit)
     expect(error.code).toBe(code)
     expect(error.message).not.toContain('\n')
     expect(error.message.length).toBeGreaterThan(5)
@@ -318,7 +313,7 @@ describe('bad input', () => {
 
   it.each(table.filter((_, i) => i % SAMPLE === 0))('%j says the same in a process of its own', async (args) => {
     const words = realWords(args)
-    expect(await world.run(words)).toEqual(await quickly(words))
+    expect(await world.run(words)).toEqual(await runQuickly(world, words))
   })
 
   function realWords(args: readonly string[]): string[] {

@@ -6,19 +6,15 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { CommandEntry } from '../../src/terminal/command-list.js'
-import { World } from '../e2e/harness.js'
+import type { World } from '../e2e/harness.js'
 import { projectRoot } from '../project/project-root.js'
-import { runInProcess } from './in-process.js'
+import { CheckedCommands } from './checked-commands.js'
 import { violations } from './json-schema.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 const OTHER = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b12'
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 const PUT = '{"type":"Custom","operation":"kv.put","data":{"key":"a","value":"1"}}'
-
-/** In a process of their own: they start and stop processes, or read their standard input. The others run in this one. */
-const OWN_PROCESS = ['up', 'down', 'cluster down', 'node stop', 'propose', 'bench', 'commands']
 
 /** Run in this order on one cluster; {base} is a directory of the test's own, {dir} the cluster's. */
 const ROWS: readonly (readonly [id: string, args: readonly string[], exitCode?: number])[] = [
@@ -122,6 +118,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'cluster threat clear': 'test/e2e/hybrid.test.ts',
   'cluster transfer-leader': 'test/commands/watch-terminal.test.ts',
   'evidence export': 'test/e2e/receipts.test.ts',
+  'keys rotate': 'test/commands/key-rotation.test.ts',
   'log compact': 'test/e2e/snapshots.test.ts',
   'node start': 'test/e2e/harness.ts',
   'overlay chain': 'test/commands/overlays.test.ts',
@@ -150,12 +147,11 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 }
 
 let world: World
-let commands: Map<string, CommandEntry>
+let commands: CheckedCommands
 
 beforeAll(async () => {
-  world = await World.make()
-  world.env.KNHK_DIR = world.dir
-  commands = new Map((await world.json<CommandEntry[]>(['commands'])).map((command) => [command.id, command]))
+  commands = await CheckedCommands.make()
+  ;({ world } = commands)
 })
 afterAll(() => world.remove())
 
@@ -164,9 +160,9 @@ describe('every command', () => {
     for (const [id, args, exitCode = 0] of ROWS) {
       const real = args.map((arg) => arg.replace('{base}', world.base).replace('{dir}', world.dir))
       const words = [...id.split(' '), ...real, '--json']
-      const ran = await (OWN_PROCESS.includes(id) ? world.run(words) : runInProcess(words, world.env))
+      const ran = await commands.run(words)
       expect(ran.exitCode, `${id}: ${ran.stdout}${ran.stderr}`).toBe(exitCode)
-      const { schema, exitCodes } = commands.get(id) as CommandEntry
+      const { schema, exitCodes } = commands.entry(id)
       expect(exitCodes, id).toContain(exitCode)
       expect(violations(schema ?? {}, JSON.parse(ran.stdout)), id).toEqual([])
       expect(ran.stderr, id).not.toMatch(/^\s*[{[]/m)
@@ -177,7 +173,7 @@ describe('every command', () => {
 
   it('is shown here or elsewhere', async () => {
     const shown = new Set(ROWS.map(([id]) => id))
-    for (const id of commands.keys()) {
+    for (const { id } of commands.entries()) {
       if (shown.has(id)) continue
       const file = ELSEWHERE[id]
       expect(file, `${id} is shown nowhere: give it a row, or say where`).toBeDefined()

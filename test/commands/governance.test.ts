@@ -6,38 +6,25 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { CommandEntry } from '../../src/terminal/command-list.js'
-import { World } from '../e2e/harness.js'
+import type { World } from '../e2e/harness.js'
 import { projectRoot } from '../project/project-root.js'
-import { violations } from './json-schema.js'
+import { CheckedCommands } from './checked-commands.js'
 
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 const CASES = ['7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11', '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b12'] as const
 const fixture = (name: string) => join(projectRoot, 'fixtures', 'policies', name)
 
 let world: World
-let commands: Map<string, CommandEntry>
-
-/** Runs with --json, checks the result against the command's schema, and returns it. */
-async function json(id: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const value = await world.json<Record<string, unknown>>([...id.split(' '), ...args])
-  const { schema } = commands.get(id) as CommandEntry
-  expect(violations(schema ?? {}, value), id).toEqual([])
-  return value
-}
-
-async function code(...args: string[]): Promise<[number | undefined, string]> {
-  const { exitCode, stdout } = await world.run([...args, '--json'])
-  return [exitCode, (JSON.parse(stdout) as { error: { code: string } }).error.code]
-}
+let commands: CheckedCommands
+const json = (id: string, ...args: string[]) => commands.json(id, ...args)
+const code = (...words: string[]) => commands.code(...words)
 
 const create = (caseId: string, data = '{"amount":120,"currency":"EUR"}') =>
   json('case create', '--case-id', caseId, '--spec-id', SPEC, '--data', data)
 
 beforeAll(async () => {
-  world = await World.make()
-  world.env.KNHK_DIR = world.dir
-  commands = new Map((await world.json<CommandEntry[]>(['commands'])).map((command) => [command.id, command]))
+  commands = await CheckedCommands.make()
+  ;({ world } = commands)
   await world.up()
 }, 60_000)
 afterAll(() => world.remove())

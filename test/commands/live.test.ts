@@ -5,35 +5,20 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { CommandEntry } from '../../src/terminal/command-list.js'
-import { eventually, World } from '../e2e/harness.js'
-import { violations } from './json-schema.js'
+import { eventually, type World } from '../e2e/harness.js'
+import { CheckedCommands } from './checked-commands.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 
 let world: World
-let commands: Map<string, CommandEntry>
-
-/** Runs with --json, checks the result against the command's schema, and returns it. */
-async function json(id: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const value = await world.json<Record<string, unknown>>([...id.split(' '), ...args])
-  const { schema } = commands.get(id) as CommandEntry
-  expect(schema, id).not.toBeNull()
-  expect(violations(schema ?? {}, value), id).toEqual([])
-  return value
-}
-
-async function code(...args: string[]): Promise<[number | undefined, string]> {
-  const { exitCode, stdout } = await world.run([...args, '--json'])
-  return [exitCode, (JSON.parse(stdout) as { error: { code: string } }).error.code]
-}
+let commands: CheckedCommands
+const json = (id: string, ...args: string[]) => commands.json(id, ...args)
+const code = (...words: string[]) => commands.code(...words)
 
 beforeAll(async () => {
-  world = await World.make()
-  world.env.KNHK_DIR = world.dir
-  const all = await world.json<CommandEntry[]>(['commands'])
-  commands = new Map(all.map((command) => [command.id, command]))
+  commands = await CheckedCommands.make()
+  ;({ world } = commands)
   await json('up', '--nodes', '3', '--detach')
 })
 afterAll(() => world.remove())

@@ -7,9 +7,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { CommandEntry } from '../../src/terminal/command-list.js'
-import { World } from '../e2e/harness.js'
-import { violations } from './json-schema.js'
+import type { World } from '../e2e/harness.js'
+import { CheckedCommands } from './checked-commands.js'
 
 const GENESIS = '4fcdd6992047394baccfaa24589eb4fc896b965e2786d0b85709b0ac486d027b'
 const SPEC = '1b8f3c52-6f7e-4c58-9d0a-0000000000a1'
@@ -17,18 +16,9 @@ const OTHER_SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/overlays/${name}`, import.meta.url))
 
 let world: World
-let commands: Map<string, CommandEntry>
-
-async function json(id: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const value = await world.json<Record<string, unknown>>([...id.split(' '), ...args])
-  expect(violations((commands.get(id) as CommandEntry).schema ?? {}, value), id).toEqual([])
-  return value
-}
-
-async function code(...args: string[]): Promise<[number | undefined, string]> {
-  const { exitCode, stdout } = await world.run([...args, '--json'])
-  return [exitCode, (JSON.parse(stdout) as { error: { code: string } }).error.code]
-}
+let commands: CheckedCommands
+const json = (id: string, ...args: string[]) => commands.json(id, ...args)
+const code = (...words: string[]) => commands.code(...words)
 
 const create = (spec: string, data = '{"customer":"C","amount":1}') => [
   'case',
@@ -40,10 +30,8 @@ const create = (spec: string, data = '{"customer":"C","amount":1}') => [
 ]
 
 beforeAll(async () => {
-  world = await World.make()
-  world.env.KNHK_DIR = world.dir
-  const all = await world.json<CommandEntry[]>(['commands'])
-  commands = new Map(all.map((command) => [command.id, command]))
+  commands = await CheckedCommands.make()
+  ;({ world } = commands)
   await world.json(['up', '--nodes', '3', '--detach'])
 })
 afterAll(async () => {

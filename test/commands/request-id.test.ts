@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CommandEntry } from '../../src/terminal/command-list.js'
 import { World } from '../e2e/harness.js'
+import { runQuickly } from './in-process.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
@@ -21,7 +22,9 @@ beforeAll(async () => {
 afterAll(() => world.remove())
 
 const twice = async (args: readonly string[]) => {
-  const first = await world.json<Record<string, unknown>>([...args])
+  const { stdout } = await runQuickly(world, [...args, '--json'])
+  const first = JSON.parse(stdout) as Record<string, unknown>
+  // In another process: what makes it the same request is its id.
   const second = await world.json<Record<string, unknown>>([...args])
   return [first, second] as const
 }

@@ -179,6 +179,7 @@ describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
           certificates,
         } = await world.json<Verified>(['log', 'verify', '--node', 'n1', ...other])
         expect({ isSound, certificates }).toEqual({ isSound: true, certificates: entries })
+        await joins('n5', join(world.base, 'restored'))
       } finally {
         await world.run(['down', ...other])
       }
@@ -186,6 +187,25 @@ describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
     TIMEOUT_MS,
   )
 })
+
+/** What this cluster began with stands in no log: who joins needs a snapshot that a quorum signed. */
+async function joins(node: string, dir: string): Promise<void> {
+  const there = ['--dir', dir]
+  for (const id of ['n1', 'n2', 'n3', 'n4'])
+    expect(await world.run(['log', 'compact', '--node', id, '--yes', ...there])).toMatchObject({ exitCode: 0 })
+  const client = await world.client(dir)
+  try {
+    await write(await client.openSession(), 0, CHECKPOINT_ENTRIES)
+  } finally {
+    await client.close()
+  }
+  const added = await world.run(['cluster', 'members', 'add', node, ...there])
+  expect(added, added.stderr).toMatchObject({ exitCode: 0 })
+  expect(await world.run(['wait', '--for', 'converged', '--timeout', '60', ...there])).toMatchObject({ exitCode: 0 })
+  expect(await readFile(nodePaths(dir, node).log, 'utf8')).toContain('"event":"snapshot restored"')
+  expect(await world.json(['log', 'verify', '--node', node, ...there])).toMatchObject({ ok: true })
+  expect(await world.json(['kv', 'get', 'kept', '--read', 'local', ...there])).toMatchObject({ value: 'value' })
+}
 
 /** Every write is an entry of its own. */
 async function write(session: Session, from: number, to: number): Promise<void> {

@@ -84,9 +84,9 @@ export class World {
     return this.json(['up', '--nodes', String(nodes), '--protocol', protocol, '--dir', this.dir, '--detach'])
   }
 
-  async client(): Promise<ClusterClient> {
-    const configuration = parseClusterFile(await readFile(join(this.dir, 'cluster.yaml'), 'utf8'))
-    return connectClient({ configuration, key: await loadKeyPair(join(this.dir, 'clients', 'admin')) })
+  async client(dir = this.dir): Promise<ClusterClient> {
+    const configuration = parseClusterFile(await readFile(join(dir, 'cluster.yaml'), 'utf8'))
+    return connectClient({ configuration, key: await loadKeyPair(join(dir, 'clients', 'admin')) })
   }
 
   async remove(): Promise<void> {

@@ -8,15 +8,12 @@ import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ClusterStatus } from '../../src/client/api.js'
-import type { ClusterClient } from '../../src/client/index.js'
 import { runningPid } from '../../src/cluster/processes.js'
-import { parseHistory } from '../../src/simulator/history.js'
 import type { CommandEntry } from '../../src/terminal/command-list.js'
-import { readKey, write } from '../chaos/operations.js'
-import { Recorder } from '../chaos/recorder.js'
 import { judgeHistory, longestGapMs } from '../chaos/verdict.js'
 import { violations } from '../commands/json-schema.js'
 import { eventually, World } from './harness.js'
+import { Load } from './load.js'
 
 let world: World
 let commands: Map<string, CommandEntry>
@@ -73,64 +70,9 @@ async function kill(id: string): Promise<void> {
   await eventually(`${id} has ended`, async () => (await runningPid(world.dir, id)) === null)
 }
 
-const KEYS = 6
-const LANES = 4
-/** Longer than a hand-over by far: a write that does not get through by then was lost on the way. */
-const TIMEOUT_MS = 10_000
-
-/** Clients that write and read without rest; what they did is a history. */
-class Load {
-  readonly #client: ClusterClient
-  readonly #recorder: Recorder
-  readonly #file: string
-  readonly #lanes: Promise<void>[]
-  #isOver = false
-  #phase = 0
-
-  private constructor(client: ClusterClient, file: string) {
-    this.#client = client
-    this.#file = file
-    this.#recorder = new Recorder(file)
-    this.#lanes = Array.from({ length: LANES }, (_, lane) => this.#run(`lane${lane}`))
-  }
-
-  static async start(): Promise<Load> {
-    return new Load(await world.client(), join(world.base, 'history.ndjson'))
-  }
-
-  get acknowledged(): number {
-    return this.#recorder.acknowledged
-  }
-
-  /** Goes on with new keys, so that the history of each stays short enough to be judged. */
-  nextPhase(): void {
-    this.#phase++
-  }
-
-  async stop() {
-    this.#isOver = true
-    await Promise.all(this.#lanes)
-    this.#recorder.close()
-    await this.#client.close()
-    return parseHistory(await readFile(this.#file, 'utf8'))
-  }
-
-  async #run(lane: string): Promise<void> {
-    const session = await this.#client.openRawSession({ timeoutMs: TIMEOUT_MS })
-    for (let serial = 0; !this.#isOver; serial++) {
-      const key = `phase${this.#phase}-${serial % KEYS}`
-      const put = { op: 'put', key, value: `${lane}-${serial}`, expected: null } as const
-      // A write that did not get through ends its lane; the history says so.
-      if (!(await write(session, this.#recorder, this.#recorder.call(lane, put), TIMEOUT_MS))) return
-      await readKey(this.#client, this.#recorder, { lane, key, timeoutMs: TIMEOUT_MS })
-      await new Promise((resolve) => setTimeout(resolve, 15))
-    }
-  }
-}
-
 it('grows from one node to five and shrinks to three under load, without its leaders, and loses nothing', async () => {
   await up(1)
-  const load = await Load.start()
+  const load = await Load.start(world)
   for (const id of ['n2', 'n3', 'n4', 'n5']) {
     const added = await add(id)
     expect(added).toMatchObject({ changed: true, added: [{ id }] })

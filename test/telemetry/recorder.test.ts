@@ -110,7 +110,7 @@ it('says how an election ended', () => {
 
 it('counts a bounded number of kinds of evidence', () => {
   const { recorder } = makeRig()
-  for (let kind = 0; kind < 40; kind++) recorder.evidence(`kind ${kind}`)
+  for (let kind = 0; kind < 40; kind++) recorder.evidence(`kind ${kind}`, null)
   expect(recorder.byzantineFailures.size).toBe(17)
   expect(recorder.byzantineFailures.get('other')).toBe(24)
 })
@@ -152,7 +152,7 @@ it('writes Prometheus text: dots to _, _total once, milliseconds named, one HELP
 
 it('escapes what a label may not hold', () => {
   const { recorder } = makeRig()
-  recorder.evidence('a "b"\\\n')
+  recorder.evidence('a "b"\\\n', null)
   expect(prometheusText(seriesOf(recorder))).toContain('consensus_evidence_kind="a \\"b\\"\\\\\\n"')
 })
 

@@ -156,22 +156,24 @@ describe('completion', () => {
       command('kv:get', { read: { name: 'read', type: 'option' }, node: { name: 'node', type: 'option' } }),
       command('kv:put'),
       command('status'),
+      command('overlay:promote'),
+      command('keys:rotate', { client: { name: 'client', type: 'option' } }),
       command('cluster:members:remove', { yes: { name: 'yes', type: 'boolean' } }),
     ] as never[],
     dotCommands: ['.exit', '.use'],
-    nodes: ['n1', 'n2'],
-    cases: ['7d0c'],
-    contexts: ['prod'],
+    values: { node: ['n1', 'n2'], case: ['7d0c'], context: ['prod'], policy: [], overlay: ['o1'], client: ['ben'] },
   }
 
   it('offers verbs, flags, nodes and contexts', () => {
-    expect(complete('k', known)[0]).toEqual(['kv '])
+    expect(complete('kv', known)[0]).toEqual(['kv '])
     expect(complete('kv ', known)[0]).toEqual(['get ', 'put '])
     expect(complete('kv get --r', known)[0]).toEqual(['--read '])
     expect(complete('kv get --node ', known)[0]).toEqual(['n1 ', 'n2 '])
     expect(complete('cluster members r', known)[0]).toEqual(['remove '])
     expect(complete('cluster members remove ', known)[0]).toEqual(['n1 ', 'n2 '])
     expect(complete('cluster members remove n1 --', known)[0]).toEqual(['--yes '])
+    expect(complete('keys rotate --client ', known)[0]).toEqual(['ben '])
+    expect(complete('overlay promote ', known)[0]).toEqual(['o1 '])
     expect(complete('.use p', known)[0]).toEqual(['prod '])
     expect(complete('.e', known)).toEqual([['.exit '], '.e'])
   })

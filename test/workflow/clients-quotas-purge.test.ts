@@ -36,6 +36,7 @@ describe('clients', () => {
       id: 'anna',
       role: 'reader',
       publicKey: Buffer.from(anna.publicKey).toString('hex'),
+      identity: Buffer.from(anna.publicKey).toString('hex'),
     })
     const page = story.query('clients.list', { limit: 3 }) as { clients: unknown[]; cursor: string }
     const rest = story.query('clients.list', { limit: 3, cursor: page.cursor }) as { clients: unknown[]; cursor: null }

@@ -9,8 +9,9 @@ import { approvalStatement, operationDigest } from '../../src/workflow/policies/
 import type { Approval } from '../../src/workflow/policies/operation.js'
 import type { DoctrineRule, Policy, RuleConstraint } from '../../src/workflow/policies/policy.js'
 import { NO_QUOTAS } from '../../src/workflow/policies/quotas.js'
+import { rotationStatement } from '../../src/workflow/policies/rotation.js'
 import type { PlacedResult } from '../../src/workflow/result-codec.js'
-import { bytes, CASE_ID, CLUSTER_ID, codeOf, create, move, Story } from './harness.js'
+import { bytes, CASE_ID, CLUSTER_ID, codeOf, create, keyOf, move, Story } from './harness.js'
 
 export const apply = (policyId: string, policy: Policy): Operation => ({ type: 'ApplyPolicy', policyId, policy })
 export const retract = (policyId: string): Operation => ({ type: 'RetractPolicy', policyId })
@@ -48,6 +49,12 @@ export const setClient = (clientId: string, publicKey: Uint8Array, role: ClientR
   role,
 })
 
+/** The order of `clientId` to go on from `oldKey` under the key of `next`, which says so itself. */
+export function rotate(clientId: string, oldKey: Uint8Array, next: KeyPair, clusterId = CLUSTER_ID): Operation {
+  const proof = sign(next.privateKey, rotationStatement(clusterId, oldKey, next.publicKey))
+  return { type: 'RotateClientKey', clientId, publicKey: next.publicKey, proof }
+}
+
 /** A signed approval; `clusterId` is that of every story. */
 export function approve(
   operation: Operation,
@@ -74,6 +81,8 @@ export const GOVERNING: readonly Operation[] = [
   retract('p'),
   setClient('new', (signers[1] as KeyPair).publicKey, 'writer'),
   { type: 'RemoveClient', clientId: 'the-reader' },
+  rotate('the-admin', keyOf('admin'), signers[2] as KeyPair),
+  { type: 'RotateClientKey', clientId: 'the-admin', publicKey: (signers[2] as KeyPair).publicKey, proof: null },
   { type: 'SetQuota', ...NO_QUOTAS, casesMax: 7 },
   { type: 'PurgeCases', caseIds: [CASE_ID] },
   approved(create(), approve(create(), 'p', 1)),

@@ -100,6 +100,17 @@ const governing: fc.Arbitrary<Operation> = fc.oneof(
       .map((clientId): Operation => ({ type: 'RemoveClient', clientId })),
   },
   {
+    weight: 1,
+    arbitrary: fc.tuple(fc.constantFrom('signer-0', 'signer-1', 'the-reader'), fc.nat({ max: 2 })).map(
+      ([clientId, n]): Operation => ({
+        type: 'RotateClientKey',
+        clientId,
+        publicKey: (signers[n] as KeyPair).publicKey,
+        proof: null,
+      }),
+    ),
+  },
+  {
     weight: 2,
     arbitrary: fc.tuple(fc.option(fc.nat({ max: 6 })), fc.option(fc.nat({ max: 3 }))).map(
       ([operationsPerMinuteMax, openCasesMax]): Operation => ({

@@ -92,7 +92,12 @@ export interface RequestFields {
   readonly session?: SessionId
   readonly sequence?: number
   readonly ackedBelow?: number
-  readonly client?: string
+  /** A name, or the key itself. */
+  readonly client?: string | Uint8Array
+}
+
+function keyFor(client: string | Uint8Array): Uint8Array {
+  return typeof client === 'string' ? keyOf(client) : client
 }
 
 export function requestOf(operations: readonly (Operation | Uint8Array)[], fields: RequestFields = {}): Uint8Array {
@@ -100,7 +105,7 @@ export function requestOf(operations: readonly (Operation | Uint8Array)[], field
   const encoded = operations.map((operation) =>
     operation instanceof Uint8Array ? operation : encodeOperation(operation),
   )
-  return encodeRequest({ session, firstSequence: sequence, ackedBelow, clientKey: keyOf(client) }, encoded)
+  return encodeRequest({ session, firstSequence: sequence, ackedBelow, clientKey: keyFor(client) }, encoded)
 }
 
 export function entryOf(index: number, timestampMs: number, body: Uint8Array, kind: EntryKind = 'data'): Entry {
@@ -167,14 +172,18 @@ export class Story {
   }
 
   /** Opens a session in an entry of its own. */
-  open(client = 'writer', ordered = false): SessionId {
+  open(client: string | Uint8Array = 'writer', ordered = false): SessionId {
     const [[opened] = []] = this.apply(requestOf([{ type: 'OpenSession', ordered }], { client }))
     if (opened?.outcome.ok !== true) throw new Error(`no session: ${JSON.stringify(opened?.outcome)}`)
     return decodeSessionId(opened.outcome.payload)
   }
 
   /** Submits operations in a session with the next sequence numbers, everything before acknowledged. */
-  submit(session: SessionId, operations: readonly (Operation | Uint8Array)[], client = 'writer'): PlacedResult[] {
+  submit(
+    session: SessionId,
+    operations: readonly (Operation | Uint8Array)[],
+    client: string | Uint8Array = 'writer',
+  ): PlacedResult[] {
     const name = `${session.index}.${session.offset}`
     const sequence = this.#next.get(name) ?? 1
     this.#next.set(name, sequence + operations.length)

@@ -34,7 +34,11 @@ export default class ClusterClientsList extends ClusterCommand {
       cursor: flags.cursor ?? null,
       call: { read: checkedReadLevel(flags.read, connection), timeoutMs: flags.timeout, signal: this.signal },
     })
-    const clients = rows.map((row) => ({ ...row, publicKey: formatPublicKey(fromHex(row.publicKey)) }))
+    const clients = rows.map((row) => ({
+      ...row,
+      publicKey: formatPublicKey(fromHex(row.publicKey)),
+      identity: formatPublicKey(fromHex(row.identity)),
+    }))
     await this.print({
       value: { clients, cursor },
       items: clients,

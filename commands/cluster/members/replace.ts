@@ -34,19 +34,7 @@ After an interruption the same command goes on where it ended.`
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ClusterMembersReplace)
-    const { newcomer, successorOf } = await import('../../../src/terminal/members/newcomer.js')
-    const { memberOf } = await import('../../../src/cluster/change-goals.js')
-    const id = flags.as ?? successorOf(args.id)
-    const joins = await newcomer(id, flags, false)
-    await this.changeMembers(flags, ({ view }) => {
-      const old = memberOf(view, args.id)
-      const learner = (old ?? memberOf(view, id))?.role === 'learner'
-      const zone = joins.zone ?? old?.zone ?? null
-      return {
-        change: { add: [{ ...joins, zone, learner }], promote: [], remove: [args.id] },
-        planned: null,
-        wait: true,
-      }
-    })
+    const { replacement } = await import('../../../src/terminal/members/replacement.js')
+    await this.changeMembers(flags, await replacement(args.id, flags.as, flags))
   }
 }

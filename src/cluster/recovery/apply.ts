@@ -27,11 +27,12 @@ export interface RecoverOptions {
 }
 
 /** Where the new cluster comes from. */
-export function lineageOf({ plan, digest }: SignedPlan): ClusterLineage {
+export function lineageOf({ plan, digest }: SignedPlan, timestampMs: number | null): ClusterLineage {
   return {
     clusterId: uuidToBytes(plan.clusterId, 'the cluster id of the plan'),
     index: plan.lastIndex,
     chain: fromHex(plan.lastChain),
+    timestampMs,
     snapshot: null,
     plan: fromHex(digest),
   }
@@ -77,7 +78,7 @@ export async function applyPlan(signed: SignedPlan, options: RecoverOptions): Pr
         throw new KnhkError('Corrupt', 'the log does not end as the plan says')
       }
       const { nodes, protocol } = options
-      const origin = { ...state, dataDigest: null, lineage: lineageOf(signed) }
+      const origin = { ...state, dataDigest: null, lineage: lineageOf(signed, state.base.timestampMs) }
       return await restoreCluster({ dir, nodes, protocol, origin, onProgress })
     } finally {
       await storage.close()

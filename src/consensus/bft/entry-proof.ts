@@ -2,15 +2,18 @@
  * The certificate beside an entry, whichever Byzantine protocol made it: one question for `log verify`,
  * receipts, forensics and the chain of epochs.
  */
-import type { ClusterConfiguration } from '../configuration.js'
+import type { ClusterConfiguration, ClusterSettings } from '../configuration.js'
 import { type Entry, type Sha256, verifyChain } from '../entry.js'
 import type { SignatureCheck } from './checks.js'
 import type { EpochContext } from './epoch.js'
-import { verifyHotStuffEntryCertificate } from './hotstuff/index.js'
-import { verifyPbftEntryCertificate } from './pbft/index.js'
+import { verifyHotStuffEntryCertificate } from './hotstuff/proof.js'
+import { verifyPbftEntryCertificate } from './pbft/decision-proof.js'
 
 /** What of a cluster's configuration decides what counts as a proof. */
-export type ProofRules = Pick<ClusterConfiguration, 'settings'> & { readonly protocol: 'pbft' | 'hotstuff' }
+export interface ProofRules {
+  readonly protocol: 'pbft' | 'hotstuff'
+  readonly settings: Pick<ClusterSettings, 'commitRule'>
+}
 
 /**
  * The signatures that make an entry final, all of which must hold; a text that says what is wrong where

@@ -6,23 +6,25 @@
 import { type ByteReader, type ByteWriter, bytesEqual } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
 import { computeBatchDigest } from '../batch-digest.js'
+import type { ClusterConfiguration } from '../configuration.js'
 import { type Entry, GENESIS_CHAIN } from '../entry.js'
-import { decodeMembership, type Membership } from '../membership.js'
-import type { Epoch, LogIndex } from '../types.js'
 import {
-  type Certificate,
-  certificateChecks,
-  certificateProblem,
-  readCertificate,
-  writeCertificate,
-} from './certificate.js'
+  decodeMembership,
+  encodeMembership,
+  genesisMembership,
+  type Membership,
+  type MembershipRecord,
+} from '../membership.js'
+import type { LogBase } from '../snapshot.js'
+import type { Epoch, LogIndex } from '../types.js'
+import { certificateChecks, certificateProblem, readCertificate, writeCertificate } from './certificate.js'
 import type { SignatureCheck } from './checks.js'
 import { readEntry, writeEntry } from './entry-codec.js'
 import { entryProof, headerProblem, type ProofRules } from './entry-proof.js'
 import type { EpochStep } from './epoch.js'
 import { EpochContext, type EpochPorts } from './epoch.js'
 import { decodeInit } from './init.js'
-import { REPLICAS_MIN, Replicas } from './replicas.js'
+import { REPLICAS_MIN } from './replicas.js'
 
 export type { EpochStep } from './epoch.js'
 
@@ -30,43 +32,74 @@ export type { EpochStep } from './epoch.js'
 export const CHAIN_STEPS_MAX = 256
 
 export interface EpochChain {
-  /** Of epoch 0 and of every one that the steps lead to; the index is the epoch. */
+  /** Of the epoch that the walk begins with and of every one that the steps lead to, in their order. */
   readonly contexts: readonly EpochContext[]
   /** All of them must hold. */
   readonly checks: readonly SignatureCheck[]
 }
 
-/** Walks the steps from genesis on; a text says what is wrong with them. Throws `ProtocolViolation`. */
+/** Walks the steps from the beginning of a cluster on; a text says what is wrong with them. Throws `ProtocolViolation`. */
 export function walkEpochs(
   ports: EpochPorts,
   rules: ProofRules,
-  genesis: Membership,
+  configuration: ClusterConfiguration,
   steps: readonly EpochStep[],
 ): EpochChain | string {
   const start = 0 as LogIndex
-  const origin = { index: start, chain: GENESIS_CHAIN, timestampMs: 0 }
-  let context = new EpochContext(ports, 0 as Epoch, origin, { index: start, membership: genesis })
+  const genesis = genesisMembership(configuration)
+  const origin = configuration.origin ?? { index: start, chain: GENESIS_CHAIN, timestampMs: 0 }
+  return walkSteps(
+    ports,
+    rules,
+    new EpochContext(ports, 0 as Epoch, origin, { index: start, membership: genesis }),
+    steps,
+  )
+}
+
+/** Walks on from an epoch that is known; steps before it are skipped. Otherwise as `walkEpochs`. */
+export function walkSteps(
+  ports: EpochPorts,
+  rules: ProofRules,
+  known: EpochContext,
+  steps: readonly EpochStep[],
+): EpochChain | string {
+  let context = known
   const contexts = [context]
   const checks: SignatureCheck[] = []
-  for (const { entry, checkpoint } of steps) {
-    const proof = stepProof(ports, rules, context, entry, checkpoint)
+  for (const step of steps) {
+    if (step.entry.epoch < known.epoch) continue
+    const proof = stepProof(ports, rules, context, step)
     if (typeof proof === 'string') return proof
     checks.push(...proof)
-    const record = { index: entry.index, membership: decodeMembership(entry.body) }
-    if (record.membership.joint || new Replicas(record.membership).count < REPLICAS_MIN)
-      return 'no such members can decide'
-    context = new EpochContext(ports, (context.epoch + 1) as Epoch, entry, record)
+    context = nextContext(ports, context, step)
+    const { membership } = context.record
+    if (membership.joint || context.replicas.count < REPLICAS_MIN) return 'no such members can decide'
     contexts.push(context)
   }
   return { contexts, checks }
+}
+
+/**
+ * True where the base of a snapshot names the members that are known to be in force at it; none means those of
+ * the genesis.
+ */
+export function hasMembers(base: LogBase, known: MembershipRecord, genesis: Membership): boolean {
+  const claimed = base.membership?.membership ?? genesis
+  return bytesEqual(encodeMembership(claimed), encodeMembership(known.membership))
+}
+
+/** The epoch that follows `context` by this step, which holds. Throws `ProtocolViolation`. */
+export function nextContext(ports: EpochPorts, context: EpochContext, { entry }: EpochStep): EpochContext {
+  const { index, chain, timestampMs } = entry
+  const record = { index, membership: decodeMembership(entry.body) }
+  return new EpochContext(ports, (context.epoch + 1) as Epoch, { index, chain, timestampMs }, record)
 }
 
 function stepProof(
   { sha256 }: EpochPorts,
   rules: ProofRules,
   context: EpochContext,
-  entry: Entry,
-  checkpoint: Certificate,
+  { entry, checkpoint }: EpochStep,
 ): SignatureCheck[] | string {
   if (entry.kind !== 'membership') return 'only a change of members ends an epoch'
   if (entry.epoch !== context.epoch || entry.index <= context.origin.index) return 'the epochs do not follow each other'

@@ -5,6 +5,7 @@
  */
 import { ByteReader, ByteWriter, bytesEqual } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
+import type { EntryKind } from '../entry.js'
 import { decodeMembership, encodeMembership, type Membership } from '../membership.js'
 import { encodeBody } from '../request-body.js'
 import type { Epoch, Mode } from '../types.js'
@@ -35,6 +36,7 @@ export interface HandOver {
   readonly validate: ValidateInit
 }
 
+/** Also tells INIT apart from the other records in entries of kind `mode`. */
 const VERSION = 1
 const PROTOCOLS: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
 const BASES: readonly InitBasis['kind'][] = ['genesis', 'checkpoint', 'handOver']
@@ -68,6 +70,11 @@ export function decodeInit(body: Uint8Array): InitRecord {
         : { kind, proof: reader.bytes() }
   reader.end()
   return { epoch, protocol, membership, basis }
+}
+
+/** True for the entry that begins a Byzantine epoch, by its first byte. */
+export function isInit({ kind, body }: { readonly kind: EntryKind; readonly body: Uint8Array }): boolean {
+  return kind === 'mode' && body[8] === VERSION
 }
 
 /** What is wrong with an INIT record for this epoch, apart from what its basis says; null when nothing is. */

@@ -11,8 +11,10 @@ import { decodePbft, encodePbft } from '../bft/pbft/codec.js'
 import { readSigned, writeSigned } from '../bft/statement.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry } from '../entry.js'
 import type { AppendEntries, AppendEntriesReply, RequestVote, RequestVoteReply } from '../raft/messages.js'
+import { readOffer, writeOffer } from '../snapshot-codec.js'
 import type { Epoch, LogIndex, Term } from '../types.js'
 import { readHistory, writeHistory } from './abort-history.js'
+import { readLinks, writeLinks } from './epoch-links.js'
 import { readHeaders, writeHeaders } from './headers.js'
 import type { HybridMessage } from './messages.js'
 import { optional, readList, readOptional, readPosition, readTerm, writePosition, writeTerm } from './positions.js'
@@ -34,6 +36,7 @@ export const HYBRID_CODES = {
   hybridSwitch: 0x6b,
   hybridFetch: 0x6c,
   hybridEntries: 0x6d,
+  hybridCheckpoint: 0x6e,
 } as const satisfies Record<HybridMessage['type'], number>
 
 const TYPES = new Map<number, HybridMessage['type']>(
@@ -118,6 +121,13 @@ function writeMessage(out: ByteWriter, message: HybridMessage): void {
     case 'hybridEntries':
       out.u32(message.epoch)
       return writeEntries(out, message.entries)
+    case 'hybridCheckpoint':
+      out.u32(message.epoch).u64(message.leads)
+      optional(out, message.own, writeSigned)
+      optional(out, message.certificate, writeCertificate)
+      optional(out, message.snapshot, writeOffer)
+      optional(out, message.commit, writeCertificate)
+      return writeLinks(out, message.links)
     default:
       unreachable(message, 'message type')
   }
@@ -169,6 +179,17 @@ function readMessage(reader: ByteReader, type: HybridMessage['type']): HybridMes
       return { type, epoch: reader.u32() as Epoch, from: reader.u64() as LogIndex, upTo: reader.u64() as LogIndex }
     case 'hybridEntries':
       return { type, epoch: reader.u32() as Epoch, entries: readEntries(reader) }
+    case 'hybridCheckpoint':
+      return {
+        type,
+        epoch: reader.u32() as Epoch,
+        leads: reader.u64() as Term,
+        own: readOptional(reader, readSigned),
+        certificate: readOptional(reader, readCertificate),
+        snapshot: readOptional(reader, readOffer),
+        commit: readOptional(reader, readCertificate),
+        links: readLinks(reader),
+      }
     default:
       return unreachable(type, 'message type')
   }

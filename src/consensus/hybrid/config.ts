@@ -47,6 +47,8 @@ export interface HybridModules {
   readonly sign: (bytes: Uint8Array) => Uint8Array
   /** Whether the client with this key may change the members, by what is executed here. */
   readonly mayChangeMembers: (publicKey: Uint8Array) => boolean
+  /** Members with evidence against them in replicated state, by what is executed here, that nobody cleared. */
+  readonly liveCulprits: () => readonly NodeId[]
   /** Uniform in [0, 1), seeded afresh at every start. */
   readonly random: () => number
   readonly restored: RestoredLog

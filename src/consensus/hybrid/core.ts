@@ -11,18 +11,31 @@ import type { Core, CoreStatus, Effect, Input, Now, ProtocolMessage } from '../c
 import type { Entry } from '../entry.js'
 import type { MembershipRecord } from '../membership.js'
 import type { LogIndex, Millis, NodeId } from '../types.js'
+import { helpBehind, isOfEarlierCore, takeLoaded } from './back/serving.js'
+import { checksOfVote, considerMode, isWorthTaking, takeVote } from './back/talking.js'
 import { isHybrid } from './codec.js'
 import type { HybridModules, HybridOptions } from './config.js'
 import { inside } from './effects.js'
 import { help, supply } from './helping.js'
 import { checksOfHybrid, epochOf } from './ingress.js'
-import { endingOf, raftEpoch } from './inner.js'
+import { currentEpoch, endingOf } from './inner.js'
 import type { HybridMessage } from './messages.js'
 import { handleOrder, whileLeaving } from './orders.js'
 import { restore, resume } from './phases.js'
 import { HybridState } from './state.js'
 import { configHashOf, membershipAt, statusOf } from './status.js'
-import { accuse, isNewVote, isProven, noteInvalid, panic, suspect, suspicionDueMs, watch } from './suspicion.js'
+import {
+  accuse,
+  clearThreat,
+  isNewVote,
+  isProven,
+  noteHistory,
+  noteInvalid,
+  panic,
+  suspect,
+  suspicionDueMs,
+  watch,
+} from './suspicion.js'
 import { abort, advance, consider, decide } from './switching.js'
 import { isAtLeast } from './threat-model.js'
 
@@ -63,7 +76,7 @@ export class HybridCore implements Core {
   deadline(): Millis | undefined {
     const phase = this.#state.phase
     const fallsMs = this.#state.threat.nextChangeMs(this.#state.now.monotonicMs)
-    if (phase.kind === 'byzantine') return earliest([phase.core.deadline(), fallsMs])
+    if (phase.kind === 'byzantine') return earliest([phase.core.deadline(), fallsMs, this.#state.clearDueMs])
     if (phase.kind === 'entering') return undefined
     const own = phase.kind === 'raft' ? phase.raft.deadline() : phase.instance.deadline()
     const isRepeating = phase.kind === 'leaving' || this.#state.panics.has(this.#state.options.self)
@@ -102,13 +115,17 @@ export class HybridCore implements Core {
 
   interest(from: NodeId, message: ProtocolMessage): 'verify' | 'keep' | 'drop' {
     const phase = this.#state.phase
-    if (isPbft(message) || isHotStuff(message))
+    if (isPbft(message) || isHotStuff(message)) {
+      if (isOfEarlierCore(this.#state, message)) return 'keep'
       return phase.kind === 'byzantine' ? phase.core.interest(from, message) : 'drop'
+    }
     const of = epochOf(message)
     const { epoch, mode } = this.#state.start
     if (of === null || of > epoch) return 'drop'
     // Who is behind gets what ended its epoch; nothing of its message counts.
     if (of < epoch) return 'keep'
+    if (phase.kind === 'byzantine')
+      return message.type === 'hybridVote' && isWorthTaking(this.#state, from, message.vote) ? 'verify' : 'drop'
     if (mode !== 'raft' || phase.kind === 'entering') return 'drop'
     switch (message.type) {
       case 'hybridSwitch':
@@ -137,6 +154,7 @@ export class HybridCore implements Core {
 
   checks(from: NodeId, message: ProtocolMessage): readonly SignatureCheck[] | null {
     const phase = this.#state.phase
+    if (phase.kind === 'byzantine' && message.type === 'hybridVote') return checksOfVote(this.#state, message.vote)
     if (phase.kind === 'byzantine') return phase.core.checks(from, message)
     if (!isHybrid(message)) return null
     if (message.type === 'hybridHandOver')
@@ -155,12 +173,16 @@ export class HybridCore implements Core {
       case 'invalid':
         return noteInvalid(this.#state, input.from, input.message, input.reason)
       case 'clear':
-        return this.#state.threat.clear(input.node)
+        return clearThreat(this.#state, input.node)
       case 'demand':
         this.#state.demandMs = input.waitingSinceMs
         break
       case 'order':
-        if (input.order.kind === 'clearThreat' || input.order.kind === 'setMode') return handleOrder(this.#state, input)
+        if (input.order.kind === 'setMode') return handleOrder(this.#state, input.orderId, input.order)
+        if (phase.kind === 'byzantine' || phase.kind === 'raft') this.#state.openOrders.add(input.orderId)
+        break
+      case 'loaded':
+        takeLoaded(this.#state, input)
         break
       case 'executed':
         if (input.stateDigest === null) this.#state.shadow.evict(input.upTo)
@@ -168,28 +190,19 @@ export class HybridCore implements Core {
       default:
     }
     if (phase.kind === 'leaving' || phase.kind === 'entering') return whileLeaving(this.#state, input)
-    if (input.type === 'order' && phase.kind === 'raft' && input.order.kind === 'changeMembership') {
-      const reason = 'members of a hybrid cluster change in a Byzantine epoch'
-      this.#state.merger.emit({
-        type: 'orderRefused',
-        orderId: input.orderId,
-        code: 'ModeRefused',
-        reason,
-        leader: null,
-      })
-      return
-    }
     inside(this.#state, input)
   }
 
   #message({ from, configHash, message }: Message): void {
     const phase = this.#state.phase
     if (from === this.#state.options.self || !bytesEqual(configHash, this.configHash())) return
+    if (isOfEarlierCore(this.#state, message)) return helpBehind(this.#state, from, message)
     if (phase.kind === 'byzantine' && (isPbft(message) || isHotStuff(message)))
       return inside(this.#state, { type: 'message', from, configHash: phase.core.configHash(), message })
     const of = epochOf(message)
     if (of === null) return
     if (of < this.#state.start.epoch) return help(this.#state, from, of, message)
+    if (phase.kind === 'byzantine' && message.type === 'hybridVote') return takeVote(this.#state, message.vote)
     if (of > this.#state.start.epoch || this.#state.start.mode !== 'raft') return
     if (isHybrid(message) && this.#takeSwitching(from, message)) return
     if (phase.kind === 'raft') return inside(this.#state, { type: 'message', from, configHash, message })
@@ -211,8 +224,9 @@ export class HybridCore implements Core {
       case 'hybridHistory':
         watch(this.#state, message.history.vote)
         if (message.history.header !== null) watch(this.#state, message.history.header)
-        if (phase.kind === 'leaving') phase.leaving.note(message.history)
+        if (phase.kind === 'leaving') noteHistory(this.#state, phase.leaving, message.history)
         else this.#state.early.set(from, message.history)
+        if (phase.kind === 'raft' && message.history.commit !== null) phase.raft.learnCommit(message.history.commit)
         return true
       case 'hybridHandOver':
         if (phase.kind === 'leaving') consider(this.#state, from, message)
@@ -240,12 +254,14 @@ export class HybridCore implements Core {
     const phase = this.#state.phase
     if (phase.kind === 'raft') {
       suspect(this.#state, phase.raft)
-      const { f } = raftEpoch(this.#state.options, this.#state.modules, this.#state.start).replicas
-      if (isAtLeast(report.level, 'high')) panic(this.#state)
+      const { f } = currentEpoch(this.#state).replicas
+      if (isAtLeast(report.level, 'high') || phase.raft.isStuck) panic(this.#state)
+      this.#state.abortDue ??= phase.raft.overBecause
       if (this.#state.panics.size > f) this.#state.abortDue ??= `${this.#state.panics.size} members panic`
       if (this.#state.early.size > f) this.#state.abortDue ??= `${this.#state.early.size} members left the epoch`
       if (this.#state.abortDue !== null) abort(this.#state, phase.raft, this.#state.abortDue)
     }
     if (this.#state.phase.kind === 'leaving') advance(this.#state)
+    considerMode(this.#state)
   }
 }

@@ -7,27 +7,39 @@ import { ByteReader, ByteWriter } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
 import { decodeEvidence, type Evidence, encodeEvidence } from '../bft/evidence.js'
 import { type Entry, HASH_BYTES } from '../entry.js'
-import { decodeMembership, encodeMembership, type Membership } from '../membership.js'
+import { decodeMembership, encodeMembership } from '../membership.js'
 import type { Epoch, LogIndex, Millis, Mode } from '../types.js'
 import { type AbortHistory, readHistory, writeHistory } from './abort-history.js'
 import { readEntries, writeEntries } from './codec.js'
+import { type EpochLink, type LinkedEpoch, readLinks, writeLinks } from './epoch-links.js'
 import { optional, readList, readOptional } from './positions.js'
-import { decodeSwitch, EVIDENCE_MAX, encodeSwitch, type SwitchCertificate } from './switch-certificate.js'
+import { readSignedSnapshot, type SignedSnapshot, writeSignedSnapshot } from './signed-snapshots.js'
+import { EVIDENCE_MAX } from './switch-certificate.js'
 
-/** Where an epoch began. */
-export interface EpochStart {
-  readonly epoch: Epoch
-  readonly mode: Mode
-  readonly origin: { readonly index: LogIndex; readonly chain: Uint8Array; readonly timestampMs: Millis }
-  readonly membership: Membership
+/** Where an epoch began, and by whom. */
+export type EpochStart = LinkedEpoch
+
+/** How the cluster came to be in its mode, and how long it has to stay. */
+export interface Stay {
+  /** Time of the first INIT of this mode; null before it is known. */
+  readonly sinceMs: Millis | null
+  /** Returns to Raft that did not hold, in a row. */
+  readonly flaps: number
+  /** An operator wanted this mode, as far as this node knows: it stays until one wants another. */
+  readonly byOrder: boolean
 }
+
+export const FIRST_STAY: Stay = { sinceMs: null, flaps: 0, byOrder: false }
 
 export interface EpochRecord {
   readonly start: EpochStart
-  /** The newest switches, oldest first: who is behind gets the one that ends its epoch. */
-  readonly switches: readonly SwitchCertificate[]
-  /** Of the Raft epoch that the newest switch ended: what its members are judged by. */
+  readonly stay: Stay
+  /** How the newest epochs ended, oldest first: who is behind gets what ended its own. */
+  readonly links: readonly EpochLink[]
+  /** The epoch before the present core began: what its end is judged by. Null in the first. */
   readonly ended: EpochStart | null
+  /** The newest snapshot of this node whose state a quorum signed; null for none. */
+  readonly snapshot: SignedSnapshot | null
   readonly evidence: readonly Evidence[]
   /** What the core inside must know; null before its first word. */
   readonly inner: Uint8Array | null
@@ -35,15 +47,18 @@ export interface EpochRecord {
 
 const VERSION = 1
 const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
-export const SWITCHES_MAX = 8
+/** Ends of epochs that are kept. */
+export const LINKS_KEPT_MAX = 8
 const SLOTS_MAX = 256
 
-export function encodeEpochRecord({ start, switches, ended, evidence, inner }: EpochRecord): Uint8Array {
+export function encodeEpochRecord({ start, stay, links, ended, snapshot, evidence, inner }: EpochRecord): Uint8Array {
   const out = new ByteWriter(2048).u8(VERSION)
   writeStart(out, start)
-  out.u32(switches.length)
-  for (const switched of switches) out.bytes(encodeSwitch(switched))
+  optional(out, stay.sinceMs, (target, sinceMs) => target.u64(sinceMs))
+  out.u32(stay.flaps).u8(Number(stay.byOrder))
+  writeLinks(out, links)
   optional(out, ended, writeStart)
+  optional(out, snapshot, writeSignedSnapshot)
   out.u32(evidence.length)
   for (const piece of evidence) out.bytes(encodeEvidence(piece))
   optional(out, inner, (target, bytes) => target.bytes(bytes))
@@ -55,17 +70,20 @@ export function decodeEpochRecord(bytes: Uint8Array): EpochRecord {
   const reader = new ByteReader(bytes)
   if (reader.u8() !== VERSION) throw new KnhkError('ProtocolViolation', 'an epoch record of an unknown version')
   const start = readStart(reader)
-  const switches = readList(reader, SWITCHES_MAX, (inner) => decodeSwitch(inner.bytes()))
+  const sinceMs = readOptional(reader, (inner) => inner.u64())
+  const stay = { sinceMs, flaps: reader.u32(), byOrder: reader.flag() }
+  const links = readLinks(reader)
   const ended = readOptional(reader, readStart)
+  const snapshot = readOptional(reader, readSignedSnapshot)
   const evidence = readList(reader, EVIDENCE_MAX, (inner) => decodeEvidence(inner.bytes()))
   const inner = readOptional(reader, (target) => target.bytes())
   reader.end()
-  return { start, switches, ended, evidence, inner }
+  return { start, stay, links, ended, snapshot, evidence, inner }
 }
 
-function writeStart(out: ByteWriter, { epoch, mode, origin, membership }: EpochStart): void {
+function writeStart(out: ByteWriter, { epoch, mode, origin, membership, configuredAt }: EpochStart): void {
   out.u32(epoch).u8(MODES.indexOf(mode)).u64(origin.index).raw(origin.chain).u64(origin.timestampMs)
-  out.bytes(encodeMembership(membership))
+  out.bytes(encodeMembership(membership)).u64(configuredAt)
 }
 
 function readStart(reader: ByteReader): EpochStart {
@@ -73,7 +91,8 @@ function readStart(reader: ByteReader): EpochStart {
   const mode = MODES[reader.u8()]
   if (mode === undefined) throw new KnhkError('ProtocolViolation', 'an epoch of an unknown mode')
   const origin = { index: reader.u64() as LogIndex, chain: reader.raw(HASH_BYTES), timestampMs: reader.u64() }
-  return { epoch, mode, origin, membership: decodeMembership(reader.bytes()) }
+  const membership = decodeMembership(reader.bytes())
+  return { epoch, mode, origin, membership, configuredAt: reader.u64() as LogIndex }
 }
 
 /** What is known of leaving an epoch. */

@@ -4,16 +4,18 @@ import type { PrePrepare } from '../bft/pbft/messages.js'
 import type { ProtocolMessage } from '../core.js'
 import type { Entry } from '../entry.js'
 import type { Epoch, LogIndex, NodeId } from '../types.js'
-import { ENTRIES_MAX } from './codec.js'
+import { withEntries } from './back/serving.js'
+import { epochEndedBy } from './epoch-links.js'
+import { currentEpoch } from './inner.js'
 import type { Leaving } from './leaving.js'
 import type { Position } from './positions.js'
 import type { HybridState } from './state.js'
-import { decodeHandOver, resultOf as handOverResult, switchResult } from './switch-certificate.js'
+import { decodeHandOver, type HandOverResult, resultOf as handOverResult, switchResult } from './switch-certificate.js'
 
 export function help(state: HybridState, to: NodeId, epoch: Epoch, message: ProtocolMessage): void {
   if (message.type === 'hybridFetch') return supply(state, to, epoch, message.from, message.upTo)
-  const certificate = state.switches.find((known) => known.epoch === epoch)
-  if (certificate !== undefined) state.tell(to, { type: 'hybridSwitch', certificate })
+  const link = state.links.find((known) => epochEndedBy(known) === epoch)
+  if (link?.kind === 'switch') state.tell(to, { type: 'hybridSwitch', certificate: link.certificate })
 }
 
 /** What others may lack: the own history, PANIC, evidence; and the bodies that this node lacks. */
@@ -25,7 +27,8 @@ export function repeat(state: HybridState): void {
   const phase = state.phase
   if (phase.kind === 'raft' && panic !== undefined) state.broadcast({ type: 'hybridVote', vote: panic })
   if (phase.kind !== 'leaving') return
-  state.broadcast({ type: 'hybridHistory', history: phase.history })
+  if (currentEpoch(state).replicas.has(state.options.self))
+    state.broadcast({ type: 'hybridHistory', history: phase.history })
   for (const evidence of state.evidence) {
     if (evidence.epoch === state.start.epoch) state.broadcast({ type: 'hybridEvidence', evidence })
   }
@@ -43,11 +46,11 @@ export function wanted(state: HybridState): { readonly result: Position; readonl
   }
   const results: { readonly result: Position; readonly holders: readonly NodeId[] }[] = []
   for (const [from, { message }] of held) {
-    const result = message.type === 'pbftPrePrepare' ? proposedResult(leaving, message) : null
-    if (result !== null) results.push({ result, holders: [from] })
+    const proposed = message.type === 'pbftPrePrepare' ? proposedResult(leaving, message) : null
+    if (proposed !== null) results.push({ result: proposed.result, holders: [from] })
   }
   if (instance.proof !== null || leaving.count < leaving.ending.raft.replicas.quorum) return results
-  const proposed = leaving.propose(state.options.bft, [])
+  const proposed = leaving.propose(() => state.options.bft, [])
   if (!(proposed instanceof Uint8Array) && proposed.missing !== null) results.push(proposed.missing)
   return results
 }
@@ -66,16 +69,24 @@ export function fetch(state: HybridState, result: Position, holders: readonly No
 export function supply(state: HybridState, to: NodeId, epoch: Epoch, from: LogIndex, upTo: LogIndex): void {
   const nowMs = state.now.monotonicMs
   const { limits } = state.options
-  if (state.phase.kind === 'raft' || nowMs - (state.suppliedMs.get(to) ?? Number.NEGATIVE_INFINITY) < limits.helpMs)
-    return
+  const isOver = epoch < state.start.epoch
+  if (state.phase.kind === 'raft' && !isOver) return
+  if (nowMs - (state.suppliedMs.get(to) ?? Number.NEGATIVE_INFINITY) < limits.helpMs) return
   state.suppliedMs.set(to, nowMs)
-  const fetched = state.phase.kind === 'leaving' ? state.phase.leaving.fetched : []
-  const own = state.shadow.slice(from, upTo, ENTRIES_MAX)
-  for (const entries of [own, fetched.filter(({ index }) => index >= from && index <= upTo)]) {
-    const cut = within(entries, limits.answerBytesMax)
+  const answer = (entries: readonly Entry[]): void => {
+    const wanted = entries.filter(({ index }) => index >= from && index <= upTo)
+    const cut = within(wanted, limits.answerBytesMax)
     if (cut.length > 0) state.merger.sendTo(to, { type: 'hybridEntries', epoch, entries: cut }, false)
   }
+  if (state.phase.kind === 'leaving') answer(state.phase.leaving.fetched)
+  const isHere = state.shadow.entry(upTo) !== undefined
+  // What is missing is asked for from its end: of a long row only that is read.
+  const first = isHere ? from : (Math.max(from, upTo - READ_ENTRIES + 1) as LogIndex)
+  withEntries(state, to, { from: first, upTo }, answer)
 }
+
+/** Entries at the end of a row that are read for one answer. */
+const READ_ENTRIES = 64
 
 /** The newest entries that fit: what is missing is asked for from its end. */
 function within(entries: readonly Entry[], bytesMax: number): Entry[] {
@@ -86,10 +97,10 @@ function within(entries: readonly Entry[], bytesMax: number): Entry[] {
 }
 
 /** What a verified proposal of the instance ends the epoch at; null where it is none of a hand-over. */
-export function proposedResult({ ending }: Leaving, { value }: PrePrepare): Position | null {
+export function proposedResult({ ending }: Leaving, { value }: PrePrepare): HandOverResult | null {
   if (value.kind !== 'mode') return null
   const { basis } = decodeInit(value.body)
   if (basis.kind !== 'handOver') return null
   const outcome = handOverResult(ending, decodeHandOver(basis.proof))
-  return typeof outcome === 'string' ? null : outcome.result
+  return typeof outcome === 'string' ? null : outcome
 }

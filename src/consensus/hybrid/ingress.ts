@@ -63,7 +63,7 @@ function checksOf(ending: EndingEpoch, message: HybridMessage): readonly Signatu
     case 'hybridEvidence': {
       const { evidence } = message
       const isOfThis = evidence.epoch === raft.epoch && bytesEqual(evidence.configHash, raft.sign.configHash)
-      if (!isOfThis || evidenceProblem(raft.replicas, evidence) !== null) return null
+      if (!isOfThis || evidenceProblem(raft.sha256, raft.replicas, evidence) !== null) return null
       return evidenceChecks(clusterId, raft.replicas, evidence)
     }
     case 'hybridHistory':
@@ -73,7 +73,7 @@ function checksOf(ending: EndingEpoch, message: HybridMessage): readonly Signatu
         ? null
         : switchChecks(ending, message.certificate)
     case 'hybridEntries':
-      return areLinked(ending, message.entries) ? checksOfBodies(raft, clusterId, message.entries) : null
+      return areLinked(ending, message.entries) ? checksOfBodies(raft, ending.configuredAt, message.entries) : null
     default:
       return null
   }

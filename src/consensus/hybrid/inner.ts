@@ -1,21 +1,18 @@
 /** The one core that runs in an epoch, made from where the epoch began and what the log holds. */
 import { HotStuffCore } from '../bft/hotstuff/core.js'
-import type { InitBasis, ValidateInit } from '../bft/init.js'
+import type { InitBasis } from '../bft/init.js'
+import type { ModeRules, WedgedCore } from '../bft/mode-change.js'
 import { PbftCore } from '../bft/pbft/index.js'
 import { epochConfigHash, Replicas } from '../bft/replicas.js'
-import type { Core, Now, RestoredLog } from '../core.js'
+import type { Now, RestoredLog } from '../core.js'
 import type { Term } from '../types.js'
+import { encodeBasis, validateBasis } from './basis.js'
 import type { HybridModules, HybridOptions } from './config.js'
+import type { EpochLink, LinkRules } from './epoch-links.js'
 import type { EpochStart } from './epoch-record.js'
 import type { RaftEpoch } from './positions.js'
-import {
-  decodeSwitch,
-  type EndingEpoch,
-  encodeSwitch,
-  type SwitchCertificate,
-  switchChecks,
-  switchResult,
-} from './switch-certificate.js'
+import type { HybridState } from './state.js'
+import type { EndingEpoch } from './switch-certificate.js'
 
 /** What a Raft epoch is judged by. */
 export function raftEpoch(
@@ -35,41 +32,53 @@ export function raftEpoch(
   }
 }
 
+/** What the present epoch is judged by, as long as it lasts the same object. */
+export function currentEpoch(state: HybridState): RaftEpoch {
+  const { start, epochCache, options, modules } = state
+  if (epochCache?.start === start) return epochCache.epoch
+  const epoch = raftEpoch(options, modules, start)
+  state.epochCache = { start, epoch }
+  return epoch
+}
+
+export function linkRules(options: HybridOptions, { sha256 }: Pick<HybridModules, 'sha256'>): LinkRules {
+  const { clusterId, clusterConfigHash, settings } = options
+  return { sha256, clusterId, clusterConfigHash, settings }
+}
+
 export function endingOf(
   options: HybridOptions,
   modules: Pick<HybridModules, 'sha256'>,
   start: EpochStart,
 ): EndingEpoch {
   const { clusterConfigHash } = options
-  return { raft: raftEpoch(options, modules, start), membership: start.membership, clusterConfigHash }
+  const { membership, configuredAt } = start
+  return { raft: raftEpoch(options, modules, start), membership, configuredAt, clusterConfigHash }
 }
 
-/** INIT of the epoch after a switch rests on its certificate: another one for the same decision serves as well. */
-function validateSwitch(ending: EndingEpoch, known: SwitchCertificate): ValidateInit {
-  return (_record, proof) => {
-    const claimed = decodeSwitch(proof)
-    const result = switchResult(ending, claimed)
-    const isKnown = claimed.timestampMs === known.timestampMs && claimed.body.every((byte, i) => byte === known.body[i])
-    return typeof result === 'string' || !isKnown ? null : switchChecks(ending, claimed)
-  }
+/** How the epoch came about that a Byzantine core begins with. */
+export interface Beginning {
+  readonly ended: EpochStart
+  readonly link: EpochLink
 }
 
-/** The Byzantine core of the epoch that begins with `start`, after the Raft epoch `ended`. */
+/** The Byzantine core of the epoch that begins with `start`. */
 export function byzantineCore(
   options: HybridOptions,
   modules: HybridModules,
   start: EpochStart,
-  switched: { readonly ended: EpochStart; readonly certificate: SwitchCertificate },
+  { ended, link }: Beginning,
+  modeRules: ModeRules,
   restored: RestoredLog,
   now: Now,
-): Core {
+): WedgedCore {
   const { self, clusterId, clusterConfigHash, pbftSettings, pbftLimits, hotstuffLimits } = options
   const { epoch, origin, membership } = start
   const { sha256, sign, random, mayChangeMembers } = modules
-  const shared = { self, clusterId, clusterConfigHash, epoch, origin, membership }
+  const shared = { self, clusterId, clusterConfigHash, epoch, origin, membership, modeRules }
   const ports = { sha256, sign, random, mayChangeMembers, restored, now }
-  const proof = encodeSwitch(switched.certificate)
-  const validate = validateSwitch(endingOf(options, modules, switched.ended), switched.certificate)
+  const proof = encodeBasis(link)
+  const validate = validateBasis(linkRules(options, modules), ended, link)
   if (start.mode === 'hotstuff') {
     const basis: InitBasis = { kind: 'handOver', proof }
     return new HotStuffCore({ ...shared, basis, validateInit: validate, limits: hotstuffLimits }, ports)

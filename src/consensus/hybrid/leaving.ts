@@ -4,7 +4,7 @@
  * none before it does.
  */
 import { toHex } from '../../base/bytes.js'
-import type { Evidence } from '../bft/evidence.js'
+import { type Branch, type Evidence, fork } from '../bft/evidence.js'
 import { type Entry, verifyChain } from '../entry.js'
 import type { LogIndex, NodeId } from '../types.js'
 import { type AbortHistory, viewOf } from './abort-history.js'
@@ -77,18 +77,48 @@ export class Leaving {
     return true
   }
 
-  /** The hand-over to propose, where some quorum gives a result that is here in full; else what to fetch. */
+  /** What it and the other histories show of one leader's log in one term, where these are two logs. */
+  forksWith({ vote }: AbortHistory): Evidence[] {
+    const branches = [...this.#histories].flatMap(([id, known]) => (id === vote.signer ? [] : branchOf(known)))
+    const own = this.#histories.get(vote.signer)
+    const { sign } = this.ending.raft
+    return (own === undefined ? [] : branchOf(own)).flatMap((branch) =>
+      branches.flatMap((other) => fork(sign, branch, other) ?? []),
+    )
+  }
+
+  /**
+   * The hand-over to propose, where some quorum gives a result that is here in full; else what to fetch.
+   * `protocol` is asked with the change of members that the epoch ends with, null where it ends without one.
+   */
   propose(
-    protocol: HandOverContent['protocol'],
+    protocol: (change: Entry | null) => HandOverContent['protocol'],
     evidence: readonly Evidence[],
   ): Uint8Array | { readonly missing: Candidate | null } {
     let missing: Candidate | null = null
-    for (const candidate of this.#candidates()) {
-      if ('entries' in this.assemble(candidate.result))
-        return encodeHandOver({ protocol, histories: candidate.histories, evidence })
-      missing ??= candidate
+    for (const { histories, result, holders } of this.#candidates()) {
+      const assembly = this.assemble(result)
+      if (!('entries' in assembly)) {
+        missing ??= { histories, result, holders }
+        continue
+      }
+      const change = this.changeIn(assembly, result)
+      if (change !== undefined) return encodeHandOver({ protocol: protocol(change), change, histories, evidence })
     }
     return { missing }
+  }
+
+  /**
+   * The change of members that a result ends with; null for none. Undefined where it goes on behind one: a
+   * liar's history can hide that, and no honest member votes for such a result.
+   */
+  changeIn({ forkIndex, entries }: Assembly, { index: end }: { readonly index: LogIndex }): Entry | null | undefined {
+    for (let index: number = this.#released + 1; index <= end; index++) {
+      const entry = index <= forkIndex ? this.#shadow.entry(index) : entries[index - forkIndex - 1]
+      if (entry?.kind !== 'membership' || entry.epoch !== this.ending.raft.epoch) continue
+      return index === end ? entry : undefined
+    }
+    return null
   }
 
   *#candidates(): Generator<Candidate> {
@@ -148,6 +178,12 @@ export function areLinked(ending: EndingEpoch, entries: readonly Entry[]): boole
       before === undefined || (before.index + 1 === entry.index && toHex(before.chain) === toHex(entry.previousChain))
     return follows && verifyChain(ending.raft.sha256, entry)
   })
+}
+
+/** The log that a history shows, with its leader's word; none where it ends with what is certified. */
+function branchOf({ history, view }: { readonly history: AbortHistory; readonly view: HistoryView }): Branch[] {
+  const { header, headers } = history
+  return header === null ? [] : [{ header, start: view.certified, hashes: view.hashes, headers }]
 }
 
 function* combinations<T>(items: readonly T[], size: number): Generator<readonly T[]> {

@@ -55,6 +55,15 @@ export class LogShadow {
     return index === this.#base.index ? this.#base : this.#runs.findLast(({ first }) => first <= index)
   }
 
+  /** The first change of members in this epoch, decided or not; undefined for none. */
+  changeIn(epoch: Epoch): Entry | undefined {
+    for (const { index } of this.#memberships) {
+      const entry = this.#entries.get(index)
+      if (entry?.epoch === epoch) return entry
+    }
+    return undefined
+  }
+
   /** Entries from … upTo that are in memory, from the first on without a gap. */
   slice(from: number, upTo: number, max: number): Entry[] {
     const entries: Entry[] = []

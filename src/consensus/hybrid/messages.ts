@@ -9,8 +9,10 @@ import type { PbftMessage } from '../bft/pbft/messages.js'
 import type { SignedStatement } from '../bft/statement.js'
 import type { Entry } from '../entry.js'
 import type { AppendEntries, AppendEntriesReply, RequestVote, RequestVoteReply } from '../raft/messages.js'
-import type { Epoch, LogIndex } from '../types.js'
+import type { SnapshotOffer } from '../snapshot.js'
+import type { Epoch, LogIndex, Term } from '../types.js'
 import type { AbortHistory } from './abort-history.js'
+import type { EpochLink } from './epoch-links.js'
 import type { BareHeader } from './headers.js'
 import type { Position, TermCertificate } from './positions.js'
 import type { SwitchCertificate } from './switch-certificate.js'
@@ -120,6 +122,25 @@ export interface HybridEntries {
   readonly entries: readonly Entry[]
 }
 
+/**
+ * Signed states of an epoch: a member's own word, or the newest that a quorum gave; and a snapshot of that
+ * state for who lacks more than a log can give.
+ */
+export interface HybridCheckpoint {
+  readonly type: 'hybridCheckpoint'
+  readonly epoch: Epoch
+  /** The term that the sender leads, with a snapshot in Raft. */
+  readonly leads: Term
+  readonly own: SignedStatement | null
+  readonly certificate: Certificate | null
+  /** Of the state that `certificate` is about. */
+  readonly snapshot: SnapshotOffer | null
+  /** The sender's highest commit certificate, with a snapshot: at or above it. */
+  readonly commit: Certificate | null
+  /** From the receiver's epoch to that of the certificate. */
+  readonly links: readonly EpochLink[]
+}
+
 export type HybridMessage =
   | HybridAppend
   | HybridAck
@@ -135,3 +156,4 @@ export type HybridMessage =
   | HybridSwitch
   | HybridFetch
   | HybridEntries
+  | HybridCheckpoint

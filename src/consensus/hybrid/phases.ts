@@ -1,20 +1,26 @@
 /** What runs in an epoch, made at the start and at every change: Raft, a way out of it, or a Byzantine core. */
 import { assert } from '../../base/assert.js'
-import type { Core, RestoredLog } from '../core.js'
+import type { WedgedCore } from '../bft/mode-change.js'
+import type { RestoredLog } from '../core.js'
 import type { NodeId } from '../types.js'
+import { modeRules } from './back/mode-rules.js'
+import { epochEndedBy } from './epoch-links.js'
 import { decodeEpochRecord, decodeLeaving, type LeavingRecord } from './epoch-record.js'
 import { HandOverInstance } from './hand-over.js'
 import { HardenedRaft } from './hardened/raft.js'
 import { decodeStanding } from './hardened/standing.js'
 import { byzantineCore, endingOf, raftEpoch } from './inner.js'
 import { Leaving } from './leaving.js'
+import { SignedSnapshots } from './signed-snapshots.js'
 import type { HybridState, Phase } from './state.js'
-import { watch } from './suspicion.js'
+import { accuse, watch } from './suspicion.js'
 
 export function restore(state: HybridState, safety: Uint8Array): void {
-  const { start, switches, ended, evidence, inner } = decodeEpochRecord(safety)
+  const { start, stay, links, ended, snapshot, evidence, inner } = decodeEpochRecord(safety)
   state.start = start
-  state.switches = [...switches]
+  state.stay = stay
+  state.links = [...links]
+  state.snapshots = new SignedSnapshots(snapshot)
   state.ended = ended
   state.evidence = [...evidence]
   state.inner = inner
@@ -31,32 +37,47 @@ export function resume(state: HybridState, restored: RestoredLog): Phase {
 
 export function makeHardened(state: HybridState, restored: RestoredLog): HardenedRaft {
   const { self, settings, raftLimits } = state.options
-  const { sign, random } = state.modules
+  const { sign, random, mayChangeMembers } = state.modules
   const epoch = raftEpoch(state.options, state.modules, state.start)
-  const { membership } = state.start
+  const { membership } = state.options
+  const { configuredAt, origin } = state.start
+  const record = { index: configuredAt, membership: state.start.membership }
+  const { snapshots } = state
+  // What a log holds of a change of members in this epoch is in force in the next one.
+  const memberships = restored.memberships.filter(({ index }) => index <= origin.index)
+  const snapshot = snapshots.newest?.snapshot ?? restored.snapshot
   const isSmall = epoch.replicas.quorum === epoch.replicas.count - 1
   return new HardenedRaft(
-    { self, epoch, membership, settings, limits: raftLimits },
+    { self, epoch, membership, record, settings, limits: raftLimits },
     {
       sign,
       random,
-      restored,
+      mayChangeMembers,
+      restored: { ...restored, memberships, snapshot },
+      snapshots,
       stored: state.inner === null ? null : decodeStanding(state.inner),
       isAborted: false,
       now: state.now,
       shadow: state.shadow,
       assurance: () => (isSmall && state.reported.level === 'none' ? 'fast' : 'certified'),
       onStatement: (statement) => watch(state, statement),
+      onEvidence: (evidence) => accuse(state, evidence),
       onUnsound: (from) => state.threat.noteTampering(from, state.now.monotonicMs),
     },
   )
 }
 
-export function makeByzantine(state: HybridState, restored: RestoredLog): Core {
-  const certificate = state.switches.at(-1)
-  assert(certificate !== undefined && state.ended !== null, 'a Byzantine epoch follows a switch')
-  const switched = { ended: state.ended, certificate }
-  return byzantineCore(state.options, state.modules, state.start, switched, restored, state.now)
+/** What runs in an epoch that has begun. */
+export function makePhase(state: HybridState, restored: RestoredLog): Phase {
+  if (state.start.mode !== 'raft') return { kind: 'byzantine', core: makeByzantine(state, restored) }
+  return { kind: 'raft', raft: makeHardened(state, restored) }
+}
+
+export function makeByzantine(state: HybridState, restored: RestoredLog): WedgedCore {
+  const { ended, links, options, modules, start, now } = state
+  const link = links.find((known) => epochEndedBy(known) === ended?.epoch)
+  assert(ended !== null && link !== undefined, 'a Byzantine epoch follows another one')
+  return byzantineCore(options, modules, start, { ended, link }, modeRules(state), restored, now)
 }
 
 export function makeLeaving(state: HybridState, { history, safety, slots, fetched }: LeavingRecord): Phase {

@@ -18,6 +18,9 @@ import { NO_EXTRA, type SignContext, type Statement } from '../bft/statement.js'
 import { HASH_BYTES, type Sha256 } from '../entry.js'
 import type { Epoch, LogIndex, NodeId, Term } from '../types.js'
 
+/** Entries of kind `mode` begin with 1 for INIT, 2 for another protocol, and this for a term of Raft. */
+const TERM_TAG = 3
+
 /** An entry as it was said in a term; `hash` is chain(index). */
 export interface Position {
   /** The term in whose log it stands: that of the leader who said it, not of the entry. 0 before the first. */
@@ -148,7 +151,7 @@ export function readTerm(reader: ByteReader): TermCertificate {
 
 /** What the first entry of a term holds, as its one request. */
 export function encodeTerm(term: TermCertificate): Uint8Array {
-  const out = new ByteWriter(512)
+  const out = new ByteWriter(512).u8(TERM_TAG)
   writeTerm(out, term)
   return out.finish()
 }
@@ -156,6 +159,7 @@ export function encodeTerm(term: TermCertificate): Uint8Array {
 /** Throws `ProtocolViolation` unless `bytes` are exactly one term certificate. */
 export function decodeTerm(bytes: Uint8Array): TermCertificate {
   const reader = new ByteReader(bytes)
+  if (reader.u8() !== TERM_TAG) throw new KnhkError('ProtocolViolation', 'no certificate of a term')
   const term = readTerm(reader)
   reader.end()
   return term

@@ -50,10 +50,10 @@ export function select(histories: readonly HistoryView[]): Selection {
     (best, view) => (view.tip.index > best.tip.index ? view : best),
     newest[0] as HistoryView,
   )
-  if (newest.every(({ tip }) => contains(longest, tip))) return resultAt(views, longest, longest.tip)
+  if (newest.every(({ tip }) => contains(longest, tip))) return resultAt(views, longest, longest.tip, decided)
   const leader = leaderOf(newest)
   if (views.some(({ signer }) => signer === leader)) return { kind: 'exclude', leader }
-  return followMost(views, newest, anchor)
+  return followMost(views, newest, anchor, decided)
 }
 
 /** The tip after which the log of the highest term begins: one per term, by the certificate. */
@@ -80,7 +80,12 @@ function contains(view: HistoryView, { index, hash }: Position): boolean {
 }
 
 /** The branch that more than half of these histories hold, as far as it goes: two branches cannot both have that. */
-function followMost(views: readonly HistoryView[], newest: readonly HistoryView[], anchor: Position): Selection {
+function followMost(
+  views: readonly HistoryView[],
+  newest: readonly HistoryView[],
+  anchor: Position,
+  decided: Position,
+): Selection {
   const most = Math.floor(views.length / 2) + 1
   let end = anchor
   for (;;) {
@@ -98,21 +103,20 @@ function followMost(views: readonly HistoryView[], newest: readonly HistoryView[
     end = { term: (newest[0] as HistoryView).tip.term, index, hash: next.hash }
   }
   const holder = newest.find((view) => contains(view, end)) as HistoryView
-  return resultAt(views, holder, end)
+  return resultAt(views, holder, end, decided)
 }
 
-/** Cut after the first configuration operation: nothing above one is ever acknowledged. */
-function resultAt(views: readonly HistoryView[], holder: HistoryView, end: Position): Selection {
-  const upTo = end.index - holder.certified.index
-  const at = holder.kinds.slice(0, upTo).indexOf('membership')
+/**
+ * Cut at the first configuration operation, above which nothing is ever acknowledged: behind it where it is
+ * certified, before it where it is not. A change of members that may not have been decided does not take
+ * place: it was never told to anybody, and whether who ordered it may is known to no one yet.
+ */
+function resultAt(views: readonly HistoryView[], holder: HistoryView, end: Position, decided: Position): Selection {
+  const { certified, kinds } = holder
+  const at = kinds.slice(0, end.index - certified.index).indexOf('membership')
+  const cut = certified.index + at + (certified.index + 1 + at <= decided.index ? 1 : 0)
   const result: Position =
-    at < 0
-      ? end
-      : {
-          term: end.term,
-          index: (holder.certified.index + 1 + at) as LogIndex,
-          hash: holder.hashes[at] as Uint8Array,
-        }
+    at < 0 ? end : { term: end.term, index: cut as LogIndex, hash: hashAt(holder, cut) as Uint8Array }
   const holders = views.filter((view) => contains(view, result)).map(({ signer }) => signer)
   return { kind: 'result', result, holders }
 }

@@ -3,19 +3,23 @@
  * what the epoch rests on. The rules are functions in files named after what they decide.
  */
 import type { Evidence } from '../bft/evidence.js'
+import type { WedgedCore } from '../bft/mode-change.js'
 import type { SignedStatement } from '../bft/statement.js'
 import { StatementBook } from '../bft/statement-book.js'
-import type { Core, Effect, Now, ProtocolMessage } from '../core.js'
-import { GENESIS_CHAIN } from '../entry.js'
-import type { Epoch, LogIndex, Millis, Mode, NodeId, Term } from '../types.js'
+import type { Effect, Now, ProtocolMessage } from '../core.js'
+import type { Entry } from '../entry.js'
+import type { LogIndex, Millis, Mode, NodeId, Term } from '../types.js'
 import type { AbortHistory } from './abort-history.js'
 import type { HybridModules, HybridOptions } from './config.js'
-import { type EpochStart, encodeEpochRecord } from './epoch-record.js'
+import { type EpochLink, genesisEpoch } from './epoch-links.js'
+import { type EpochStart, encodeEpochRecord, FIRST_STAY, type Stay } from './epoch-record.js'
 import type { HandOverInstance } from './hand-over.js'
 import type { HardenedRaft } from './hardened/raft.js'
 import type { Leaving } from './leaving.js'
 import { LogShadow } from './log-shadow.js'
 import type { HybridHandOver, HybridMessage } from './messages.js'
+import type { RaftEpoch } from './positions.js'
+import { SignedSnapshots } from './signed-snapshots.js'
 import type { SwitchCertificate } from './switch-certificate.js'
 import { ThreatModel, type ThreatReport } from './threat-model.js'
 import { WriteMerger, type Writer } from './write-merger.js'
@@ -36,7 +40,7 @@ export type Phase =
     }
   /** Decided, and on its way to the disk: the next epoch begins when it is there. */
   | { readonly kind: 'entering' }
-  | { readonly kind: 'byzantine'; readonly core: Core }
+  | { readonly kind: 'byzantine'; readonly core: WedgedCore }
 
 export class HybridState {
   readonly options: HybridOptions
@@ -47,7 +51,11 @@ export class HybridState {
   readonly book = new StatementBook(STATEMENTS_MAX)
   start: EpochStart
   ended: EpochStart | null = null
-  switches: SwitchCertificate[] = []
+  /** How the newest epochs ended, oldest first. */
+  links: EpochLink[] = []
+  stay: Stay = FIRST_STAY
+  /** What this node can give who lacks more than logs hold. */
+  snapshots = new SignedSnapshots(null)
   evidence: Evidence[] = []
   inner: Uint8Array | null = null
   phase!: Phase
@@ -68,6 +76,20 @@ export class HybridState {
   /** Since when the driver's oldest request waits. */
   demandMs: Millis | null = null
   ordered: Exclude<Mode, 'raft'> | null = null
+  /** In a Byzantine epoch: another mode that an operator wants, and until when; CLEARs and orders of members. */
+  wanted: { readonly mode: Mode; readonly untilMs: Millis } | null = null
+  readonly clears = new Map<NodeId, SignedStatement>()
+  readonly modeOrders = new Map<NodeId, SignedStatement>()
+  clearDueMs: Millis
+  /** The MODE operation that is due by what this node knows, since when it is, and until when it is not tried again. */
+  modeDue: Uint8Array | null = null
+  modeSinceMs: Millis | null = null
+  modeHeldUntilMs: Millis = Number.NEGATIVE_INFINITY
+  epochCache: { readonly start: EpochStart; readonly epoch: RaftEpoch } | null = null
+  /** Entries being read for members that are behind. */
+  readonly loads = new Map<NodeId, { readonly first: LogIndex; readonly answer: (entries: readonly Entry[]) => void }>()
+  /** Orders that the core of the epoch has not answered. */
+  readonly openOrders = new Set<number>()
   repeatMs: Millis
   configHashCache: { readonly of: Uint8Array; readonly hash: Uint8Array } | null = null
 
@@ -80,15 +102,14 @@ export class HybridState {
     this.threat = new ThreatModel(options.threatWindowMs)
     this.released = restored.commitIndex
     this.repeatMs = now.monotonicMs
+    this.clearDueMs = now.monotonicMs
     this.reign = { leader: null, term: 0 as Term, sinceMs: now.monotonicMs }
     const { base, lastIndex, safety } = restored
     // A restored cluster begins behind the state that it was made with.
     const isSeeded = safety === null && base.index > 0 && lastIndex === base.index
-    const { index, chain, timestampMs } = isSeeded
-      ? base
-      : { index: 0 as LogIndex, chain: GENESIS_CHAIN, timestampMs: 0 }
-    const origin = { index, chain, timestampMs }
-    this.start = { epoch: 0 as Epoch, mode: 'raft', origin, membership: options.membership }
+    const genesis = genesisEpoch(options.membership)
+    const { index, chain, timestampMs } = base
+    this.start = isSeeded ? { ...genesis, origin: { index, chain, timestampMs } } : genesis
   }
 
   others(): NodeId[] {
@@ -111,19 +132,14 @@ export class HybridState {
     if (effect.type === 'commit') {
       if (effect.upTo <= this.released) return
       this.released = effect.upTo
-    }
+    } else if (effect.type === 'ordered' || effect.type === 'orderRefused') this.openOrders.delete(effect.orderId)
     this.merger.emit(effect)
   }
 
   encoded(): Uint8Array {
-    const { mode } = this.start
-    return encodeEpochRecord({
-      start: this.start,
-      switches: this.switches,
-      ended: mode === 'raft' ? null : this.ended,
-      evidence: this.evidence,
-      inner: this.inner,
-    })
+    const { start, stay, links, ended, evidence, inner } = this
+    const snapshot = this.snapshots.newest
+    return encodeEpochRecord({ start, stay, links, ended, snapshot, evidence, inner })
   }
 
   storeEpoch(): void {
@@ -140,6 +156,7 @@ export function isSigned(message: ProtocolMessage): boolean {
     case 'hybridHeld':
     case 'hybridHistory':
     case 'hybridHandOver':
+    case 'hybridCheckpoint':
       return true
     default:
       return false

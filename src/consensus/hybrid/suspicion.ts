@@ -7,30 +7,57 @@ import { type Evidence, encodeEvidence, equivocation } from '../bft/evidence.js'
 import type { SignedStatement } from '../bft/statement.js'
 import type { ProtocolMessage } from '../core.js'
 import type { Millis, NodeId } from '../types.js'
+import type { AbortHistory } from './abort-history.js'
 import { takeRaft } from './effects.js'
 import type { HardenedRaft } from './hardened/raft.js'
-import { raftEpoch } from './inner.js'
+import { currentEpoch } from './inner.js'
+import type { Leaving } from './leaving.js'
 import type { HybridState } from './state.js'
+import { EVIDENCE_MAX } from './switch-certificate.js'
 import { isAtLeast } from './threat-model.js'
 
 export function watch(state: HybridState, statement: SignedStatement): void {
   if (statement.epoch !== state.start.epoch || statement.signer === state.options.self) return
   const before = state.book.note(statement)
   if (before === null) return
-  const evidence = equivocation(raftEpoch(state.options, state.modules, state.start).sign, before, statement)
+  const evidence = equivocation(currentEpoch(state).sign, before, statement)
   if (evidence !== null) accuse(state, evidence)
+}
+
+/** Takes a verified history, and holds what it shows of its leader's log against what the others show. */
+export function noteHistory(state: HybridState, leaving: Leaving, history: AbortHistory): void {
+  if (!leaving.note(history)) return
+  for (const evidence of leaving.forksWith(history)) accuse(state, evidence)
 }
 
 export function isProven(state: HybridState, culprit: NodeId): boolean {
   return state.evidence.some((known) => known.culprit === culprit && known.epoch === state.start.epoch)
 }
 
-/** True when it was new. */
-export function learn(state: HybridState, evidence: Evidence): boolean {
-  if (isProven(state, evidence.culprit)) return false
-  state.evidence.push(evidence)
-  state.threat.noteEvidence(evidence.culprit)
+/** Keeps evidence: one piece against each culprit in an epoch. True when it was new. */
+export function remember(state: HybridState, evidence: Evidence): boolean {
+  const { culprit, epoch } = evidence
+  if (state.evidence.some((known) => known.culprit === culprit && known.epoch === epoch)) return false
+  state.evidence = [...state.evidence, evidence].slice(-EVIDENCE_MAX)
+  state.threat.noteEvidence(culprit)
   state.storeEpoch()
+  return true
+}
+
+/** The replicated state cleared a member, or all. What was signed under the configuration in force stays. */
+export function clearThreat(state: HybridState, node: NodeId | null): void {
+  const { configHash } = currentEpoch(state).sign
+  state.evidence = state.evidence.filter(
+    (known) => (node !== null && known.culprit !== node) || bytesEqual(known.configHash, configHash),
+  )
+  state.threat.clear(node)
+  for (const { culprit } of state.evidence) state.threat.noteEvidence(culprit)
+  state.storeEpoch()
+}
+
+/** Keeps what nobody but this node may know. True when it was new. */
+export function learn(state: HybridState, evidence: Evidence): boolean {
+  if (!remember(state, evidence)) return false
   state.merger.emit({ type: 'evidence', evidence: encodeEvidence(evidence) })
   return true
 }
@@ -38,15 +65,17 @@ export function learn(state: HybridState, evidence: Evidence): boolean {
 export function accuse(state: HybridState, evidence: Evidence): void {
   if (!learn(state, evidence)) return
   state.broadcast({ type: 'hybridEvidence', evidence })
-  state.abortDue ??= `there is evidence against ${evidence.culprit}`
+  if (state.phase.kind === 'raft') state.abortDue ??= `there is evidence against ${evidence.culprit}`
 }
 
 export function panic(state: HybridState): void {
   const phase = state.phase
   if (phase.kind !== 'raft' || state.panics.has(state.options.self)) return
+  if (!currentEpoch(state).replicas.has(state.options.self)) return
   const vote = phase.raft.panic(PANIC_DIGEST)
   state.panics.set(state.options.self, vote)
   state.broadcast({ type: 'hybridVote', vote })
+  state.merger.emit({ type: 'panicked', epoch: state.start.epoch })
   state.repeatMs = state.now.monotonicMs + state.options.limits.repeatMs
 }
 
@@ -70,7 +99,7 @@ export function suspect(state: HybridState, raft: HardenedRaft): void {
   const nowMs = state.now.monotonicMs
   const { self } = state.options
   if (leader !== state.reign.leader || term !== state.reign.term) state.reign = { leader, term, sinceMs: nowMs }
-  if (leader === null) return
+  if (leader === null || !currentEpoch(state).replicas.has(self)) return
   const digest = state.modules.sha256(new ByteWriter(64).text('knhk/suspect/1').text(leader).finish())
   const dueMs = suspicionDueMs(state)
   const isLate = dueMs !== undefined && nowMs >= dueMs
@@ -84,7 +113,7 @@ export function suspect(state: HybridState, raft: HardenedRaft): void {
   const count = [...state.suspects.values()].filter(
     (vote) => vote.view === term && bytesEqual(vote.digest, digest),
   ).length
-  if (count <= raftEpoch(state.options, state.modules, state.start).replicas.f) return
+  if (count <= currentEpoch(state).replicas.f) return
   for (const [from, vote] of state.suspects) if (from !== self && vote.view <= term) state.suspects.delete(from)
   takeRaft(state, raft, raft.distrust(leader, term))
 }

@@ -17,18 +17,21 @@ import {
 import type { SignatureCheck } from '../bft/checks.js'
 import { decodeEvidence, type Evidence, encodeEvidence, evidenceChecks, evidenceProblem } from '../bft/evidence.js'
 import { decodeInit, type InitRecord } from '../bft/init.js'
-import { epochConfigHash } from '../bft/replicas.js'
+import { epochConfigHash, nextMembersProblem } from '../bft/replicas.js'
 import { NO_EXTRA, type SignContext } from '../bft/statement.js'
-import { GENESIS_CHAIN, valueDigest } from '../entry.js'
-import { encodeMembership, type Membership } from '../membership.js'
+import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, GENESIS_CHAIN, valueDigest, verifyChain } from '../entry.js'
+import { decodeMembership, encodeMembership, type Membership } from '../membership.js'
 import type { Epoch, LogIndex, Millis, Mode, NodeId } from '../types.js'
 import { type AbortHistory, historyChecks, historyProblem, readHistory, viewOf, writeHistory } from './abort-history.js'
-import { type Position, type RaftEpoch, readList } from './positions.js'
+import { orderCheck } from './change-order.js'
+import { optional, type Position, type RaftEpoch, readList, readOptional } from './positions.js'
 import { select } from './select.js'
 
 export interface HandOverContent {
   /** The protocol of the next epoch. */
-  readonly protocol: Exclude<Mode, 'raft'>
+  readonly protocol: Mode
+  /** The change of members that the epoch ends with, whole: the result is its place. Null where the members stay. */
+  readonly change: Entry | null
   /** Of exactly a quorum, in the order of the configuration. */
   readonly histories: readonly AbortHistory[]
   /** What is known against members of the epoch that ends: with INIT it becomes replicated state. */
@@ -49,11 +52,13 @@ export interface SwitchCertificate {
 export interface EndingEpoch {
   readonly raft: RaftEpoch
   readonly membership: Membership
+  /** Index of the entry that brought it; 0 for that of genesis. */
+  readonly configuredAt: LogIndex
   /** Hash of the cluster's configuration, 32 bytes. */
   readonly clusterConfigHash: Uint8Array
 }
 
-const PROTOCOLS: readonly HandOverContent['protocol'][] = ['pbft', 'hotstuff']
+const PROTOCOLS: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
 const HISTORIES_MAX = 64
 /** One piece for each culprit is enough. */
 export const EVIDENCE_MAX = 64
@@ -76,8 +81,10 @@ export function nextEpoch({ raft }: EndingEpoch): Epoch {
 /** The instance has a log of its own, with one entry. */
 export const HAND_OVER_ORIGIN = { index: 0 as LogIndex, chain: GENESIS_CHAIN, timestampMs: 0 }
 
-export function encodeHandOver({ protocol, histories, evidence }: HandOverContent): Uint8Array {
-  const out = new ByteWriter(4096).u8(VERSION).u8(PROTOCOLS.indexOf(protocol)).u32(histories.length)
+export function encodeHandOver({ protocol, change, histories, evidence }: HandOverContent): Uint8Array {
+  const out = new ByteWriter(4096).u8(VERSION).u8(PROTOCOLS.indexOf(protocol))
+  optional(out, change, (inner, { header, body }) => inner.raw(header).bytes(body))
+  out.u32(histories.length)
   for (const history of histories) writeHistory(out, history)
   out.u32(evidence.length)
   for (const piece of evidence) out.bytes(encodeEvidence(piece))
@@ -90,15 +97,20 @@ export function decodeHandOver(bytes: Uint8Array): HandOverContent {
   if (reader.u8() !== VERSION) throw new KnhkError('ProtocolViolation', 'a hand-over of an unknown version')
   const protocol = PROTOCOLS[reader.u8()]
   if (protocol === undefined) throw new KnhkError('ProtocolViolation', 'a hand-over to an unknown protocol')
+  const change = readOptional(reader, (inner) => decodeEntry(inner.raw(ENTRY_HEADER_BYTES), inner.bytes()))
   const histories = readList(reader, HISTORIES_MAX, readHistory)
   const evidence = readList(reader, EVIDENCE_MAX, (inner) => decodeEvidence(inner.bytes()))
   reader.end()
-  return { protocol, histories, evidence }
+  return { protocol, change, histories, evidence }
 }
 
 export interface HandOverResult {
-  readonly protocol: HandOverContent['protocol']
+  readonly protocol: Mode
   readonly result: Position
+  /** Of the next epoch. */
+  readonly membership: Membership
+  /** The entry at the result, where that changes the members. */
+  readonly change: Entry | null
   /** Members whose histories show the whole result. */
   readonly holders: readonly NodeId[]
   /** What it says against members. */
@@ -107,9 +119,10 @@ export interface HandOverResult {
 
 /** The result of a sound hand-over; a string says what is wrong with it. */
 export function resultOf(
-  { raft }: EndingEpoch,
-  { protocol, histories, evidence }: HandOverContent,
+  ending: EndingEpoch,
+  { protocol, change, histories, evidence }: HandOverContent,
 ): HandOverResult | string {
+  const { raft } = ending
   const { replicas } = raft
   if (histories.length !== replicas.quorum) return `it takes ${replicas.quorum} histories`
   let last = -1
@@ -121,13 +134,28 @@ export function resultOf(
     last = at
   }
   for (const piece of evidence) {
-    const problem = evidenceProblem(replicas, piece)
+    const problem = evidenceProblem(raft.sha256, replicas, piece)
     if (problem !== null || piece.epoch !== raft.epoch || !bytesEqual(piece.configHash, raft.sign.configHash))
       return 'it accuses without proof'
   }
   const found = select(histories.map((history) => viewOf(raft, history)))
   if (found.kind === 'exclude') return `${found.leader} said two things and is to be left out`
-  return { protocol, result: found.result, holders: found.holders, evidence }
+  const problem = changeProblem(ending, change, found.result)
+  if (problem !== null) return problem
+  // Whoever is proven to lie could lead again.
+  if (protocol === 'raft' && evidence.length > 0) return 'evidence forbids Raft'
+  const membership = change === null ? ending.membership : decodeMembership(change.body)
+  return { protocol, result: found.result, holders: found.holders, evidence, membership, change }
+}
+
+function changeProblem({ raft, membership }: EndingEpoch, change: Entry | null, result: Position): string | null {
+  if (change === null) return null
+  const { kind, index, chain, epoch, body, batchDigest } = change
+  if (kind !== 'membership' || epoch !== raft.epoch) return 'no change of members ends the epoch'
+  if (index !== result.index || !bytesEqual(chain, result.hash)) return 'the change of members is not its last entry'
+  const isWhole =
+    verifyChain(raft.sha256, change) && bytesEqual(computeBatchDigest(raft.sha256, kind, body), batchDigest)
+  return isWhole ? nextMembersProblem(membership, decodeMembership(body)) : 'the change is not what was decided'
 }
 
 /** How a proposal of a hand-over is judged; null where it is unsound. */
@@ -136,7 +164,8 @@ export function handOverChecks(ending: EndingEpoch, proof: Uint8Array): readonly
   if (typeof resultOf(ending, content) === 'string') return null
   const { raft } = ending
   const accusations = content.evidence.flatMap((piece) => evidenceChecks(raft.sign.clusterId, raft.replicas, piece))
-  return [...content.histories.flatMap((history) => historyChecks(raft, history)), ...accusations]
+  const orders = content.change === null ? [] : [orderCheck(raft, ending.configuredAt, content.change.body)]
+  return [...content.histories.flatMap((history) => historyChecks(raft, history)), ...accusations, ...orders]
 }
 
 /** The context that the certificate is signed under. */

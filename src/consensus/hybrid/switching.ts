@@ -5,17 +5,19 @@
 import { assert } from '../../base/assert.js'
 import { decodeEvidence } from '../bft/evidence.js'
 import { isPbft } from '../bft/pbft/index.js'
-import type { Input, RestoredLog, StoreRecord } from '../core.js'
-import type { Epoch, LogIndex, Millis, NodeId, Term } from '../types.js'
-import { inside } from './effects.js'
-import { encodeLeaving, SWITCHES_MAX } from './epoch-record.js'
+import type { Input, StoreRecord } from '../core.js'
+import type { Epoch, LogIndex, Millis, NodeId } from '../types.js'
+import { enter } from './entering.js'
+import { encodeLeaving } from './epoch-record.js'
 import type { HardenedRaft } from './hardened/raft.js'
 import { proposedResult } from './helping.js'
+import { currentEpoch } from './inner.js'
 import type { HybridHandOver } from './messages.js'
-import { makeByzantine, makeLeaving } from './phases.js'
+import { makeLeaving } from './phases.js'
 import type { HybridState } from './state.js'
 import { statusOf } from './status.js'
-import { learn } from './suspicion.js'
+import { currentEvidence, isDueNext, nextProtocol } from './successor.js'
+import { learn, noteHistory } from './suspicion.js'
 import { type SwitchCertificate, switchResult } from './switch-certificate.js'
 
 /** S1: nothing is signed, acknowledged or answered in this epoch from here on. */
@@ -27,12 +29,14 @@ export function abort(state: HybridState, raft: HardenedRaft, reason: string): v
   const history = raft.abort()
   state.abortDue = null
   state.phase = makeLeaving(state, { history, safety: null, slots: [], fetched: [] })
-  for (const early of state.early.values()) state.phase.kind === 'leaving' && state.phase.leaving.note(early)
+  for (const early of state.early.values()) {
+    if (state.phase.kind === 'leaving') noteHistory(state, state.phase.leaving, early)
+  }
   state.early.clear()
   storeLeaving(state)
   state.merger.emit({ type: 'roleChanged', role: 'follower', epoch, term: statusOf(state).term, leader: null })
   state.merger.emit({ type: 'epochChanged', epoch, mode: 'raft', isUnderWay: true, reason })
-  state.broadcast({ type: 'hybridHistory', history })
+  if (currentEpoch(state).replicas.has(state.options.self)) state.broadcast({ type: 'hybridHistory', history })
   state.repeatMs = state.now.monotonicMs + state.options.limits.repeatMs
 }
 
@@ -50,9 +54,7 @@ export function advance(state: HybridState): void {
   if (phase.kind !== 'leaving') return
   const { leaving, instance } = phase
   if (phase.decided === null && instance.proof === null && leaving.count >= leaving.ending.raft.replicas.quorum) {
-    const protocol = state.ordered ?? state.options.bft
-    const current = state.evidence.filter(({ epoch }) => epoch === state.start.epoch)
-    const proposed = leaving.propose(protocol, current)
+    const proposed = leaving.propose((change) => nextProtocol(state, change), currentEvidence(state))
     if (proposed instanceof Uint8Array) {
       instance.proof = proposed
       stepHandOver(state, { type: 'tick' })
@@ -71,11 +73,13 @@ export function consider(state: HybridState, from: NodeId, message: HybridHandOv
   if (phase.kind !== 'leaving') return
   const inner = message.message
   if (inner.type === 'pbftPrePrepare') {
-    const result = proposedResult(phase.leaving, inner)
-    if (result !== null && !('entries' in phase.leaving.assemble(result))) {
+    const proposed = proposedResult(phase.leaving, inner)
+    const assembly = proposed === null ? null : phase.leaving.assemble(proposed.result)
+    if (assembly !== null && !('entries' in assembly)) {
       phase.held.set(from, message)
       return
     }
+    if (assembly !== null && proposed !== null && !isDueNext(state, phase.leaving, assembly, proposed)) return
   }
   stepHandOver(state, { type: 'message', from, configHash: phase.instance.configHash(), message: inner })
 }
@@ -108,7 +112,7 @@ export function activate(state: HybridState, certificate: SwitchCertificate): vo
   const { leaving } = phase
   const decided = switchResult(leaving.ending, certificate)
   assert(typeof decided !== 'string', 'what was decided is sound')
-  const { result, protocol, evidence } = decided
+  const { result, protocol, evidence, membership, change } = decided
   const assembly = leaving.assemble(result)
   if (!('entries' in assembly)) return
   for (const piece of evidence) learn(state, piece)
@@ -117,37 +121,13 @@ export function activate(state: HybridState, certificate: SwitchCertificate): vo
   const records: StoreRecord[] = []
   if (state.shadow.lastIndex > forkIndex) records.push({ kind: 'truncate', from: (forkIndex + 1) as LogIndex })
   if (entries.length > 0) records.push({ kind: 'entries', entries })
-  const epoch = (state.start.epoch + 1) as Epoch
-  const hardState = { epoch, term: 0 as Term, votedFor: null }
-  records.push({ kind: 'hardState', hardState })
   state.shadow.apply(records)
   for (const record of records) state.merger.record(record)
-  const timestampMs = timestampAt(state, result.index)
-  state.ended = state.start
-  state.start = {
-    epoch,
-    mode: protocol,
-    origin: { index: result.index, chain: result.hash, timestampMs },
-    membership: state.start.membership,
-  }
-  state.switches = [...state.switches, certificate].slice(-SWITCHES_MAX)
-  state.inner = null
-  state.ordered = null
-  state.panics.clear()
-  state.storeEpoch()
-  state.phase = { kind: 'entering' }
-  state.merger.whenDurable(() => begin(state, hardState, result.index))
+  const origin = { index: result.index, chain: result.hash, timestampMs: timestampAt(state, result.index) }
+  const epoch = (state.start.epoch + 1) as Epoch
+  const configuredAt = change === null ? state.start.configuredAt : result.index
+  enter(state, { kind: 'switch', certificate }, { epoch, mode: protocol, origin, membership, configuredAt })
   state.broadcast({ type: 'hybridSwitch', certificate })
-}
-
-export function begin(state: HybridState, hardState: RestoredLog['hardState'], result: LogIndex): void {
-  const { snapshot, mayVote } = state.modules.restored
-  const given = { hardState, snapshot, commitIndex: state.released, mayVote, safety: null, pending: [] }
-  state.phase = { kind: 'byzantine', core: makeByzantine(state, state.shadow.restored(given)) }
-  const { epoch, mode } = state.start
-  state.pass({ type: 'commit', upTo: result, assurance: 'certified' })
-  state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: false, reason: 'the switch is decided' })
-  inside(state, { type: 'tick' })
 }
 
 export function timestampAt(state: HybridState, index: LogIndex): Millis {

@@ -164,7 +164,7 @@ function takeEntries(raft: RaftState, entries: readonly Entry[], fresh: number):
     const entry = entries[at] as Entry
     log.append(entry)
     writes.append(entry)
-    if (entry.kind === 'membership') {
+    if (entry.kind === 'membership' && raft.options.hardening === undefined) {
       memberships.append({ index: entry.index, membership: decodeMembership(entry.body) })
     }
   }

@@ -68,7 +68,8 @@ export interface RaftOptions {
 
 /**
  * What Raft does otherwise where members may lie (src/consensus/hybrid/hardened): quorums are Byzantine,
- * and entries of one term may differ, because a leader said two things.
+ * entries of one term may differ, because a leader said two things, and a change of members is an entry
+ * like any other, because it ends the epoch and counts in the next one.
  */
 export interface RaftHardening {
   /** What a new leader's term begins with, in place of an empty entry. */

@@ -62,7 +62,7 @@ export function appendOwn(
   )
   log.append(entry)
   raft.writes.append(entry)
-  if (kind === 'membership') {
+  if (kind === 'membership' && options.hardening === undefined) {
     // In force from its append on, for the counting of its own commit too (thesis, 4.1).
     raft.memberships.append({ index, membership: decodeMembership(body) })
     leading.reconcile(raft)

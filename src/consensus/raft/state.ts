@@ -16,7 +16,7 @@ import { ClockBound } from './clock-bound.js'
 import type { RaftModules, RaftOptions } from './config.js'
 import { DigestBook } from './digest-book.js'
 import type { Leadership } from './leadership.js'
-import { RaftLog } from './log.js'
+import { compareTerms, RaftLog } from './log.js'
 import { MembershipHistory } from './membership-history.js'
 import type { RaftMessage } from './messages.js'
 import { WriteQueue } from './writes.js'
@@ -106,7 +106,7 @@ export class RaftState {
     this.#reported = { role: this.role, term: this.term, leader: null }
     this.#reportedMembership = { record: this.memberships.current, committed: this.membershipCommitted }
     assert(this.commitIndex <= this.log.lastIndex, 'what was committed is in the log')
-    assert(this.log.last.term <= this.term, 'the term is at least that of the last entry')
+    assert(compareTerms(this.log.last, this) <= 0, 'the term is at least that of the last entry')
     this.restartElectionTimer()
   }
 

@@ -12,13 +12,14 @@ import type { Replicas } from '../../consensus/bft/replicas.js'
 import { SIGNATURE_BYTES } from '../../consensus/bft/statement.js'
 import type { Core } from '../../consensus/core.js'
 import { type Entry, GENESIS_CHAIN, type Sha256 } from '../../consensus/entry.js'
-import type { LogIndex, ProtocolName } from '../../consensus/types.js'
+import type { LogIndex, Mode } from '../../consensus/types.js'
 import { signatureHolds } from '../signatures.js'
 import { InvariantViolation } from '../violation.js'
 
 export interface EntryRulesOptions {
   readonly sha256: Sha256
-  readonly protocol: ProtocolName
+  /** The protocol of an epoch: Raft's entries carry no certificate of their own. */
+  readonly modeOf: (epoch: number) => Mode
   readonly clusterId: Uint8Array
   /** Of the cluster, 32 bytes. */
   readonly clusterConfigHash: Uint8Array
@@ -57,9 +58,11 @@ export class EntryRules {
   }
 
   #certificateProblem(context: EpochContext, entry: Entry): string | null {
-    const { sha256, protocol } = this.#options
+    const { sha256, modeOf } = this.#options
+    const mode = modeOf(entry.epoch)
+    if (mode === 'raft') return entry.certificate === null ? null : 'it has a certificate that Raft does not give'
     if (entry.certificate === null) return 'it has no certificate'
-    if (protocol === 'hotstuff') {
+    if (mode === 'hotstuff') {
       const { sign, replicas } = context
       try {
         const checks = verifyHotStuffEntryCertificate({ sha256, context: sign, replicas, commitRule: 3 }, entry)

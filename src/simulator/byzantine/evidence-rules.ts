@@ -6,14 +6,13 @@ import { bytesEqual } from '../../base/bytes.js'
 import { decodeEvidence, evidenceChecks, evidenceProblem } from '../../consensus/bft/evidence.js'
 import type { Replicas } from '../../consensus/bft/replicas.js'
 import { conflicts, type SignedStatement, slotKey } from '../../consensus/bft/statement.js'
-import type { Core, Effect, Input } from '../../consensus/core.js'
+import type { Core, Effect, Input, ProtocolMessage } from '../../consensus/core.js'
 import type { Sha256 } from '../../consensus/entry.js'
 import { forEachRequest } from '../../consensus/request-body.js'
 import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedNode } from '../node.js'
 import { signatureHolds } from '../signatures.js'
 import { InvariantViolation } from '../violation.js'
-import { statementsIn } from './statements.js'
 
 export interface EvidenceRulesOptions {
   readonly sha256: Sha256
@@ -21,6 +20,8 @@ export interface EvidenceRulesOptions {
   readonly mayLie: (id: NodeId) => boolean
   /** The replicas of an epoch; null where it is not known yet. */
   readonly replicasOf: (epoch: number) => Replicas | null
+  /** What a verified message says that is held against what was said before. */
+  readonly statementsOf: (node: SimulatedNode, core: Core, message: ProtocolMessage) => readonly SignedStatement[]
 }
 
 export class EvidenceRules {
@@ -48,7 +49,7 @@ export class EvidenceRules {
       else if (effect.type === 'checkpointStable') this.#stable.set(life, effect.index)
     }
     if (input.type !== 'message' || !bytesEqual(input.configHash, core.configHash())) return
-    for (const statement of statementsIn(this.#options.sha256, input.message)) this.#given(node, life, statement)
+    for (const statement of this.#options.statementsOf(node, core, input.message)) this.#given(node, life, statement)
   }
 
   /** An entry with evidence is committed: everybody has it, or will. */
@@ -65,7 +66,7 @@ export class EvidenceRules {
     if (!mayLie(culprit)) throw new InvariantViolation('honestIsNeverAccused', `${node} accuses ${culprit}`)
     const replicas = replicasOf(epoch)
     if (replicas === null) return
-    const problem = evidenceProblem(replicas, evidence)
+    const problem = evidenceProblem(sha256, replicas, evidence)
     const isSigned = evidenceChecks(clusterId, replicas, evidence).every((check) => signatureHolds(sha256, check))
     if (problem !== null || !isSigned)
       throw new InvariantViolation(

@@ -4,9 +4,10 @@
  * nodes do is looked at as their cores step; what only grows, after every event.
  */
 import { toHex } from '../../base/bytes.js'
+import type { SignedStatement } from '../../consensus/bft/statement.js'
 import type { Core, Effect, Input, ProtocolMessage } from '../../consensus/core.js'
 import type { Entry } from '../../consensus/entry.js'
-import type { LogIndex, NodeId } from '../../consensus/types.js'
+import type { LogIndex, Mode, NodeId } from '../../consensus/types.js'
 import { configurationHash } from '../../node/compose.js'
 import type { SimulatedCluster } from '../cluster.js'
 import { grows, type RunInvariants } from '../invariants.js'
@@ -14,8 +15,9 @@ import type { NodeWatch, SimulatedNode } from '../node.js'
 import { ToldRules } from '../told-rules.js'
 import { InvariantViolation } from '../violation.js'
 import { EntryRules } from './entry-rules.js'
-import { EvidenceRules } from './evidence-rules.js'
+import { EvidenceRules, type EvidenceRulesOptions } from './evidence-rules.js'
 import { SigningRules } from './signing-rules.js'
+import { statementsIn } from './statements.js'
 
 /** What a node was seen at; starts anew with each of its lives. */
 interface Seen {
@@ -30,7 +32,7 @@ interface Seen {
 export class ByzantineInvariants implements RunInvariants, NodeWatch {
   readonly evidence: EvidenceRules
   readonly signing = new SigningRules()
-  readonly #cluster: SimulatedCluster
+  protected readonly cluster: SimulatedCluster
   readonly #mayLie: (id: NodeId) => boolean
   readonly #told = new ToldRules()
   readonly #entries: EntryRules
@@ -42,16 +44,19 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
   readonly #failed = new Set<string>()
 
   constructor(cluster: SimulatedCluster, mayLie: (id: NodeId) => boolean) {
-    this.#cluster = cluster
+    this.cluster = cluster
     this.#mayLie = mayLie
     this.#seen = cluster.nodes.map(() => fresh(-1))
     const { sha256, configuration } = cluster
-    const { protocol, clusterId } = configuration
+    const { clusterId } = configuration
     const clusterConfigHash = configurationHash(sha256, configuration)
     const entryAt = (index: number) => this.#committed[index - 1]
-    this.#entries = new EntryRules({ sha256, protocol, clusterId, clusterConfigHash, entryAt })
+    const modeOf = (epoch: number) => this.modeOf(epoch)
+    this.#entries = new EntryRules({ sha256, modeOf, clusterId, clusterConfigHash, entryAt })
     const replicasOf = (epoch: number) => this.#entries.replicasOf(epoch)
-    this.evidence = new EvidenceRules({ sha256, clusterId, mayLie, replicasOf })
+    const statementsOf: EvidenceRulesOptions['statementsOf'] = (node, core, message) =>
+      this.statementsOf(node, core, message)
+    this.evidence = new EvidenceRules({ sha256, clusterId, mayLie, replicasOf, statementsOf })
   }
 
   get commits(): number {
@@ -65,6 +70,30 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
   get viewChanges(): number {
     return this.#failed.size
   }
+
+  /** One protocol does not switch. */
+  get switches(): number | null {
+    return null
+  }
+
+  /** The protocol of an epoch. */
+  protected modeOf(_epoch: number): Mode {
+    const { protocol } = this.cluster.configuration
+    return protocol === 'hybrid' ? 'raft' : protocol
+  }
+
+  /** What a verified message says that is held against what was said before. */
+  protected statementsOf(_node: SimulatedNode, _core: Core, message: ProtocolMessage): readonly SignedStatement[] {
+    return statementsIn(this.cluster.sha256, message)
+  }
+
+  /** Of a committed entry; undefined where it is not known. */
+  protected epochAt(index: number): number | undefined {
+    return this.#committed[index - 1]?.epoch
+  }
+
+  /** A member answered a request of a client. */
+  answered(_by: NodeId, _request: string, _payload: Uint8Array): void {}
 
   get acknowledgedMax(): number {
     return this.#told.acknowledgedMax
@@ -93,7 +122,7 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
   }
 
   check(): void {
-    this.#cluster.nodes.forEach((node, at) => {
+    this.cluster.nodes.forEach((node, at) => {
       const seen = this.#seen[at] as Seen
       if (node.activity === seen.activity && node.run === seen.run) return
       seen.activity = node.activity
@@ -143,14 +172,14 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
   }
 
   #noteTurn(core: Core): void {
-    const { epoch, view, round, leader } = core.status()
-    const turn = `${epoch}/${view ?? round}`
+    const { epoch, view, round, term, leader } = core.status()
+    const turn = `${epoch}/${view ?? round ?? term}`
     if (leader !== null) this.#turns.add(turn)
     if (view === null ? (round ?? 0) > 1 : view > 0) this.#failed.add(turn)
   }
 
   #commit(node: SimulatedNode, core: Core, upTo: number): void {
-    const seen = this.#seen[this.#cluster.nodes.indexOf(node)] as Seen
+    const seen = this.#seen[this.cluster.nodes.indexOf(node)] as Seen
     const from = seen.run === node.run ? seen.commit : 0
     for (let index = from + 1; index <= upTo; index++) {
       const entry = core.entry(index as LogIndex)

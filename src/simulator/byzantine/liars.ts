@@ -1,6 +1,10 @@
 /** The liars of one simulated cluster: their hands on its network and its answers, and what they have done. */
+import type { ProtocolMessage } from '../../consensus/core.js'
 import type { Millis, NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
+import { EpochStarts } from '../hybrid/epoch-starts.js'
+import { RaftLies } from '../hybrid/raft-lies.js'
+import type { SimulatedNetwork } from '../network.js'
 import { SeededRandom } from '../random.js'
 import { simulatedSigner } from '../signatures.js'
 import { Liar } from './liar.js'
@@ -13,22 +17,37 @@ const LIAR_STREAM = 2000
 export class Liars {
   readonly counts: Partial<Record<Lie, number>> = {}
   readonly #liars = new Map<NodeId, Liar>()
+  readonly #network: SimulatedNetwork
 
   /** `ordinals`: of the nodes that may lie. */
   constructor(cluster: SimulatedCluster, seed: number, ordinals: readonly number[], requestTimeoutMs: Millis) {
     const { configuration, sha256, network } = cluster
+    this.#network = network
+    const starts = configuration.protocol === 'hybrid' ? new EpochStarts(cluster) : null
     for (const at of ordinals) {
       const member = configuration.members[at]
       const node = cluster.nodes[at]
       if (member === undefined || node === undefined) continue
-      const liar = new Liar({
-        key: new LiarKey({
+      const keyOf = (configHash: () => Uint8Array): LiarKey =>
+        new LiarKey({
           owner: member.id,
           sha256,
           clusterId: configuration.clusterId,
           sign: simulatedSigner(sha256, member.publicKey),
-          configHash: () => node.running?.core.configHash() ?? new Uint8Array(32),
-        }),
+          configHash,
+        })
+      const liar = new Liar({
+        key: keyOf(() => starts?.contextOf(node) ?? node.running?.core.configHash() ?? new Uint8Array(32)),
+        hybrid:
+          starts === null
+            ? null
+            : {
+                raft: new RaftLies(
+                  keyOf(() => starts.contextOf(node)),
+                  () => starts.endingOf(starts.startOf(node)).raft.origin,
+                ),
+                handOverKey: keyOf(() => starts.handOverContextOf(node)),
+              },
         others: configuration.members.filter(({ id }) => id !== member.id).map(({ id }) => id),
         random: new SeededRandom(seed, LIAR_STREAM + at),
         requestTimeoutMs,
@@ -44,6 +63,12 @@ export class Liars {
       const liar = this.#liars.get(from)
       return liar === undefined ? frame : liar.frame(frame)
     }
+  }
+
+  /** A liar heard something: it may answer at once. */
+  hear(id: NodeId, from: NodeId, message: ProtocolMessage): void {
+    const liar = this.#liars.get(id)
+    for (const said of liar?.hear(from, message) ?? []) this.#network.say(id, from, { message: said, delayMs: 0 })
   }
 
   has(id: NodeId): boolean {

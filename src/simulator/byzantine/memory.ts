@@ -15,6 +15,7 @@ export class Memory {
   note(message: BftMessage): void {
     keep(this.#messages, message, MESSAGES_MAX)
     if ('vote' in message) keep(this.digests, message.vote.digest, DIGESTS_MAX)
+    if (message.type === 'hybridAppend') keep(this.digests, message.header.digest, DIGESTS_MAX)
     const body = proposedBody(message)
     if (body !== null && body.length > 0) keep(this.#bodies, body.slice(), BODIES_MAX)
   }

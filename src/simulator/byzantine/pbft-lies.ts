@@ -220,7 +220,7 @@ function slotOf({ view, sequence }: { readonly view: ViewNumber | number; readon
 }
 
 /** One signature less, one that does not hold, or another view. */
-function tampered(certificate: Certificate, random: SeededRandom): Certificate {
+export function tampered(certificate: Certificate, random: SeededRandom): Certificate {
   const { statement, signers, signatures } = certificate
   switch (random.between(0, 2)) {
     case 0:

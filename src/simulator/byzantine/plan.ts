@@ -3,6 +3,7 @@
  * lie. Where fewer lie than the protocol bears, disks may be damaged in their place.
  */
 import { byzantineFaults } from '../../consensus/quorum.js'
+import { isSwitchStrike } from '../hybrid/strikes.js'
 import {
   FAULTS_MAX_MS,
   type PlannedFault,
@@ -13,7 +14,6 @@ import {
   shuffled,
 } from '../plan.js'
 import { SeededRandom } from '../random.js'
-import { isSwitchStrike } from '../hybrid/strikes.js'
 import { isLie, LIES, type Lie } from './lies.js'
 
 /** Streams of chance: none of plain Raft's plans changes with these. */

@@ -6,6 +6,9 @@
 import { byzantineQuorum } from '../../consensus/quorum.js'
 import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
+import { HybridInvariants } from '../hybrid/invariants.js'
+import type { SwitchStep } from '../hybrid/strikes.js'
+import { switchStepsIn } from '../hybrid/switch-steps.js'
 import type { SimulatedNode } from '../node.js'
 import type { RunPlan } from '../plan.js'
 import type { RunRules } from '../run-rules.js'
@@ -20,6 +23,8 @@ export class ByzantineRules implements RunRules {
   readonly limitsMs = { lead: 30_000, serve: 120_000, converge: 120_000 }
   /** The first members are the members: orders that change them are not given. */
   readonly version = 0
+  /** A node of a hybrid has come to these steps on its way out of an epoch. */
+  onSwitchSteps: (node: SimulatedNode, steps: ReadonlySet<SwitchStep>) => void = () => {}
   readonly #cluster: SimulatedCluster
   readonly #plan: RunPlan
 
@@ -28,11 +33,13 @@ export class ByzantineRules implements RunRules {
     this.#plan = plan
     this.liars = new Liars(cluster, plan.seed, plan.liars, plan.requestTimeoutMs)
     const mayLie = (id: NodeId) => this.liars.has(id)
-    this.invariants = new ByzantineInvariants(cluster, mayLie)
+    const isHybrid = plan.protocol === 'hybrid'
+    this.invariants = isHybrid ? new HybridInvariants(cluster, mayLie) : new ByzantineInvariants(cluster, mayLie)
     cluster.watch = {
       signed: (node, bytes, signature) => this.invariants.signed(node, bytes, signature),
       stepped: (node, core, input, effects) => {
-        if (input.type === 'message') this.liars.get(node.id)?.hear(input.message)
+        if (input.type === 'message') this.liars.hear(node.id, input.from, input.message)
+        if (isHybrid) this.onSwitchSteps(node, switchStepsIn(node.id, effects))
         this.invariants.stepped(node, core, input, effects)
       },
     }
@@ -76,12 +83,16 @@ export class ByzantineRules implements RunRules {
     this.invariants.issued(request)
   }
 
+  answered(by: NodeId, request: string, payload: Uint8Array): void {
+    this.invariants.answered(by, request, payload)
+  }
+
   describe(): string {
     const nodes = this.#cluster.nodes.map((node) => {
       const status = node.running?.core.status()
       if (status === undefined) return `${node.id} is down`
-      const { view, round, role, leader, epoch, firstIndex, lastIndex, commitIndex, mayVote } = status
-      const place = `${role} of ${leader} in epoch ${epoch} ${view === null ? `round ${round}` : `view ${view}`}`
+      const { view, round, term, role, leader, epoch, firstIndex, lastIndex, commitIndex, mayVote } = status
+      const place = `${role} of ${leader} in epoch ${epoch} ${view === null ? (round === null ? `term ${term}` : `round ${round}`) : `view ${view}`}`
       const lie = this.liars.has(node.id) ? `, liar (${this.liars.get(node.id)?.lie ?? 'quiet'})` : ''
       const applied = node.running?.loop.machine.appliedIndex
       return `${node.id} ${place}, log ${firstIndex} … ${lastIndex}, commit ${commitIndex}, applied ${applied}${mayVote ? '' : ', may not vote'}${lie}`

@@ -191,6 +191,7 @@ export class TwinsCluster {
         sha256,
         sign: simulatedSigner(sha256, publicKey),
         mayChangeMembers: () => false,
+        liveCulprits: () => [],
         random: () => 0.5,
         restored: EMPTY_LOG,
         now: { monotonicMs: 0, wallMs: START_WALL_MS },

@@ -17,7 +17,6 @@ import {
   type Decided,
   type Testimony,
 } from '../../consensus/bft/forensics.js'
-import { genesisMembership } from '../../consensus/membership.js'
 import type { Receipt } from '../../workflow/receipts/receipt.js'
 import { parseReceipt } from '../../workflow/receipts/receipt-file.js'
 import { type Trust, verifyReceipt } from '../../workflow/receipts/verify.js'
@@ -164,7 +163,7 @@ function ofStatements(trust: Trust, rules: ProofRules | null, a: Receipt, b: Rec
 
 function contextsOf({ sha256, configuration, clusterConfigHash }: Trust, rules: ProofRules, { steps }: Receipt) {
   const { clusterId } = configuration
-  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, genesisMembership(configuration), steps)
+  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, configuration, steps)
   return typeof chain === 'string' ? [] : chain.contexts
 }
 

@@ -76,10 +76,14 @@ export interface ClientRow {
   /** Hex. */
   readonly publicKey: string
   readonly role: string
+  /** The first key that it had, hex. */
+  readonly identity: string
 }
 
 export const CLIENT_LIST_SCHEMA = schema.record({
-  clients: schema.list(schema.record({ id: schema.text, publicKey: schema.text, role: schema.text })),
+  clients: schema.list(
+    schema.record({ id: schema.text, publicKey: schema.text, role: schema.text, identity: schema.text }),
+  ),
   cursor: maybeText,
 })
 

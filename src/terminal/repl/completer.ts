@@ -3,35 +3,14 @@
  * loses the race with a fast Enter.
  */
 import type { Command } from '@oclif/core/command'
+import { argumentKind, FLAG_KINDS, type ValueKind } from '../completion/value-kinds.js'
 import { OUTPUT_FORMATS } from '../printer.js'
-
-/** Commands whose argument is a member. */
-const MEMBER_COMMANDS: readonly string[] = [
-  'cluster:members:promote',
-  'cluster:members:remove',
-  'cluster:members:replace',
-  'cluster:transfer-leader',
-]
-
-/** Commands whose argument is a case. */
-const CASE_COMMANDS: readonly string[] = [
-  'case:cancel',
-  'case:complete',
-  'case:fail',
-  'case:get',
-  'case:history',
-  'case:resume',
-  'case:start',
-  'case:suspend',
-]
 
 export interface Completable {
   readonly commands: readonly Command.Cached[]
   readonly dotCommands: readonly string[]
-  readonly nodes: readonly string[]
-  readonly contexts: readonly string[]
-  /** Ids of the newest cases. */
-  readonly cases: readonly string[]
+  /** What is known by name; of cases the newest. */
+  readonly values: Readonly<Record<ValueKind, readonly string[]>>
 }
 
 /** The candidates and the word that they complete, as readline wants them. */
@@ -46,7 +25,7 @@ export function complete(line: string, known: Completable): [string[], string] {
 function candidates(before: readonly string[], word: string, known: Completable): readonly string[] {
   const [first] = before
   if (first === undefined) return word.startsWith('.') ? known.dotCommands : nextVerbs([], known.commands)
-  if (first === '.use') return known.contexts
+  if (first === '.use') return known.values.context
   if (first === '.output') return OUTPUT_FORMATS
   if (first === '.timing') return ['on', 'off']
   if (first === '.record') return ['off']
@@ -55,15 +34,13 @@ function candidates(before: readonly string[], word: string, known: Completable)
   const flag = command.flags[(before.at(-1) ?? '').replace(/^--/, '')]
   if (flag?.type === 'option') return valuesOf(flag, known)
   if (word.startsWith('-')) return Object.keys(command.flags).map((name) => `--${name}`)
-  if (MEMBER_COMMANDS.includes(command.id)) return known.nodes
-  if (CASE_COMMANDS.includes(command.id)) return known.cases
-  if (command.id === 'context:use' || command.id === 'context:remove') return known.contexts
-  return nextVerbs(before, known.commands)
+  const kind = argumentKind(before)
+  return kind === null ? nextVerbs(before, known.commands) : known.values[kind]
 }
 
 function valuesOf(flag: Command.Flag.Cached, known: Completable): readonly string[] {
-  if (flag.name === 'node' || flag.name === 'endpoints') return known.nodes
-  if (flag.name === 'context') return known.contexts
+  const kind = FLAG_KINDS[flag.name]
+  if (kind !== undefined) return known.values[kind]
   return (flag.type === 'option' ? flag.options : undefined) ?? []
 }
 

@@ -5,6 +5,7 @@ import { clearLine, createInterface, cursorTo, type Interface } from 'node:readl
 import type { ClusterStatus } from '../../client/api.js'
 import { readContexts } from '../../cluster/contexts.js'
 import type { Paint } from '../colours.js'
+import { liveValues, QUERIED_KINDS, type QueriedKind } from '../completion/live-values.js'
 import { type ErrorReport, errorText } from '../error-report.js'
 import { changeNotice, connectionNotice } from '../notices.js'
 import { complete } from './completer.js'
@@ -23,8 +24,8 @@ import { type Statement, StatementReader } from './statements.js'
 
 const STATUS_POLL_MS = 2_000
 const CONTINUATION = '... '
-/** Newest cases whose ids Tab offers. */
-const CASES_COMPLETED = 50
+/** Nouns whose commands may change what Tab offers. */
+const NAMING_NOUNS: readonly string[] = ['.use', 'case', 'policy', 'overlay', 'cluster']
 
 export interface InteractiveOptions {
   readonly context: DotContext
@@ -48,8 +49,8 @@ class InteractiveRepl {
   readonly #reader = new StatementReader()
   readonly #lines: Interface
   #status: ClusterStatus | null
-  /** Newest first; for completion. */
-  #cases: readonly string[] = []
+  /** For completion. */
+  #values: Readonly<Record<QueriedKind, readonly string[]>> = { case: [], policy: [], overlay: [], client: [] }
   /** Told when the command that runs is done. */
   #notice: string | null = null
 
@@ -57,14 +58,15 @@ class InteractiveRepl {
     this.#options = options
     this.#status = status
     const { config } = options.context.session
-    const known = { commands: config.commands, dotCommands: Object.keys(DOT_COMMANDS), contexts }
+    const known = { commands: config.commands, dotCommands: Object.keys(DOT_COMMANDS) }
     this.#lines = createInterface({
       input: process.stdin,
       output: process.stdout,
       history: options.history.newestFirst,
       historySize: HISTORY_LINES_MAX,
       removeHistoryDuplicates: true,
-      completer: (line: string) => complete(line, { ...known, nodes: this.#nodes(), cases: this.#cases }),
+      completer: (line: string) =>
+        complete(line, { ...known, values: { ...this.#values, context: contexts, node: this.#nodes() } }),
     })
   }
 
@@ -82,7 +84,7 @@ class InteractiveRepl {
       lines.prompt()
       return nestedLine(await feed.next(running), context)
     }
-    void this.#refreshCases()
+    void this.#refreshValues()
     this.#prompt()
     for (let line = await feed.next(); line !== null; line = await feed.next()) {
       await this.#line(line)
@@ -110,7 +112,7 @@ class InteractiveRepl {
     if (words[0] === 'exit' || words[0] === 'quit') context.isOver = true
     else await this.#run(result.statement)
     if (words[0] === '.use') this.#status = await currentStatus(context)
-    if (words[0] === '.use' || words[0] === 'case') void this.#refreshCases()
+    if (NAMING_NOUNS.includes(words[0] ?? '')) void this.#refreshValues()
     if (context.timing)
       process.stderr.write(this.#options.paint('dim', `${Math.round(performance.now() - startedMs)} ms\n`))
   }
@@ -177,12 +179,14 @@ class InteractiveRepl {
     this.#lines.prompt(keepCursor)
   }
 
-  async #refreshCases(): Promise<void> {
+  async #refreshValues(): Promise<void> {
     const { client } = this.#options.context.session.connection
-    const query = { limit: CASES_COMPLETED, reverse: true, state: null, specId: null, cursor: null }
-    const answer = await client.query('case.list', query, { read: 'local' }).catch(() => null)
-    if (answer === null) return
-    this.#cases = (answer.value as { cases: { caseId: string }[] }).cases.map(({ caseId }) => caseId)
+    const lists = await Promise.all(
+      // What cannot be listed now is as it was.
+      QUERIED_KINDS.map((kind) => liveValues(client, kind, { read: 'local' }).catch(() => this.#values[kind])),
+    )
+    const named = QUERIED_KINDS.map((kind, i): [QueriedKind, readonly string[]] => [kind, lists[i] ?? []])
+    this.#values = Object.fromEntries(named) as Record<QueriedKind, readonly string[]>
   }
 
   /** The status follows the replicated members; before the first one there is the cluster file. */

@@ -12,8 +12,8 @@ import type { OutputFormat } from '../printer.js'
 import { type CommandSession, withSession } from '../session.js'
 import { unknownCommand } from '../usage-errors.js'
 
-/** Commands that take a process for themselves. */
-const OWN_PROCESS: readonly string[] = ['repl', 'node:start']
+/** Commands that take a process for themselves, or put an end to the key that the session is connected with. */
+const OWN_PROCESS: readonly string[] = ['repl', 'node:start', 'keys:rotate']
 const ID_WORDS_MAX = 3
 
 export interface StatementOutcome {

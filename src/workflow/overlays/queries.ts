@@ -90,7 +90,7 @@ export function* getOverlay(args: QueryArguments, clients: ClientTable): Query {
       index,
       position,
       atMs,
-      actor: clients.find(actor)?.id ?? null,
+      actor: clients.findByIdentity(actor)?.id ?? null,
       actorKey: toHex(actor),
     })),
   }
@@ -171,7 +171,7 @@ function* moveRow({ key, value }: Pair, clients: ClientTable): Query<{ row: unkn
     index: readU64Key(key, 1),
     position: readU32Key(key, 9),
     ...move,
-    actor: clients.find(actor)?.id ?? null,
+    actor: clients.findByIdentity(actor)?.id ?? null,
     actorKey: toHex(actor),
   }
   return { row, bytes: value.length }

@@ -45,10 +45,10 @@ export function checkApprovals(
   for (const approval of approvals) {
     if (approval.policyId !== policyId) continue
     const statement = approvalStatement(tables.clusterId, digest, approval)
-    const name = tables.used.nameOf(approval, statement)
     const client = tables.clients.find(approval.signer)
+    const name = client === undefined ? '' : tables.used.nameOf(client, approval, statement)
     let problem = outdated(approval, subject.nowMs)
-    if (client === undefined) problem ??= 'its signer is no client of the cluster'
+    if (client === undefined) problem ??= strangerProblem(approval, tables.clients)
     else if (!constraint.roles.includes(client.role)) problem ??= `its signer has the role ${client.role}`
     else if (uses.has(client.id)) problem ??= 'its signer signed twice'
     else if (tables.used.isUsed(name)) problem ??= 'it was used before'
@@ -66,6 +66,12 @@ export function checkApprovals(
   const enough = uses.size >= constraint.requiredSigners
   const problem = enough ? null : `${uses.size} of ${constraint.requiredSigners} approvals`
   return { problem, isInvalid: false, approved: uses.size, digest, uses: [...uses.values()], cost }
+}
+
+/** A key that was rotated may be in wrong hands: what it signed and was not used yet has to be signed again. */
+function strangerProblem({ signer }: Approval, clients: ClientTable): string {
+  const rotated = clients.findByIdentity(signer)
+  return rotated === undefined ? 'its signer is no client of the cluster' : `the key of ${rotated.id} was rotated since`
 }
 
 function outdated({ expiresAtMs }: Approval, nowMs: number): string | null {

@@ -6,6 +6,7 @@
 import { ByteWriter, toUtf8 } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
 import type { Sha256 } from '../../consensus/entry.js'
+import type { Principal } from '../roles.js'
 import { binaryString, readU64Key, type StatePort, USED_APPROVAL_SPACE, u64Key } from '../state-keys.js'
 import { APPROVAL_EXPIRIES_PER_ENTRY_MAX, USED_APPROVALS_MAX } from './limits.js'
 import type { Approval } from './operation.js'
@@ -43,10 +44,10 @@ export class UsedApprovals {
     return this.#keys.length >= USED_APPROVALS_MAX
   }
 
-  /** The name under which the use of an approval is remembered: signer and statement, not the signature. */
-  nameOf(approval: Approval, statement: Uint8Array): string {
-    const identity = this.#sha256(new ByteWriter(256).raw(approval.signer).raw(statement).finish())
-    return USED_APPROVAL_SPACE + u64Key(approval.expiresAtMs) + binaryString(identity)
+  /** The name under which the use of an approval is remembered: who signed what, not with which key. */
+  nameOf(signer: Principal, { expiresAtMs }: Approval, statement: Uint8Array): string {
+    const digest = this.#sha256(new ByteWriter(256).raw(signer.identity).raw(statement).finish())
+    return USED_APPROVAL_SPACE + u64Key(expiresAtMs) + binaryString(digest)
   }
 
   isUsed(name: string): boolean {

@@ -1,7 +1,7 @@
 /**
  * The governing operations as bytes, strictly: what decodes, encodes to the same bytes again. Behind the
  * u8 type: ApplyPolicy: id, u32 length, canonical JSON of the policy · RetractPolicy: id · SetClient: id,
- * 32 bytes key, u8 role · RemoveClient: id · SetQuota: the quotas, u8 0, or u8 1 and u64, each ·
+ * 32 bytes key, u8 role · RemoveClient: id · RotateClientKey: id, 32 bytes key, u8 0, or u8 1 and 64 bytes proof · SetQuota: the quotas, u8 0, or u8 1 and u64, each ·
  * PurgeCases: u16 count, 16 bytes each · Approved: u32 length and the operation, u8 count, then for each
  * approval id, 32 bytes signer, u64 expiry, 64 bytes signature. An id is u8 length and ASCII.
  */
@@ -27,7 +27,10 @@ export const GOVERNANCE_TYPE = {
   SetQuota: 9,
   PurgeCases: 10,
   Approved: 11,
+  RotateClientKey: 12,
 } as const
+
+const LAST_TYPE = GOVERNANCE_TYPE.RotateClientKey
 
 const KEY_BYTES = 32
 const SIGNATURE_BYTES = 64
@@ -40,7 +43,7 @@ export interface InnerCodec {
 }
 
 export function isGovernanceType(type: number): boolean {
-  return type >= GOVERNANCE_TYPE.ApplyPolicy && type <= GOVERNANCE_TYPE.Approved
+  return type >= GOVERNANCE_TYPE.ApplyPolicy && type <= LAST_TYPE
 }
 
 export function isGovernanceOperation(operation: { readonly type: string }): operation is GovernanceOperation {
@@ -76,6 +79,8 @@ export function writeGovernanceOperation(
     }
     case 'RemoveClient':
       return writeId(out, checkClientId(operation.clientId))
+    case 'RotateClientKey':
+      return writeRotation(out, operation)
     case 'SetQuota':
       writeQuotas(out, operation)
       return out
@@ -115,6 +120,8 @@ export function readGovernanceOperation(reader: ByteReader, type: number, inner:
     }
     case GOVERNANCE_TYPE.RemoveClient:
       return { type: 'RemoveClient', clientId: readClientId(reader) }
+    case GOVERNANCE_TYPE.RotateClientKey:
+      return { type: 'RotateClientKey', ...readRotation(reader) }
     case GOVERNANCE_TYPE.SetQuota:
       return { type: 'SetQuota', ...readQuotas(reader) }
     case GOVERNANCE_TYPE.PurgeCases: {
@@ -167,6 +174,23 @@ function writeApproval(out: ByteWriter, { policyId, signer, expiresAtMs, signatu
   if (signer.length !== KEY_BYTES) throw invalid('signer', `does not have ${KEY_BYTES} bytes`)
   if (signature.length !== SIGNATURE_BYTES) throw invalid('signature', `does not have ${SIGNATURE_BYTES} bytes`)
   writeId(out, checkPolicyId(policyId, 'policyId')).raw(signer).u64(expiresAtMs).raw(signature)
+}
+
+type Rotation = Omit<Extract<GovernanceOperation, { readonly type: 'RotateClientKey' }>, 'type'>
+
+/** Reads the fields of a RotateClientKey. Throws `ProtocolViolation`. */
+export function readRotation(reader: ByteReader): Rotation {
+  const clientId = readClientId(reader)
+  const publicKey = reader.raw(KEY_BYTES)
+  return { clientId, publicKey, proof: reader.flag() ? reader.raw(SIGNATURE_BYTES) : null }
+}
+
+function writeRotation(out: ByteWriter, { clientId, publicKey, proof }: Rotation): ByteWriter {
+  if (publicKey.length !== KEY_BYTES) throw invalid('publicKey', `does not have ${KEY_BYTES} bytes`)
+  writeId(out, checkClientId(clientId)).raw(publicKey)
+  if (proof === null) return out.u8(0)
+  if (proof.length !== SIGNATURE_BYTES) throw invalid('proof', `does not have ${SIGNATURE_BYTES} bytes`)
+  return out.u8(1).raw(proof)
 }
 
 function writeId(out: ByteWriter, id: string): ByteWriter {

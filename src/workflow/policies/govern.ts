@@ -2,17 +2,17 @@
  * Applies the governing operations: policies, clients, quotas, purges. They pass no gate: what they
  * change is what the gate asks. Every one is checked completely before the first write.
  */
-import { ByteReader } from '../../base/bytes.js'
+import { ByteReader, bytesEqual } from '../../base/bytes.js'
 import { hasCode } from '../../base/error.js'
 import { CLIENT_ROLES, type ClientRole } from '../../consensus/configuration.js'
 import type { Sha256 } from '../../consensus/entry.js'
 import type { CaseCounts } from '../cases.js'
 import type { ApplyContext } from '../handlers.js'
-import { MALFORMED_OPERATION } from '../refusals.js'
+import { MALFORMED_OPERATION, needsRole } from '../refusals.js'
 import { OK, ok, rejected } from '../result-codec.js'
-import type { ClientTable } from '../roles.js'
+import { type ClientTable, includesRole } from '../roles.js'
 import type { SessionTable } from '../sessions.js'
-import { GOVERNANCE_TYPE, readClientId, readPolicyId } from './codec.js'
+import { GOVERNANCE_TYPE, readClientId, readPolicyId, readRotation } from './codec.js'
 import { doctrineExcess } from './doctrine.js'
 import { normalPolicy } from './lattice.js'
 import { CLIENTS_MAX, POLICIES_MAX } from './limits.js'
@@ -21,11 +21,16 @@ import { decodePolicy } from './policy-json.js'
 import type { PolicyTable } from './policy-table.js'
 import { applyPurge } from './purge.js'
 import { type QuotaTable, readQuotas } from './quotas.js'
+import { rotationStatement } from './rotation.js'
 import type { RuleTypes } from './rule-types.js'
 import type { SignaturePort } from './signature-port.js'
 
 const KEY_BYTES = 32
+/** A signature check in units of a slice. */
+const VERIFY_COST = 40
 const MESSAGE_CHARS_MAX = 120
+const NOTHING_TO_ROTATE = ok(new Uint8Array([0]))
+const ROTATED = ok(new Uint8Array([1]))
 const ADDED = ok(new Uint8Array([0]))
 const REPLACED = ok(new Uint8Array([1]))
 const TOO_MANY_POLICIES = rejected('InvalidOperation', `there are ${POLICIES_MAX} policies`, {
@@ -34,6 +39,8 @@ const TOO_MANY_POLICIES = rejected('InvalidOperation', `there are ${POLICIES_MAX
 const TOO_MANY_CLIENTS = rejected('InvalidOperation', `there are ${CLIENTS_MAX} clients`, { clientsMax: CLIENTS_MAX })
 const NO_SUCH_CLIENT = rejected('NotFound', 'there is no client with this id')
 const LAST_ADMIN = rejected('Refused', 'the last admin can neither be removed nor lose the role')
+const UNPROVEN = rejected('InvalidOperation', 'the new key has not signed that it takes over', { field: 'proof' })
+const KEY_TAKEN = rejected('ClientExists', 'the key is that of another client, or the one that it began with')
 const ID_TAKEN = rejected('ClientExists', 'another key has this client id')
 
 export interface GovernTables {
@@ -44,12 +51,22 @@ export interface GovernTables {
   readonly cases: CaseCounts
   readonly sha256: Sha256
   readonly signatures: SignaturePort
+  /** 16 bytes. */
+  readonly clusterId: Uint8Array
   readonly ruleTypes: RuleTypes
 }
 
 /** The least role that may run a governing operation. */
 export function governingRole(type: number): ClientRole {
-  return type === GOVERNANCE_TYPE.PurgeCases ? 'operator' : 'admin'
+  switch (type) {
+    // Every client its own; those of others only an admin.
+    case GOVERNANCE_TYPE.RotateClientKey:
+      return 'reader'
+    case GOVERNANCE_TYPE.PurgeCases:
+      return 'operator'
+    default:
+      return 'admin'
+  }
 }
 
 /**
@@ -66,6 +83,9 @@ export function applyGoverning(
 ): { readonly result: Uint8Array; readonly cost: number } {
   const reader = new ByteReader(bytes.subarray(start, end))
   if (type === GOVERNANCE_TYPE.PurgeCases) return applyPurge(context, tables.cases, tables.sha256, reader)
+  if (type === GOVERNANCE_TYPE.RotateClientKey) {
+    return { result: rotateClientKey(context, tables, reader), cost: VERIFY_COST }
+  }
   return { result: applySmall(context, tables, type, reader), cost: 0 }
 }
 
@@ -146,6 +166,7 @@ function setClient({ clients, signatures }: GovernTables, reader: ByteReader): U
   const named = clients.findById(id)
   if (named !== undefined && named !== known) return ID_TAKEN
   if (known === undefined) {
+    if (clients.findByIdentity(key) !== undefined) return KEY_TAKEN
     const problem = signatures.keyProblem(key)
     if (problem !== null)
       return rejected('InvalidOperation', problem.slice(0, MESSAGE_CHARS_MAX), { field: 'publicKey' })
@@ -153,6 +174,34 @@ function setClient({ clients, signatures }: GovernTables, reader: ByteReader): U
   } else if (role !== 'admin' && clients.isLastAdmin(known)) return LAST_ADMIN
   clients.set(key.slice(), id, role)
   return known === undefined ? ADDED : REPLACED
+}
+
+/**
+ * The client goes on under a new key: its role, sessions, duties, quotas and request ids name its identity, which
+ * stays. Result: one byte, 0 where it has this key already, so that it can be ordered again.
+ */
+function rotateClientKey(context: ApplyContext, tables: GovernTables, reader: ByteReader): Uint8Array {
+  const { clients, signatures, clusterId } = tables
+  const { clientId, publicKey, proof } = readRotation(reader)
+  reader.end()
+  const actor = clients.findByIdentity(context.actor)
+  const client = clients.findById(clientId)
+  if (actor === undefined || (client !== actor && !includesRole(actor.role, 'admin'))) return needsRole('admin')
+  if (client === undefined) return NO_SUCH_CLIENT
+  if (bytesEqual(publicKey, client.key)) return NOTHING_TO_ROTATE
+  const known = clients.find(publicKey) ?? clients.findByIdentity(publicKey)
+  if (known !== undefined && known !== client) return KEY_TAKEN
+  const problem = signatures.keyProblem(publicKey)
+  if (problem !== null) {
+    return rejected('InvalidOperation', problem.slice(0, MESSAGE_CHARS_MAX), { field: 'publicKey' })
+  }
+  const isProven =
+    proof === null
+      ? client !== actor
+      : signatures.verify(publicKey, rotationStatement(clusterId, client.key, publicKey), proof)
+  if (!isProven) return UNPROVEN
+  clients.rotate(client, publicKey.slice())
+  return ROTATED
 }
 
 /** The client's sessions end with it. */
@@ -163,7 +212,7 @@ function removeClient({ clients, sessions, quotas }: GovernTables, reader: ByteR
   if (client === undefined) return NO_SUCH_CLIENT
   if (clients.isLastAdmin(client)) return LAST_ADMIN
   sessions.closeAllOf(client)
-  quotas.forget(client.key)
+  quotas.forget(client.identity)
   clients.remove(client)
   return OK
 }

@@ -53,9 +53,10 @@ export class Governance {
       quotas: this.quotas,
       sha256,
       signatures,
+      clusterId,
       ruleTypes: new RuleTypes(ruleTypes),
     }
-    this.#gate = new Gate({ ...this.#tables, state, clusterId, used: this.usedApprovals })
+    this.#gate = new Gate({ ...this.#tables, state, used: this.usedApprovals })
   }
 
   /** False where nothing governs: then no operation has to be looked at. */

@@ -2,7 +2,7 @@
  * The governing operations as the JSON that people and scripts write (see `operation-json.ts`):
  * { "type": "ApplyPolicy", "policyId", "policy" } · { "type": "RetractPolicy", "policyId" } ·
  * { "type": "SetClient", "clientId", "publicKey", "role" } · { "type": "RemoveClient", "clientId" } ·
- * { "type": "SetQuota", "casesMax"? … } · { "type": "PurgeCases", "caseIds" } ·
+ * { "type": "RotateClientKey", "clientId", "publicKey", "proof"? } · { "type": "SetQuota", "casesMax"? … } · { "type": "PurgeCases", "caseIds" } ·
  * { "type": "Approved", "operation", "approvals": [{ "policyId", "signer", "expiresAtMs", "signature" }] }.
  * Keys and signatures are base64.
  */
@@ -52,6 +52,14 @@ export function governanceOperationFromJson(
     case 'RemoveClient':
       allowFields(object, ['type', 'clientId'])
       return { type: 'RemoveClient', clientId: readText(object, 'clientId') }
+    case 'RotateClientKey':
+      allowFields(object, ['type', 'clientId', 'publicKey', 'proof'])
+      return {
+        type: 'RotateClientKey',
+        clientId: readText(object, 'clientId'),
+        publicKey: readBase64(object, 'publicKey'),
+        proof: isAbsent(object, 'proof') ? null : readBase64(object, 'proof'),
+      }
     case 'SetQuota':
       allowFields(object, ['type', ...QUOTA_NAMES])
       return { type: 'SetQuota', ...readQuotaFields(object) }
@@ -78,6 +86,10 @@ export function governanceOperationToJson(
   switch (operation.type) {
     case 'SetClient':
       return { ...operation, publicKey: toBase64(operation.publicKey) }
+    case 'RotateClientKey': {
+      const { publicKey, proof } = operation
+      return { ...operation, publicKey: toBase64(publicKey), proof: proof === null ? null : toBase64(proof) }
+    }
     case 'Approved':
       return {
         type: 'Approved',

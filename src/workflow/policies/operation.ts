@@ -38,6 +38,15 @@ export type GovernanceOperation =
       readonly role: ClientRole
     }
   | { readonly type: 'RemoveClient'; readonly clientId: string }
+  /** The client goes on under another key; ordered by itself, or by an admin. */
+  | {
+      readonly type: 'RotateClientKey'
+      readonly clientId: string
+      /** Ed25519, 32 bytes. */
+      readonly publicKey: Uint8Array
+      /** Signature of the new key over `rotationStatement`, 64 bytes; null only for an admin who orders it for another. */
+      readonly proof: Uint8Array | null
+    }
   /** Replaces all quotas. */
   | ({ readonly type: 'SetQuota' } & Quotas)
   /** Finished cases leave their digests behind. */

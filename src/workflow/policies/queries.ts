@@ -35,7 +35,7 @@ export function* listPolicies(args: QueryArguments, clients: ClientTable): Query
 // biome-ignore lint/correctness/useYield: a policy needs no further read, but rows are generators
 function* policyRow(pair: Pair, clients: ClientTable): Query<{ row: Record<string, unknown>; bytes: number }> {
   const { policy, index, position, atMs, actor } = decodePolicyRecord(pair.value)
-  const client = clients.find(actor)?.id ?? null
+  const client = clients.findByIdentity(actor)?.id ?? null
   const row = { policyId: pair.key.slice(1), policy, index, position, atMs, actor: client, actorKey: toHex(actor) }
   return { row, bytes: pair.value.length }
 }
@@ -66,7 +66,7 @@ export function effectivePolicy(args: QueryArguments, { governance, cases, nowMs
 export function getQuotas(args: QueryArguments, { governance, cases, clients, nowMs }: GovernanceTables): unknown {
   new ArgumentReader(args).end()
   const { quotas } = governance
-  const used = clients.list().map(({ id, key }) => ({ id, ...quotas.usedBy(key, nowMs) }))
+  const used = clients.list().map(({ id, identity }) => ({ id, ...quotas.usedBy(identity, nowMs) }))
   return {
     quotas: quotas.quotas,
     cases: cases.total,

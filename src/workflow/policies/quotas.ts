@@ -74,16 +74,16 @@ export class QuotaTable {
     this.#usage.clear()
   }
 
-  forget(clientKey: Uint8Array): void {
-    const key = binaryString(clientKey)
+  forget(identity: Uint8Array): void {
+    const key = binaryString(identity)
     if (this.#usage.delete(key)) this.#state.delete(CLIENT_USAGE_SPACE + key)
   }
 
   /** Counts one operation of a client; says what it exceeds, and counts nothing then. */
-  count(clientKey: Uint8Array, bytes: number, nowMs: number): QuotaExcess | null {
+  count(identity: Uint8Array, bytes: number, nowMs: number): QuotaExcess | null {
     const { operationsPerMinuteMax, bytesPerMinuteMax } = this.#quotas
     const minute = Math.floor(nowMs / MINUTE_MS)
-    const usage = this.#usageOf(clientKey, minute)
+    const usage = this.#usageOf(identity, minute)
     const retryAfterMs = (minute + 1) * MINUTE_MS - nowMs
     if (operationsPerMinuteMax !== null && usage.operations + 1 > operationsPerMinuteMax) {
       return { quota: 'operationsPerMinuteMax', max: operationsPerMinuteMax, retryAfterMs }
@@ -98,8 +98,8 @@ export class QuotaTable {
   }
 
   /** What a client has used in this minute of log time. */
-  usedBy(clientKey: Uint8Array, nowMs: number): { readonly operations: number; readonly bytes: number } {
-    const usage = this.#usage.get(binaryString(clientKey))
+  usedBy(identity: Uint8Array, nowMs: number): { readonly operations: number; readonly bytes: number } {
+    const usage = this.#usage.get(binaryString(identity))
     if (usage === undefined || usage.minute !== Math.floor(nowMs / MINUTE_MS)) return { operations: 0, bytes: 0 }
     return { operations: usage.operations, bytes: usage.bytes }
   }
@@ -135,8 +135,8 @@ export class QuotaTable {
     this.#isSet = QUOTA_NAMES.some((name) => quotas[name] !== null)
   }
 
-  #usageOf(clientKey: Uint8Array, minute: number): Usage {
-    const key = binaryString(clientKey)
+  #usageOf(identity: Uint8Array, minute: number): Usage {
+    const key = binaryString(identity)
     let usage = this.#usage.get(key)
     if (usage === undefined) {
       // Dirty also with nothing in it: whether it is stored must not depend on restarts.

@@ -26,6 +26,8 @@ function dataOf(operation: Exclude<GovernanceOperation, { readonly type: 'Approv
       return { clientId: operation.clientId, role: operation.role, replaced: reader.flag() }
     case 'RemoveClient':
       return { clientId: operation.clientId }
+    case 'RotateClientKey':
+      return { clientId: operation.clientId, rotated: reader.flag() }
     case 'SetQuota':
       return quotaData(operation)
     case 'PurgeCases':

@@ -5,6 +5,7 @@ import type { SignatureCheck } from '../../consensus/bft/checks.js'
 import { hasCertificates } from '../../consensus/bft/entry-proof.js'
 import { walkEpochs } from '../../consensus/bft/epoch-chain.js'
 import { evidenceChecks, evidenceProblem } from '../../consensus/bft/evidence.js'
+import { contextOf, genesisEpoch } from '../../consensus/hybrid/epoch-links.js'
 import { Replicas } from '../../consensus/bft/replicas.js'
 import type { SignContext } from '../../consensus/bft/statement.js'
 import { genesisMembership } from '../../consensus/membership.js'
@@ -28,7 +29,7 @@ function problemOf(trust: Trust, file: EvidenceFile): string | null {
   if (typeof members === 'string') return members
   const { replicas, sign, checks } = members
   if (!bytesEqual(evidence.configHash, sign.configHash)) return 'it was signed under another configuration'
-  const problem = evidenceProblem(replicas, evidence)
+  const problem = evidenceProblem(trust.sha256, replicas, evidence)
   if (problem !== null) return problem
   const all = [...checks, ...evidenceChecks(clusterId, replicas, evidence)]
   return all.every(trust.holds) ? null : 'a signature does not hold'
@@ -46,11 +47,15 @@ function membersOf(trust: Trust, { evidence, steps }: EvidenceFile): Members | s
   const { clusterId } = configuration
   const genesis = genesisMembership(configuration)
   if (evidence.epoch !== steps.length) return 'the members of its epoch are not shown'
+  if (configuration.protocol === 'hybrid') {
+    const { replicas, sign } = contextOf({ sha256, clusterId, clusterConfigHash }, genesisEpoch(genesis))
+    return evidence.epoch > 0 ? 'the members of its epoch are not shown' : { replicas, sign, checks: [] }
+  }
   if (!hasCertificates(configuration)) {
     const sign = { clusterId, configHash: clusterConfigHash }
     return steps.length > 0 ? 'plain Raft has one epoch' : { replicas: new Replicas(genesis), sign, checks: [] }
   }
-  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, configuration, genesis, steps)
+  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, configuration, configuration, steps)
   if (typeof chain === 'string') return chain
   const context = chain.contexts.at(-1)
   return context === undefined ? 'no members' : { replicas: context.replicas, sign: context.sign, checks: chain.checks }

@@ -14,7 +14,6 @@ import { decodeProof } from '../../consensus/bft/hotstuff/proof.js'
 import { type SignedStatement, type Statement, sameStatement, signBytes } from '../../consensus/bft/statement.js'
 import type { ClusterConfiguration } from '../../consensus/configuration.js'
 import { type Sha256, verifyChain } from '../../consensus/entry.js'
-import { genesisMembership } from '../../consensus/membership.js'
 import { digestOfPath } from '../../consensus/merkle-path.js'
 import { encodeBody } from '../../consensus/request-body.js'
 import type { Epoch, NodeId } from '../../consensus/types.js'
@@ -103,7 +102,7 @@ function signatureOf(trust: Trust, receipt: Receipt): readonly SignatureCheck[] 
     return statementChecks(receipt.statements, sign, (id) => memberKey(configuration, id))
   }
   const ports = { sha256, clusterId, clusterConfigHash }
-  const chain = walkEpochs(ports, configuration, genesisMembership(configuration), receipt.steps)
+  const chain = walkEpochs(ports, configuration, configuration, receipt.steps)
   if (typeof chain === 'string') return null
   const last = chain.contexts.at(-1) as EpochContext
   const place: SigningPlace = { mode: configuration.protocol, epoch: last.epoch }
@@ -154,7 +153,7 @@ function byzantineAuthority(
 ): Authority | string {
   const { entry, request, steps, statements } = receipt
   const { clusterId } = configuration
-  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, genesisMembership(configuration), steps)
+  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, configuration, steps)
   if (typeof chain === 'string') return chain
   const context = chain.contexts[entry.epoch]
   const last = chain.contexts.at(-1) as EpochContext

@@ -4,10 +4,15 @@
  * in the same write is gone.
  */
 import type { AbortRecord, PendingRecord, RestoredLog, StoreRecord } from '../../../src/consensus/core.js'
+import type { LogIndex } from '../../../src/consensus/types.js'
 import { Disk } from '../disk.js'
 
 export class ByzantineDisk extends Disk {
   safety: Uint8Array | null = null
+  /** The log was damaged, and is not repaired yet. */
+  damaged = false
+  /** The applied state and all snapshots are gone. */
+  stateLost = false
   pending: PendingRecord[] = []
   aborts: AbortRecord[] = []
   /** Digest of the applied state by index: the last known states, which a restart continues from. */
@@ -36,12 +41,16 @@ export class ByzantineDisk extends Disk {
     this.safety = safety ?? this.safety
   }
 
-  override restored(tailMax: number, mayVote = true): RestoredLog {
+  override restored(tailMax: number): RestoredLog {
+    const restored = super.restored(tailMax, !this.damaged)
     return {
-      ...super.restored(tailMax, mayVote),
+      ...restored,
+      // Of a damaged log nothing is certain.
+      commitIndex: this.damaged ? (0 as LogIndex) : restored.commitIndex,
       safety: this.safety,
       pending: [...this.pending],
       aborts: [...this.aborts],
+      stateLost: this.stateLost,
     }
   }
 }

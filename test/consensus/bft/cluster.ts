@@ -49,6 +49,8 @@ export class ByzantineCluster {
   intercept: (from: NodeId, to: NodeId, message: ProtocolMessage) => readonly ProtocolMessage[] | null = () => null
   /** Sees every message as it is delivered. */
   onDeliver: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
+  /** Sees every entry as a node executes it, over restarts again. */
+  onExecute: (id: NodeId, entry: Entry) => void = () => {}
   /** Donors whose snapshots do not hold what they say. */
   readonly lyingDonors = new Set<NodeId>()
   readonly #queue = new EventQueue()
@@ -179,6 +181,21 @@ export class ByzantineCluster {
     )
   }
 
+  /** Of a node that is down: the applied state and the snapshots are gone, as after a divergence that all of them shared. */
+  loseState({ disk }: Node): void {
+    disk.states.clear()
+    disk.snapshot = null
+    disk.stateLost = true
+  }
+
+  /** Of a node that is down: its log ends here, and what it promised last is what this record says. */
+  damage({ disk }: Node, lastIndex: number, safety: Uint8Array | null): void {
+    disk.entries.splice(Math.max(0, lastIndex - disk.base.index))
+    disk.pending = []
+    disk.safety = safety
+    disk.damaged = true
+  }
+
   restart(node: Node): Node {
     if (node.up) return node
     const fresh = this.#boot(node.id, node.disk, node.life, node.wallOffsetMs, node.pool)
@@ -305,6 +322,9 @@ export class ByzantineCluster {
       case 'restoreState':
         node.restoring = { snapshot: effect.snapshot, after: effect.after }
         return
+      case 'repaired':
+        node.disk.damaged = false
+        return
       case 'evidence':
         this.watch.accused(effect.evidence, this.options.membership)
         return
@@ -418,7 +438,8 @@ export class ByzantineCluster {
 
   #apply(node: Node, upTo: number): void {
     const digests: { readonly index: number; readonly digest: Uint8Array }[] = []
-    while (node.executed < upTo && node.restoring === null) {
+    const before = node.executed
+    while (node.executed < upTo && node.restoring === null && !node.disk.stateLost) {
       const entry = node.disk.entry(node.executed + 1)
       if (entry === undefined) throw new Error(`${node.id} has no entry ${node.executed + 1} to apply`)
       this.#execute(node, entry)
@@ -427,7 +448,8 @@ export class ByzantineCluster {
       if (isCompared) digests.push({ index: entry.index, digest: node.state })
     }
     this.#demand(node)
-    this.step(node, { type: 'executed', upTo: logIndex(node.executed), stateDigest: null, resultRoot: null })
+    if (node.executed > before)
+      this.step(node, { type: 'executed', upTo: logIndex(node.executed), stateDigest: null, resultRoot: null })
     for (const { index, digest } of digests) {
       this.step(node, { type: 'executed', upTo: logIndex(index), stateDigest: digest, resultRoot: null })
     }
@@ -440,6 +462,7 @@ export class ByzantineCluster {
     node.executed = entry.index
     node.disk.states.set(entry.index, node.state)
     this.watch.executed(node.id, entry, node.state)
+    this.onExecute(node.id, entry)
     for (const name of names) {
       node.pool.delete(name)
       node.inFlight.delete(name)
@@ -469,6 +492,7 @@ export class ByzantineCluster {
     if (node.restoring === null || node.restoring.after > node.durable) return
     const { snapshot } = node.restoring
     node.restoring = null
+    node.disk.stateLost = false
     this.counts.installs++
     node.executed = snapshot.base.index
     node.state = (this.#snapshots.get(hex(snapshot.id)) as { state: Uint8Array }).state

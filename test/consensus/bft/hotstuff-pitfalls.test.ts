@@ -74,6 +74,7 @@ function rules(maySign = true): SafetyRules {
     lastVote: null,
     lastTimeout: null,
     lastCheckpoint: null,
+    forgot: false,
   })
 }
 

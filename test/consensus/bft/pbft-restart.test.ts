@@ -20,7 +20,7 @@ function rules(maySign = true): SafetyRules {
   const ports = { sha256, clusterId: CLUSTER_ID, clusterConfigHash: CONFIG_HASH }
   const origin = { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
   const context = new EpochContext(ports, epoch(0), origin, { index: logIndex(0), membership: replicasOf(4) })
-  return new SafetyRules(N1, signAs('n1'), { context, view: 0, active: true, maySign })
+  return new SafetyRules(N1, signAs('n1'), { context, view: 0, active: true, silent: !maySign })
 }
 
 describe('the double-sign guard', () => {

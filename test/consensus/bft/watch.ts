@@ -10,7 +10,7 @@ import type { Entry } from '../../../src/consensus/entry.js'
 import type { Membership } from '../../../src/consensus/membership.js'
 import type { NodeId } from '../../../src/consensus/types.js'
 import { signaturesIn } from '../../../src/simulator/byzantine/signing-rules.js'
-import { CLUSTER_ID } from '../disk.js'
+import { CLUSTER_ID, sha256 } from '../disk.js'
 import { holds } from './keys.js'
 import type { Node } from './node.js'
 import { namesIn } from './requests.js'
@@ -100,7 +100,7 @@ export class Watch {
     const evidence = decodeEvidence(bytes)
     const replicas = new Replicas(membership)
     if (!this.liars.has(evidence.culprit)) throw new Error(`the honest ${evidence.culprit} is accused`)
-    const problem = evidenceProblem(replicas, evidence)
+    const problem = evidenceProblem(sha256, replicas, evidence)
     if (problem !== null) throw new Error(`evidence is unsound: ${problem}`)
     if (!evidenceChecks(CLUSTER_ID, replicas, evidence).every(holds)) throw new Error('evidence without a signature')
     this.evidence.push({ culprit: evidence.culprit, bytes })

@@ -3,9 +3,11 @@ import { DEFAULT_HOTSTUFF_LIMITS } from '../../../src/consensus/bft/hotstuff/ind
 import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS } from '../../../src/consensus/bft/pbft/index.js'
 import { proposedBody } from '../../../src/consensus/bft/wire.js'
 import { DEFAULT_HYBRID_LIMITS, HybridCore, type HybridOptions } from '../../../src/consensus/hybrid/index.js'
+import { evidenceIn } from '../../../src/consensus/hybrid/ordered-evidence.js'
 import { RESIDENCY_MS } from '../../../src/consensus/hybrid/revert-rules.js'
 import { THREAT_WINDOW_MS } from '../../../src/consensus/hybrid/threat-model.js'
 import { DEFAULT_RAFT_LIMITS } from '../../../src/consensus/raft/config.js'
+import type { NodeId } from '../../../src/consensus/types.js'
 import { ByzantineCluster, type CoreSeed } from '../bft/cluster.js'
 import { replicasOf } from '../bft/keys.js'
 import { CLUSTER_ID, CONFIG_HASH, SETTINGS, sha256 } from '../disk.js'
@@ -15,11 +17,19 @@ export interface Given {
   readonly count?: number
   readonly bft?: HybridOptions['bft']
   readonly batchMax?: number
+  readonly residencyMs?: number
 }
+
+/** Who lied, by what each node executed: what the state machine keeps. */
+type Culprits = Map<NodeId, Set<NodeId>>
 
 const CHECKPOINT_INTERVAL = 8
 
-export function makeHybrid({ self, membership, sign, random, restored, now }: CoreSeed, given: Given = {}): HybridCore {
+export function makeHybrid(
+  { self, membership, sign, random, restored, now }: CoreSeed,
+  given: Given = {},
+  culprits: Culprits = new Map(),
+): HybridCore {
   return new HybridCore(
     {
       self,
@@ -28,7 +38,7 @@ export function makeHybrid({ self, membership, sign, random, restored, now }: Co
       membership,
       settings: SETTINGS as HybridOptions['settings'],
       bft: given.bft ?? 'pbft',
-      residencyMs: RESIDENCY_MS,
+      residencyMs: given.residencyMs ?? RESIDENCY_MS,
       threatWindowMs: THREAT_WINDOW_MS,
       raftLimits: DEFAULT_RAFT_LIMITS,
       pbftSettings: {
@@ -40,19 +50,34 @@ export function makeHybrid({ self, membership, sign, random, restored, now }: Co
       hotstuffLimits: DEFAULT_HOTSTUFF_LIMITS,
       limits: DEFAULT_HYBRID_LIMITS,
     },
-    { sha256, sign, mayChangeMembers: () => true, random, restored, now },
+    {
+      sha256,
+      sign,
+      mayChangeMembers: () => true,
+      liveCulprits: () => [...(culprits.get(self) ?? [])],
+      random,
+      restored,
+      now,
+    },
   )
 }
 
 export function hybridCluster(given: Given = {}): ByzantineCluster {
-  return new ByzantineCluster({
+  const culprits: Culprits = new Map()
+  const cluster = new ByzantineCluster({
     seed: given.seed ?? 1,
     membership: replicasOf(given.count ?? 4),
     batchMax: given.batchMax ?? 4,
     checkpointInterval: CHECKPOINT_INTERVAL,
     bodyOf: proposedBody,
-    makeCore: (seed) => makeHybrid(seed, given),
+    makeCore: (seed) => makeHybrid(seed, given, culprits),
   })
+  cluster.onExecute = (id, entry) => {
+    const known = culprits.get(id) ?? new Set()
+    for (const evidence of evidenceIn(entry)) known.add(evidence.culprit)
+    culprits.set(id, known)
+  }
+  return cluster
 }
 
 /** Where everybody stands, for a failure's message. */

@@ -8,7 +8,7 @@ import { HASH_BYTES } from '../../entry.js'
 import { readOffer, writeOffer } from '../../snapshot-codec.js'
 import type { Epoch, LogIndex } from '../../types.js'
 import { readCertificate, writeCertificate } from '../certificate.js'
-import { readEntry, writeEntry } from '../entry-codec.js'
+import { readEntry, readSteps, writeEntry, writeSteps } from '../entry-codec.js'
 import { readSigned, SIGNATURE_BYTES, type SignedStatement, writeSigned } from '../statement.js'
 import { readHeader, writeHeader } from './block.js'
 import { readTc, type Tc, writeTc } from './certificates.js'
@@ -30,6 +30,8 @@ const CODES: Readonly<Record<HotStuffMessage['type'], number>> = {
   hsCheckpoint: 0x5a,
   hsEvidence: 0x5b,
   hsEpochEnd: 0x5c,
+  hsRejoin: 0x5d,
+  hsStanding: 0x5e,
 }
 const NAMES = new Map(Object.entries(CODES).map(([name, code]) => [code, name as HotStuffMessage['type']]))
 /** Blocks or entries in one answer. */
@@ -87,11 +89,10 @@ function write(out: ByteWriter, message: HotStuffMessage): void {
       for (const entry of message.entries) writeEntry(out, entry)
       return
     case 'hsSnapshot':
-      out.u32(message.epoch)
       writeOffer(out, message.snapshot)
       writeCertificate(out, message.checkpoint)
       out.bytes(message.proof)
-      return
+      return writeSteps(out, message.steps)
     case 'hsCheckpoint':
       return writeSigned(out, message.checkpoint)
     case 'hsEpochEnd':
@@ -99,6 +100,13 @@ function write(out: ByteWriter, message: HotStuffMessage): void {
     case 'hsEvidence':
       out.u32(message.epoch).bytes(message.evidence)
       return
+    case 'hsRejoin':
+      out.u32(message.epoch).u64(message.nonce)
+      return
+    case 'hsStanding':
+      out.u64(message.nonce).u64(message.committedIndex)
+      writeCertificate(out, message.qc)
+      return writeOptional(out, message.tc, writeTc)
   }
 }
 
@@ -137,9 +145,9 @@ function read(reader: ByteReader, type: HotStuffMessage['type']): HotStuffMessag
     case 'hsEntries':
       return { type, epoch: reader.u32() as Epoch, entries: readItems(reader, readEntry) }
     case 'hsSnapshot': {
-      const epoch = reader.u32() as Epoch
       const snapshot = readOffer(reader)
-      return { type, epoch, snapshot, checkpoint: readCertificate(reader), proof: reader.bytes() }
+      const checkpoint = readCertificate(reader)
+      return { type, snapshot, checkpoint, proof: reader.bytes(), steps: readSteps(reader) }
     }
     case 'hsCheckpoint':
       return { type, checkpoint: readSigned(reader) }
@@ -147,6 +155,13 @@ function read(reader: ByteReader, type: HotStuffMessage['type']): HotStuffMessag
       return { type, checkpoint: readCertificate(reader) }
     case 'hsEvidence':
       return { type, epoch: reader.u32() as Epoch, evidence: reader.bytes() }
+    case 'hsRejoin':
+      return { type, epoch: reader.u32() as Epoch, nonce: reader.u64() }
+    case 'hsStanding': {
+      const nonce = reader.u64()
+      const committedIndex = reader.u64() as LogIndex
+      return { type, nonce, committedIndex, qc: readCertificate(reader), tc: readOptional(reader, readTc) }
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { type Entry, makeEntry } from '../../entry.js'
 import { decodeMembership } from '../../membership.js'
 import type { LogIndex, Term } from '../../types.js'
 import { decodeEvidence, evidenceId } from '../evidence.js'
+import { isModeChange } from '../mode-change.js'
 import { type HashedHeader, hasPayload } from './block.js'
 import type { BlockNode } from './block-tree.js'
 import type { Qc } from './certificates.js'
@@ -19,6 +20,11 @@ import type { HotStuffState } from './state.js'
 export function decide(hs: HotStuffState, block: HashedHeader, certified: HashedHeader, qc: Qc): void {
   const { tree } = hs
   if (block.header.height <= tree.root.header.height) return
+  if (hs.log.last.index < hs.origin.index) {
+    // The state that the epoch begins with is not here: it comes first, as a snapshot.
+    hs.sync.wantEntries()
+    return
+  }
   const path = tree.path(tree.root, block)
   assert(path !== null, 'two branches were committed: more than f replicas lied')
   const toCertified = tree.path(block, certified) as BlockNode[]
@@ -66,12 +72,15 @@ function entryOf(hs: HotStuffState, { header, parts }: BlockNode, certificate: U
 }
 
 /** What a decided entry changes in the core itself. */
-function note(hs: HotStuffState, { kind, body, index, chain, timestampMs }: Entry): void {
+function note(hs: HotStuffState, entry: Entry): void {
+  const { kind, body, index } = entry
   if (kind === 'membership') {
     const record = { index, membership: decodeMembership(body) }
     hs.memberships.append(record)
     hs.emit({ type: 'membershipChanged', record, committed: true })
-    endEpoch(hs, { index, chain, timestampMs })
+    endEpoch(hs, entry)
+  } else if (isModeChange(entry)) {
+    endEpoch(hs, entry)
   } else if (kind === 'evidence') {
     for (const request of requestBodies(body)) {
       const evidence = decodeEvidence(request)

@@ -9,6 +9,7 @@ import { type Membership, membershipProblem } from '../../membership.js'
 import type { LogBase } from '../../snapshot.js'
 import type { Epoch, Millis, NodeId } from '../../types.js'
 import type { InitBasis, ValidateInit } from '../init.js'
+import type { ModeRules } from '../mode-change.js'
 import { REPLICAS_MIN, Replicas } from '../replicas.js'
 import type { CommitRule } from './commit-rule.js'
 
@@ -81,6 +82,8 @@ export interface HotStuffOptions {
   readonly basis?: InitBasis
   /** How a hand-over is to be judged; absent where the epoch does not begin with one. */
   readonly validateInit?: ValidateInit
+  /** Where a MODE operation may end the epoch; absent where this protocol is the only one. */
+  readonly modeRules?: ModeRules
   readonly limits: HotStuffLimits
   /** Certified blocks in a row that commit the first of them; 3 by default, 2 trades a phase for a longer lock. */
   readonly commitRule?: 2 | 3

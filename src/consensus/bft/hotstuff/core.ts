@@ -5,11 +5,13 @@
  */
 import { assert, unreachable } from '../../../base/assert.js'
 import { bytesEqual } from '../../../base/bytes.js'
-import type { Core, CoreStatus, Effect, Input, Now, ProtocolMessage } from '../../core.js'
+import type { CoreStatus, Effect, Input, Now, ProtocolMessage } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { MembershipRecord } from '../../membership.js'
 import type { LogIndex, Millis, NodeId, Term } from '../../types.js'
 import type { SignatureCheck } from '../checks.js'
+import type { EpochStep } from '../epoch.js'
+import type { Wedge, WedgedCore } from '../mode-change.js'
 import { handleEvidence, watch } from './accusations.js'
 import { handleProposal } from './blocks.js'
 import { onQc, onTc } from './certified.js'
@@ -21,6 +23,7 @@ import type { HotStuffMessage } from './messages.js'
 import { handleOrder } from './orders.js'
 import { handlePropose, mayPropose, proposeOwn, waitingSince, wantsTick } from './proposals.js'
 import { askAgain } from './questions.js'
+import { askToRejoin, finishRejoin, handleRejoin, handleStanding } from './rejoin.js'
 import { restoreBlocks, start } from './restart.js'
 import { HotStuffState } from './state.js'
 import { handleBlocks, handleFetchBlocks } from './sync.js'
@@ -38,7 +41,7 @@ import {
 } from './transfer.js'
 import { onVote } from './voting.js'
 
-export class HotStuffCore implements Core {
+export class HotStuffCore implements WedgedCore {
   readonly #hs: HotStuffState
 
   /** Continues from `modules.restored`. Throws `Bug` where options or log contradict themselves. */
@@ -55,6 +58,7 @@ export class HotStuffCore implements Core {
     hs.now = now
     if (!hs.hasStarted) start(hs)
     this.#apply(input)
+    finishRejoin(hs)
     hs.pacemaker.wait(waitingSince(hs))
     assert(hs.epoch > epoch || hs.round >= round, 'the round never decreases within an epoch')
     assert(hs.commitIndex >= commitIndex, 'the commit index never decreases')
@@ -64,7 +68,9 @@ export class HotStuffCore implements Core {
   deadline(): Millis | undefined {
     const hs = this.#hs
     if (!hs.hasStarted || wantsTick(hs)) return hs.now.monotonicMs
-    const times = [hs.pacemaker.deadlineMs, hs.sync.retryAtMs ?? undefined].filter((time) => time !== undefined)
+    const times = [hs.pacemaker.deadlineMs, hs.sync.retryAtMs ?? undefined, hs.rejoin?.askAtMs].filter(
+      (time) => time !== undefined,
+    )
     return times.length === 0 ? undefined : Math.min(...times)
   }
 
@@ -88,6 +94,14 @@ export class HotStuffCore implements Core {
       mayVote: hs.safety.maySign,
       threat: null,
     }
+  }
+
+  get wedge(): Wedge | null {
+    return this.#hs.wedge
+  }
+
+  get steps(): readonly EpochStep[] {
+    return this.#hs.steps
   }
 
   entry(index: LogIndex): Entry | undefined {
@@ -185,6 +199,10 @@ export class HotStuffCore implements Core {
       case 'hsStatus':
         entriesEnd(hs, from, message)
         return handleStatus(hs, from, message)
+      case 'hsRejoin':
+        return handleRejoin(hs, from, message)
+      case 'hsStanding':
+        return handleStanding(hs, from, message)
       case 'hsFetchEntries':
         return handleFetchEntries(hs, from, message)
       case 'hsEntries':
@@ -206,6 +224,7 @@ export class HotStuffCore implements Core {
     const hs = this.#hs
     const nowMs = hs.now.monotonicMs
     proposeOwn(hs)
+    askToRejoin(hs)
     if (hs.sync.retryAtMs !== null && hs.sync.retryAtMs <= nowMs) askAgain(hs)
     if ((hs.pacemaker.deadlineMs ?? Number.POSITIVE_INFINITY) > nowMs) return
     giveUpRound(hs)

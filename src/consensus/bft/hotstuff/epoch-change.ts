@@ -3,15 +3,21 @@
  * there; with a quorum of them the next epoch begins with the new members, from nothing but that
  * certificate. A replica that lags gets entries and certificate from anybody.
  */
+import { assert } from '../../../base/assert.js'
 import { bytesEqual } from '../../../base/bytes.js'
 import type { OrderRefusalCode } from '../../core.js'
+import type { Entry } from '../../entry.js'
+import { decodeMembership } from '../../membership.js'
 import type { Epoch } from '../../types.js'
 import type { Certificate } from '../certificate.js'
-import type { Ending, HotStuffState } from './state.js'
+import type { EpochStep } from '../epoch.js'
+import { isModeChange } from '../mode-change.js'
+import type { HotStuffState } from './state.js'
 
 /** The last entry of this epoch is decided: nothing is proposed above it. */
-export function endEpoch(hs: HotStuffState, ending: Ending): void {
-  hs.ending = ending
+export function endEpoch(hs: HotStuffState, entry: Entry): void {
+  const { index, chain, timestampMs } = entry
+  hs.ending = { index, chain, timestampMs, wedge: isModeChange(entry) ? entry : null }
   refuseChange(hs, 'ChangeInProgress', 'another change of members came first')
   // Others may have learnt the checkpoint first.
   const { stable } = hs.checkpoints
@@ -23,13 +29,40 @@ export function enterNext(hs: HotStuffState, checkpoint: Certificate): void {
   const { ending } = hs
   const { statement } = checkpoint
   if (ending === null || statement.sequence !== ending.index || !bytesEqual(statement.extra, ending.chain)) return
+  if (ending.wedge !== null) {
+    hs.wedge = { entry: ending.wedge, checkpoint }
+    return
+  }
   const before = hs.peers
+  const previous = hs.members.membership
   const epoch = (hs.epoch + 1) as Epoch
-  hs.enterEpoch(epoch, ending, hs.memberships.current, { kind: 'checkpoint', certificate: checkpoint })
+  const entry = hs.log.entry(ending.index)
+  assert(entry !== undefined, 'the change of members that ends an epoch is the last entry of it')
+  hs.keepStep({ entry, checkpoint })
+  hs.enterEpoch(epoch, ending, hs.memberships.current, { kind: 'checkpoint', certificate: checkpoint }, previous)
   hs.journal.hardState({ epoch, term: hs.modules.restored.hardState.term, votedFor: null })
   hs.journal.safety()
   // Who had not gathered the signatures gets them; who joins or leaves gets them too.
   for (const peer of new Set([...before, ...hs.peers])) hs.send(peer, { type: 'hsEpochEnd', checkpoint })
+  hs.tellRole()
+}
+
+/** A step that was verified with a snapshot leads into the next epoch, whose beginning the snapshot may cover. */
+export function enterByStep(hs: HotStuffState, step: EpochStep): void {
+  const { index, chain, timestampMs, body } = step.entry
+  const record = { index, membership: decodeMembership(body) }
+  const previous = hs.members.membership
+  const epoch = (hs.epoch + 1) as Epoch
+  hs.keepStep(step)
+  hs.enterEpoch(
+    epoch,
+    { index, chain, timestampMs },
+    record,
+    { kind: 'checkpoint', certificate: step.checkpoint },
+    previous,
+  )
+  hs.journal.hardState({ epoch, term: hs.modules.restored.hardState.term, votedFor: null })
+  hs.emit({ type: 'membershipChanged', record, committed: true })
   hs.tellRole()
 }
 

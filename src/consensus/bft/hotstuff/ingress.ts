@@ -7,11 +7,15 @@ import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import type { NodeId } from '../../types.js'
 import { type Certificate, certificateChecks, certificateProblem } from '../certificate.js'
+import { checkpointStatement } from '../checkpoints.js'
 import type { SignatureCheck } from '../checks.js'
 import { NO_CHECKS } from '../checks.js'
+import type { ProofRules } from '../entry-proof.js'
+import type { EpochContext } from '../epoch.js'
+import { hasMembers, walkSteps } from '../epoch-chain.js'
 import { type SignedStatement, sameStatement } from '../statement.js'
 import { signedProposal } from './accusations.js'
-import { bodyMatches, hashHeader } from './block.js'
+import { bodyMatches } from './block.js'
 import {
   extraRound,
   isCanonical,
@@ -40,11 +44,12 @@ import { all, type Checks, evidenceMessageChecks, payloadChecks } from './payloa
 import { decodeProof, rowProblem, verifyHotStuffEntryCertificate } from './proof.js'
 import type { HotStuffState } from './state.js'
 import { provenRound } from './timeouts.js'
-import { beginningOf, isCheckpointOf } from './transfer.js'
+import { beginningOf, isWantedSnapshot } from './transfer.js'
 
 export function interestIn(hs: HotStuffState, from: NodeId, message: HotStuffMessage): 'verify' | 'keep' | 'drop' {
   switch (message.type) {
     case 'hsStatus':
+    case 'hsRejoin':
     case 'hsFetchEntries':
       // A node that joins, or is an epoch behind, may ask too.
       return 'keep'
@@ -56,7 +61,7 @@ export function interestIn(hs: HotStuffState, from: NodeId, message: HotStuffMes
       return isNext && (message.epoch === hs.epoch || isOfNext) ? 'verify' : 'drop'
     }
     case 'hsSnapshot':
-      return message.epoch === hs.epoch && hs.sync.isOpen && hs.sync.snapshot === null ? 'verify' : 'drop'
+      return hs.sync.isOpen && isWantedSnapshot(hs, message.snapshot) ? 'verify' : 'drop'
     case 'hsEpochEnd':
       return message.checkpoint.statement.epoch === hs.epoch && hs.replicas.has(from) ? 'verify' : 'drop'
     case 'hsBlocks': {
@@ -70,7 +75,17 @@ export function interestIn(hs: HotStuffState, from: NodeId, message: HotStuffMes
 
 type Signed = Exclude<
   HotStuffMessage,
-  { type: 'hsStatus' | 'hsFetchEntries' | 'hsFetchBlocks' | 'hsEntries' | 'hsSnapshot' | 'hsEpochEnd' | 'hsBlocks' }
+  {
+    type:
+      | 'hsStatus'
+      | 'hsRejoin'
+      | 'hsFetchEntries'
+      | 'hsFetchBlocks'
+      | 'hsEntries'
+      | 'hsSnapshot'
+      | 'hsEpochEnd'
+      | 'hsBlocks'
+  }
 >
 
 function isWanted(hs: HotStuffState, message: Signed): boolean {
@@ -89,6 +104,8 @@ function isWanted(hs: HotStuffState, message: Signed): boolean {
       const { qc, tc } = message
       return qc.statement.epoch === hs.epoch && (qcRound(qc) > qcRound(hs.highQc) || (tc?.round ?? 0) >= hs.round)
     }
+    case 'hsStanding':
+      return hs.rejoin?.nonce === message.nonce && message.qc.statement.epoch === hs.epoch
     case 'hsCheckpoint':
       return message.checkpoint.epoch === hs.epoch && message.checkpoint.sequence > hs.checkpoints.stableIndex
     case 'hsEvidence':
@@ -120,6 +137,7 @@ function claimed(hs: HotStuffState, from: NodeId, message: HotStuffMessage): Che
     case 'hsTimeout':
       return timeoutChecks(hs, from, message)
     case 'hsAdvance':
+    case 'hsStanding':
       return all([qc(hs, message.qc), tc(hs, message.tc)])
     case 'hsBlocks':
       return blocksChecks(hs, message)
@@ -252,18 +270,28 @@ function headerOf(certificate: Uint8Array | null): BlockParts['header'] {
   return decodeProof(certificate).headers[0] as BlockParts['header']
 }
 
-function snapshotChecks(hs: HotStuffState, message: HsSnapshot): Checks {
-  const { checkpoint, snapshot, proof } = message
-  if (!isCheckpointOf(snapshot, message)) return null
+/** Members that are known lead by their steps to those who certified the snapshot. */
+function snapshotChecks(hs: HotStuffState, { checkpoint, snapshot, proof, steps }: HsSnapshot): Checks {
+  const { base } = snapshot
+  const { options, modules, rule } = hs
+  const { clusterId, clusterConfigHash } = options
+  const ports = { sha256: modules.sha256, clusterId, clusterConfigHash }
+  const rules: ProofRules = { protocol: 'hotstuff', settings: { commitRule: rule.length } }
+  const chain = walkSteps(ports, rules, hs.epochContext, steps)
+  if (typeof chain === 'string') return null
+  const last = chain.contexts.at(-1) as EpochContext
+  // Taken at the end of an epoch: that one certified it, and the next begins behind it.
+  const context = last.origin.index === base.index ? chain.contexts.at(-2) : last
+  if (context === undefined || last.origin.index > base.index) return null
+  if (!hasMembers(base, last.record, options.membership)) return null
+  const { sign, replicas, epoch } = context
+  const { statement } = checkpoint
+  const expected = checkpointStatement({ mode: 'hotstuff', epoch, index: base.index }, statement.digest, base.chain)
+  if (!sameStatement(statement, expected) || certificateProblem(replicas, checkpoint) !== null) return null
   const decoded = decodeProof(proof)
-  const header = decoded.headers[0] as BlockParts['header']
-  if (header.index !== snapshot.base.index || hashHeader(hs.modules.sha256, header).header.epoch !== hs.epoch)
-    return null
-  if (proofRowProblem(hs, decoded) !== null) return null
-  return all([checkpointChecks(hs, checkpoint), qcChecks(hs.context, hs.replicas, decoded.qc)])
-}
-
-function proofRowProblem(hs: HotStuffState, proof: ReturnType<typeof decodeProof>): string | null {
-  const { context, replicas, rule, modules } = hs
-  return rowProblem({ sha256: modules.sha256, context, replicas, commitRule: rule.length }, proof)
+  const { index, epoch: decidedIn, timestampMs } = decoded.headers[0] as BlockParts['header']
+  if (index !== base.index || decidedIn !== epoch || timestampMs !== base.timestampMs) return null
+  const proofContext = { sha256: modules.sha256, context: sign, replicas, commitRule: rule.length }
+  if (rowProblem(proofContext, decoded) !== null) return null
+  return all([chain.checks, certificateChecks(sign, replicas, checkpoint), qcChecks(sign, replicas, decoded.qc)])
 }

@@ -6,6 +6,7 @@ import type { Entry } from '../../entry.js'
 import type { SnapshotOffer } from '../../snapshot.js'
 import type { Epoch, LogIndex } from '../../types.js'
 import type { Certificate } from '../certificate.js'
+import type { EpochStep } from '../epoch.js'
 import type { SignedStatement } from '../statement.js'
 import type { BlockHeader } from './block.js'
 import type { Qc, Tc } from './certificates.js'
@@ -106,11 +107,12 @@ export interface HsEntries {
 /** The entries that were asked for are gone: a certified snapshot that takes their place. */
 export interface HsSnapshot {
   readonly type: 'hsSnapshot'
-  readonly epoch: Epoch
   readonly snapshot: SnapshotOffer
   readonly checkpoint: Certificate
   /** The commit proof of the entry at the snapshot's index: what the next blocks follow. */
   readonly proof: Uint8Array
+  /** From the epoch of whoever asked to that of the snapshot, and into the next one where it was taken at the end of its epoch. */
+  readonly steps: readonly EpochStep[]
 }
 
 export interface HsCheckpoint {
@@ -122,6 +124,22 @@ export interface HsCheckpoint {
 export interface HsEpochEnd {
   readonly type: 'hsEpochEnd'
   readonly checkpoint: Certificate
+}
+
+/** Asks where the others stand, by who may have forgotten what it signed: `rejoin.ts`. */
+export interface HsRejoin {
+  readonly type: 'hsRejoin'
+  readonly epoch: Epoch
+  readonly nonce: number
+}
+
+/** The answer, with the highest certificates of whoever answers. */
+export interface HsStanding {
+  readonly type: 'hsStanding'
+  readonly nonce: number
+  readonly qc: Qc
+  readonly tc: Tc | null
+  readonly committedIndex: LogIndex
 }
 
 /** See `evidence.ts`; repeated by everybody who has it until it is ordered. */
@@ -145,3 +163,5 @@ export type HotStuffMessage =
   | HsCheckpoint
   | HsEpochEnd
   | HsEvidence
+  | HsRejoin
+  | HsStanding

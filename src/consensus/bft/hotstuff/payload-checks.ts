@@ -2,14 +2,13 @@
  * The signatures inside a payload: of clients, in evidence, and in what an INIT rests on. They are
  * verified before anybody votes, and never again after the commit.
  */
-import { bytesEqual } from '../../../base/bytes.js'
-import type { LogIndex } from '../../types.js'
-import { certificateChecks, certificateProblem, encodeCertificate } from '../certificate.js'
+import { certificateChecks, certificateProblem } from '../certificate.js'
 import { changeCheck } from '../change-authority.js'
 import { NO_CHECKS, type SignatureCheck } from '../checks.js'
 import { bodyChecks } from '../client-request.js'
 import { decodeEvidence, evidenceChecks, evidenceProblem } from '../evidence.js'
 import { decodeInit } from '../init.js'
+import { isModeChange } from '../mode-change.js'
 import { epochConfigHash, Replicas } from '../replicas.js'
 import { hasPayload } from './block.js'
 import type { BlockParts, HsEvidence } from './messages.js'
@@ -41,7 +40,7 @@ export function payloadChecks(hs: HotStuffState, { header, body }: BlockParts): 
         ),
       )
     case 'mode':
-      return initChecks(hs, body)
+      return isModeChange({ kind: 'mode', body }) ? (hs.options.modeRules?.checks(body) ?? null) : initChecks(hs, body)
     case 'membership':
       return [changeCheck(sha256, changePlace(hs), body)]
     default:
@@ -56,20 +55,20 @@ function initChecks(hs: HotStuffState, body: Uint8Array): Checks {
   const { basis } = init
   if (basis.kind === 'genesis') return NO_CHECKS
   if (basis.kind === 'handOver') return validateInit === undefined ? null : validateInit(init, basis.proof)
-  if (hs.log.base.index >= hs.origin.index) {
-    // Who they were has left the log: only the certificate that this node itself began with is known to hold.
-    const own = hs.basis.kind === 'checkpoint' ? encodeCertificate(hs.basis.certificate) : null
-    return own !== null && bytesEqual(own, encodeCertificate(basis.certificate)) ? NO_CHECKS : null
-  }
-  const { membership } = hs.memberships.at((hs.origin.index - 1) as LogIndex)
-  const replicas = new Replicas(membership)
-  const configHash = epochConfigHash(hs.modules.sha256, clusterConfigHash, membership)
+  if (hs.previous === null) return null
+  const replicas = new Replicas(hs.previous)
+  const configHash = epochConfigHash(hs.modules.sha256, clusterConfigHash, hs.previous)
   if (certificateProblem(replicas, basis.certificate) !== null) return null
   return certificateChecks({ clusterId, configHash }, replicas, basis.certificate)
 }
 
 export function evidenceMessageChecks(hs: HotStuffState, { evidence: bytes, epoch }: HsEvidence): Checks {
   const evidence = decodeEvidence(bytes)
-  if (epoch !== hs.epoch || evidence.epoch !== epoch || evidenceProblem(hs.replicas, evidence) !== null) return null
+  if (
+    epoch !== hs.epoch ||
+    evidence.epoch !== epoch ||
+    evidenceProblem(hs.modules.sha256, hs.replicas, evidence) !== null
+  )
+    return null
   return evidenceChecks(hs.context.clusterId, hs.replicas, evidence)
 }

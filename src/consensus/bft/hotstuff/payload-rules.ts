@@ -45,6 +45,8 @@ export function payloadProblem(
       return changeProblem(hs, body)
     case 'evidence':
       return evidenceBodyProblem(hs, parent, body)
+    case 'mode':
+      return modeProblem(hs, parent, body)
     default:
       return 'INIT stands at height 0 only'
   }
@@ -71,13 +73,21 @@ function changeProblem(hs: HotStuffState, body: Uint8Array): string | null {
   })
 }
 
+/** Another protocol, once everything below is decided; who contains this core judges the rest. */
+function modeProblem(hs: HotStuffState, parent: HashedHeader, body: Uint8Array): string | null {
+  const { modeRules } = hs.options
+  if (modeRules === undefined) return 'INIT stands at height 0 only'
+  if (hs.tree.undecided(parent).some(({ header }) => hasPayload(header))) return 'something below it is undecided'
+  return decoded(() => modeRules.problem(body, Math.floor(hs.now.wallMs)))
+}
+
 function evidenceBodyProblem(hs: HotStuffState, parent: HashedHeader, body: Uint8Array): string | null {
   return decoded(() => {
     const requests = requestBodies(body)
     if (requests.length !== 1) return 'evidence stands alone'
     const evidence = decodeEvidence(requests[0] as Uint8Array)
     if (evidence.epoch !== hs.epoch || !bytesEqual(evidence.configHash, hs.context.configHash)) return 'another epoch'
-    const problem = evidenceProblem(hs.replicas, evidence)
+    const problem = evidenceProblem(hs.modules.sha256, hs.replicas, evidence)
     if (problem !== null) return problem
     const id = evidenceId(hs.modules.sha256, evidence)
     const isAbove = hs.tree

@@ -97,7 +97,17 @@ function ownOrder(hs: HotStuffState, parent: HashedHeader): OwnPayload | null {
     const body = encodeBody([evidence])
     if (payloadProblem(hs, parent, { kind: 'evidence', height }, body) === null) return { kind: 'evidence', body }
   }
-  return null
+  return modeOrder(hs, parent)
+}
+
+/** Another protocol comes when everything below is decided and executed: until then nothing new is proposed. */
+function modeOrder(hs: HotStuffState, parent: HashedHeader): OwnPayload | null {
+  const due = hs.options.modeRules?.due ?? null
+  if (due === null) return null
+  const isOpen = hs.tree.undecided(parent).some(({ header }) => hasPayload(header))
+  return isOpen || hs.executedIndex < hs.log.last.index
+    ? { kind: 'empty', body: EMPTY_BODY }
+    : { kind: 'mode', body: due }
 }
 
 /** Signs, stores and sends a block, and votes for it. Returns the log index that it would take. */
@@ -151,6 +161,7 @@ export function waitingSince(hs: HotStuffState): number | null {
   const isOpen = tree.above().some(({ header }) => hasPayload(header))
   if (demandSinceMs !== null) return isBeginning || isOpen ? Math.min(demandSinceMs, now.monotonicMs) : demandSinceMs
   const isEnding = hs.ending !== null
-  const waits = isBeginning || isOpen || isEnding || hs.evidence.waiting().length > 0 || hs.pendingChange !== null
+  const isDue = hs.pendingChange !== null || (hs.options.modeRules?.due ?? null) !== null
+  const waits = hs.rotating || isBeginning || isOpen || isEnding || isDue || hs.evidence.waiting().length > 0
   return waits ? now.monotonicMs : null
 }

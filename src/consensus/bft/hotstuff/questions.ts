@@ -33,6 +33,9 @@ export function askAgain(hs: HotStuffState): void {
   ask(hs)
 }
 
+/** As the index from which entries are wanted: no entry has it, so a snapshot comes instead. */
+const SNAPSHOT_WANTED = 0 as LogIndex
+
 /** Puts the open question to the next peer. */
 export function ask(hs: HotStuffState): void {
   const { sync, peers, epoch, options } = hs
@@ -47,6 +50,8 @@ export function ask(hs: HotStuffState): void {
   if (sync.snapshot !== null) {
     const { from, snapshot, checkpoint } = sync.snapshot
     hs.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: checkpoint.statement.digest })
+  } else if (sync.needsState && (sync.turn % 2 === 1 || !sync.needsEntries)) {
+    hs.send(peer, { type: 'hsFetchEntries', epoch, from: SNAPSHOT_WANTED })
   } else if (sync.needsEntries) {
     hs.send(peer, { type: 'hsFetchEntries', epoch, from: (hs.log.last.index + 1) as LogIndex })
   } else if (sync.wanted !== null) {

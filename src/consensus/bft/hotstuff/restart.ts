@@ -3,6 +3,7 @@
  * told, and what was signed is sent again, never made anew.
  */
 import type { PendingRecord } from '../../core.js'
+import { endsEpoch } from '../mode-change.js'
 import { hashHeader, linkProblem } from './block.js'
 import { onQc } from './certified.js'
 import { resendCheckpoint } from './checkpointing.js'
@@ -12,13 +13,15 @@ import { endEpoch } from './epoch-change.js'
 import type { BlockParts } from './messages.js'
 import { ask } from './questions.js'
 import type { HotStuffState } from './state.js'
+import { isStepRecord } from './stored-state.js'
 import { resendTimeout } from './timeouts.js'
 import { resendVote } from './voting.js'
 
 /** Puts the stored blocks that still descend from the root back into the tree. */
 export function restoreBlocks(hs: HotStuffState, pending: readonly PendingRecord[]): void {
-  for (const { kind, payload } of pending) {
-    if (kind !== 'block') continue
+  for (const record of pending) {
+    const { kind, payload } = record
+    if (kind !== 'block' || isStepRecord(record)) continue
     const message = decodeHotStuff(payload)
     if (message.type !== 'hsProposal' || message.header.epoch !== hs.epoch) continue
     const parent = hs.tree.get(message.header.parentHash)
@@ -34,7 +37,7 @@ export function start(hs: HotStuffState): void {
   const { log } = hs
   commitUpTo(hs, log.last.index)
   const last = log.lastEntry
-  if (last?.kind === 'membership' && last.epoch === hs.epoch) endEpoch(hs, last)
+  if (last !== undefined && endsEpoch(last) && last.epoch === hs.epoch) endEpoch(hs, last)
   hs.tellRole()
   onQc(hs, hs.highQc)
   // How far the others are is not known: they are asked, one after the other, for what follows the own log.

@@ -26,6 +26,8 @@ import type { HsTimeout, SignedHeader } from './messages.js'
 /** What must be known again before anything is signed. */
 export interface SafetyData {
   readonly epoch: Epoch
+  /** True while it may have forgotten what it signed: it signs nothing. */
+  readonly forgot: boolean
   readonly lastVotedRound: number
   readonly lastProposedRound: number
   readonly lockedRound: number
@@ -40,21 +42,21 @@ export class SafetyRules {
   readonly #self: NodeId
   readonly #context: SignContext
   readonly #sign: (bytes: Uint8Array) => Uint8Array
-  /** False for a node that is no replica, or that may have lost what it signed: it never signs. */
-  readonly #maySign: boolean
+  /** False for a node that is no replica. */
+  readonly #isReplica: boolean
   #data: SafetyData
 
   constructor(
     self: NodeId,
     context: SignContext,
     sign: (bytes: Uint8Array) => Uint8Array,
-    maySign: boolean,
+    isReplica: boolean,
     data: SafetyData,
   ) {
     this.#self = self
     this.#context = context
     this.#sign = sign
-    this.#maySign = maySign
+    this.#isReplica = isReplica
     this.#data = data
   }
 
@@ -62,8 +64,16 @@ export class SafetyRules {
     return this.#data
   }
 
+  /** False for who is no replica, or may have forgotten what it signed. */
   get maySign(): boolean {
-    return this.#maySign
+    return this.#isReplica && !this.#data.forgot
+  }
+
+  /** Everything that may be forgotten is of rounds up to this one, which are over. */
+  rejoin(floorRound: number): void {
+    const lastVotedRound = Math.max(this.#data.lastVotedRound, floorRound)
+    const lastProposedRound = Math.max(this.#data.lastProposedRound, floorRound)
+    this.#data = { ...this.#data, forgot: false, lastVotedRound, lastProposedRound }
   }
 
   get highQc(): Qc {
@@ -75,7 +85,7 @@ export class SafetyRules {
     const { header } = block
     const { epoch, lastVotedRound, lastVote, lockedRound } = this.#data
     const statement = voteStatement(block)
-    if (!this.#maySign || header.epoch !== epoch) return null
+    if (!this.maySign || header.epoch !== epoch) return null
     if (lastVote !== null && sameStatement(lastVote, statement)) return lastVote
     if (header.round <= lastVotedRound || header.round <= this.timedOutRound) return null
     if (!justifies(justify, header)) return null
@@ -93,7 +103,7 @@ export class SafetyRules {
   propose(block: HashedHeader): SignedStatement | null {
     const { epoch, lastProposedRound } = this.#data
     const { round } = block.header
-    if (!this.#maySign || block.header.epoch !== epoch || round <= lastProposedRound) return null
+    if (!this.maySign || block.header.epoch !== epoch || round <= lastProposedRound) return null
     this.#data = { ...this.#data, lastProposedRound: round }
     return this.#signed(proposalStatement(block))
   }
@@ -102,7 +112,7 @@ export class SafetyRules {
   timeout(round: number, tc: Tc | null, lastBlock: SignedHeader | null): HsTimeout | null {
     const { epoch, lastVotedRound, lastTimeout, highQc, lastVote } = this.#data
     if (lastTimeout !== null && lastTimeout.timeout.view === round) return lastTimeout
-    if (!this.#maySign || round <= this.timedOutRound || round < lastVotedRound) return null
+    if (!this.maySign || round <= this.timedOutRound || round < lastVotedRound) return null
     const timeout = this.#signed(timeoutStatement(epoch, round, qcRound(highQc)))
     const message: HsTimeout = {
       type: 'hsTimeout',
@@ -119,7 +129,7 @@ export class SafetyRules {
   /** A checkpoint: indexes only grow, and one index is signed once. */
   checkpoint(statement: Statement): SignedStatement | null {
     const { lastCheckpoint } = this.#data
-    if (!this.#maySign) return null
+    if (!this.maySign) return null
     if (lastCheckpoint !== null && statement.sequence <= lastCheckpoint.sequence) {
       return sameStatement(statement, lastCheckpoint) ? lastCheckpoint : null
     }

@@ -4,12 +4,15 @@
  */
 import { assert } from '../../../base/assert.js'
 import type { Effect, Input, Now } from '../../core.js'
-import type { MembershipRecord } from '../../membership.js'
+import type { Entry } from '../../entry.js'
+import type { Membership, MembershipRecord } from '../../membership.js'
 import { MembershipHistory } from '../../raft/membership-history.js'
 import type { SnapshotOffer } from '../../snapshot.js'
 import type { Epoch, LogIndex, Millis, NodeId, Term } from '../../types.js'
 import { CheckpointBook } from '../checkpoints.js'
+import { EPOCH_STEPS_MAX, EpochContext, type EpochStep } from '../epoch.js'
 import type { InitBasis } from '../init.js'
+import type { Wedge } from '../mode-change.js'
 import { epochConfigHash, Replicas } from '../replicas.js'
 import type { SignContext, SignedStatement } from '../statement.js'
 import { StatementBook } from '../statement-book.js'
@@ -25,8 +28,17 @@ import { Journal } from './journal.js'
 import { Leaders } from './leaders.js'
 import type { HotStuffMessage, HsTimeout } from './messages.js'
 import { Pacemaker } from './pacemaker.js'
+import { newRejoin, type Rejoin } from './rejoin-state.js'
 import { SafetyRules } from './safety-rules.js'
-import { type Anchor, decodeState, encodeState, type Origin, type StoredState } from './stored-state.js'
+import {
+  type Anchor,
+  decodeState,
+  encodeState,
+  type Origin,
+  type StoredState,
+  stepRecord,
+  stepsIn,
+} from './stored-state.js'
 import { SyncState } from './sync-state.js'
 
 /** A change of members that waits for its turn to be proposed. */
@@ -40,10 +52,12 @@ export interface Ending {
   readonly index: LogIndex
   readonly chain: Uint8Array
   readonly timestampMs: Millis
+  /** The MODE operation where another protocol follows; null where this core goes on with other members. */
+  readonly wedge: Entry | null
 }
 
-/** Anchors kept besides that of the newest snapshot: the driver is about to take one at the newest. */
-const ANCHORS_MAX = 2
+/** Anchors in memory besides that of the newest snapshot: a slow snapshot ends many checkpoints later. */
+const ANCHORS_MAX = 64
 
 export class HotStuffState {
   readonly options: HotStuffOptions
@@ -71,6 +85,12 @@ export class HotStuffState {
   /** Up to where peers that fetch entries say that they have come; who is no member too. */
   readonly standings = new Map<NodeId, number>()
   anchors: Anchor[] = []
+  /** While this node may have forgotten what it signed. */
+  rejoin: Rejoin | null
+  /** When a peer that asks its way back was last helped by a round. */
+  readonly rotatedFor = new Map<NodeId, Millis>()
+  /** How the cluster came to this epoch, as far as this node saw it; for nodes that come from far behind. */
+  steps: EpochStep[]
   hasStarted = false
 
   // What follows belongs to the epoch.
@@ -78,6 +98,8 @@ export class HotStuffState {
   origin!: Origin
   basis!: InitBasis
   members!: MembershipRecord
+  /** Who decided the epoch before; null in the first. */
+  previous!: Membership | null
   replicas!: Replicas
   context!: SignContext
   genesis!: HashedHeader
@@ -93,6 +115,8 @@ export class HotStuffState {
   /** Time-outs of the current round. */
   timeouts = new Map<NodeId, HsTimeout>()
   ending: Ending | null = null
+  /** What ended this core's last epoch in favour of another protocol; null while it goes on. */
+  wedge: Wedge | null = null
   /** The round of which this node alone may hold the QC: the others are told when nothing follows. */
   announceQc: Qc | null = null
   readonly #effects: Effect[] = []
@@ -108,14 +132,21 @@ export class HotStuffState {
     this.memberships = new MembershipHistory(restored.base.membership ?? genesis, restored.memberships)
     this.rule = modules.rule ?? new CommitRule(options.commitRule ?? 3)
     this.sync = new SyncState()
+    this.sync.needsState = restored.stateLost === true
     this.pacemaker = new Pacemaker(options.limits, modules.now.monotonicMs)
     this.commitIndex = restored.commitIndex
     this.executedIndex = restored.commitIndex
     this.snapshot = restored.snapshot
+    this.steps = stepsIn(restored.pending)
     const stored = restored.safety === null ? null : decodeState(restored.safety)
+    // A log without safety data has forgotten what was signed.
+    const knows =
+      restored.mayVote && (stored !== null ? !stored.safety.forgot : this.log.last.index <= options.origin.index)
+    this.rejoin = knows ? null : newRejoin(modules.random, modules.now.monotonicMs)
     if (stored !== null && stored.safety.epoch >= options.epoch) this.#restore(stored)
     else {
-      this.enterEpoch(options.epoch, options.origin, this.memberships.current, options.basis ?? { kind: 'genesis' })
+      const members = this.memberships.current
+      this.enterEpoch(options.epoch, options.origin, members, options.basis ?? { kind: 'genesis' }, null)
     }
   }
 
@@ -146,12 +177,27 @@ export class HotStuffState {
     return this.safety.maySign && this.leader === this.self
   }
 
+  /** What the signatures of this epoch are bound to, and who makes them. */
+  get epochContext(): EpochContext {
+    const { clusterId, clusterConfigHash } = this.options
+    const ports = { sha256: this.modules.sha256, clusterId, clusterConfigHash }
+    return new EpochContext(ports, this.epoch, this.origin, this.members)
+  }
+
   /** Begins an epoch after `origin`: round 1, nothing signed. */
-  enterEpoch(epoch: Epoch, origin: Origin, members: MembershipRecord, basis: InitBasis): void {
+  enterEpoch(
+    epoch: Epoch,
+    origin: Origin,
+    members: MembershipRecord,
+    basis: InitBasis,
+    previous: Membership | null,
+  ): void {
     this.#setEpoch(epoch, origin, members, basis, [])
+    this.previous = previous
     this.tree = new BlockTree({ ...this.genesis, parts: null }, this.options.limits)
     this.#setRules({
       epoch,
+      forgot: this.rejoin !== null,
       lastVotedRound: 0,
       lastProposedRound: 0,
       lockedRound: 0,
@@ -162,6 +208,8 @@ export class HotStuffState {
       lastCheckpoint: null,
     })
     this.pacemaker.begin(this.now.monotonicMs)
+    if (this.rejoin !== null)
+      this.rejoin = { ...this.rejoin, standings: new Map(), floor: null, askAtMs: this.now.monotonicMs }
     this.ending = null
     this.announceQc = null
     this.rotating = false
@@ -171,9 +219,10 @@ export class HotStuffState {
   #restore(stored: StoredState): void {
     const { safety, origin, members, root, tc, anchors } = stored
     this.#setEpoch(safety.epoch, origin, members, stored.basis, stored.ordered)
+    this.previous = stored.previous
     const rootBlock = root === null ? this.genesis : hashHeader(this.modules.sha256, root)
     this.tree = new BlockTree({ ...rootBlock, parts: null }, this.options.limits)
-    this.#setRules(safety)
+    this.#setRules({ ...safety, forgot: this.rejoin !== null })
     this.anchors = [...anchors]
     this.pacemaker.begin(this.now.monotonicMs)
     this.pacemaker.enter(qcRound(safety.highQc) + 1, null, this.now.monotonicMs)
@@ -209,16 +258,23 @@ export class HotStuffState {
 
   #setRules(data: StoredState['safety']): void {
     const { self, context, modules, rule, replicas, options } = this
-    const { restored } = modules
-    // A log without safety data has forgotten what was signed: such a node never signs in this epoch.
-    const knows = restored.safety !== null || this.log.last.index <= this.origin.index || data.epoch > options.epoch
-    const maySign = replicas.has(self) && restored.mayVote && knows
-    this.safety = new SafetyRules(self, context, modules.sign, maySign, data)
+    this.safety = new SafetyRules(self, context, modules.sign, replicas.has(self), data)
     this.leaders = new Leaders(replicas, rule, (block) => this.tree.parentOf(block), options.limits.exclusionRounds)
   }
 
-  /** The blocks above the root, as they are stored. */
+  /** The blocks above the root and the steps of the epochs, as they are stored. */
   liveBlocks(): { readonly index: LogIndex; readonly payload: Uint8Array }[] {
+    return [...this.steps.map(stepRecord), ...this.#blocksAbove()]
+  }
+
+  /** One more epoch is over. */
+  keepStep(step: EpochStep): void {
+    this.steps = [...this.steps, step].slice(-EPOCH_STEPS_MAX)
+    const { index, payload } = stepRecord(step)
+    this.journal.block(index, payload)
+  }
+
+  #blocksAbove(): { readonly index: LogIndex; readonly payload: Uint8Array }[] {
     return this.tree
       .above()
       .flatMap(({ header, parts }) =>
@@ -228,25 +284,38 @@ export class HotStuffState {
 
   /** The safety record as it has to be stored now. */
   stored(): Uint8Array {
-    const { origin, members, tree, pacemaker, safety, anchors, basis } = this
+    const { origin, members, previous, tree, pacemaker, safety, basis } = this
     const root = tree.root.key === this.genesis.key ? null : tree.root.header
     return encodeState({
       origin,
       basis,
       members,
+      previous,
       root,
       tc: pacemaker.tc,
       safety: safety.data,
-      anchors,
+      anchors: this.#anchorsToStore(),
       ordered: this.evidence.ordered(),
     })
   }
 
   keepAnchor(anchor: Anchor): void {
-    const snapshotted = this.anchors.filter((kept) => kept.checkpoint.statement.sequence === this.snapshot?.base.index)
     const newest = [...this.anchors, anchor].slice(-ANCHORS_MAX)
-    this.anchors = [...snapshotted.filter((kept) => !newest.includes(kept)), ...newest]
+    const { snapshotted } = this
+    this.anchors = snapshotted === undefined || newest.includes(snapshotted) ? newest : [snapshotted, ...newest]
     this.journal.safety()
+  }
+
+  /** What the newest snapshot rests on; undefined where that is not known. */
+  get snapshotted(): Anchor | undefined {
+    return this.anchors.find(({ checkpoint }) => checkpoint.statement.sequence === this.snapshot?.base.index)
+  }
+
+  /** Every vote writes them again: only those of the newest snapshot and of the newest checkpoint, of which one may be under way. */
+  #anchorsToStore(): Anchor[] {
+    const { snapshotted } = this
+    const newest = this.anchors.at(-1)
+    return [...new Set([snapshotted, newest])].filter((anchor) => anchor !== undefined)
   }
 
   emit(effect: Effect): void {

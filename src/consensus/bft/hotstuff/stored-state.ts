@@ -6,11 +6,14 @@
  */
 import { ByteReader, ByteWriter } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
+import type { PendingRecord } from '../../core.js'
 import { HASH_BYTES } from '../../entry.js'
-import type { MembershipRecord } from '../../membership.js'
+import { decodeMembership, encodeMembership, type Membership, type MembershipRecord } from '../../membership.js'
 import type { LogBase } from '../../snapshot.js'
 import type { Epoch, LogIndex, NodeId } from '../../types.js'
 import { type Certificate, readCertificate, writeCertificate } from '../certificate.js'
+import { readSteps, writeSteps } from '../entry-codec.js'
+import type { EpochStep } from '../epoch.js'
 import { decodeInit, encodeInit, type InitBasis } from '../init.js'
 import { type BlockHeader, readHeader, writeHeader } from './block.js'
 import type { Tc } from './certificates.js'
@@ -39,6 +42,8 @@ export interface StoredState {
   readonly basis: InitBasis
   /** The members of the epoch, and the entry that brought them; index 0 for those of the start. */
   readonly members: MembershipRecord
+  /** Who decided the epoch before, and signed the checkpoint that the INIT rests on; null in the first. */
+  readonly previous: Membership | null
   /** The last committed block; null for the genesis block of the epoch. */
   readonly root: BlockHeader | null
   /** The TC that led into the current round, where one did. */
@@ -49,16 +54,19 @@ export interface StoredState {
   readonly ordered: readonly OrderedEvidence[]
 }
 
-const VERSION = 1
+const VERSION = 2
 
-export function encodeState({ origin, basis, members, root, tc, safety, anchors, ordered }: StoredState): Uint8Array {
+export function encodeState(state: StoredState): Uint8Array {
+  const { origin, basis, members, previous, root, tc, safety, anchors, ordered } = state
   const out = new ByteWriter(2048)
   out.u8(VERSION).u32(safety.epoch).u64(origin.index).raw(origin.chain).u64(origin.timestampMs)
   const init = { epoch: safety.epoch, protocol: 'hotstuff' as const, membership: members.membership, basis }
   out.u64(members.index).bytes(encodeInit(init))
+  out.bytes(previous === null ? new Uint8Array(0) : encodeMembership(previous))
   out.u8(root === null ? 0 : 1)
   if (root !== null) writeHeader(out, root)
   writeOptionalTc(out, tc)
+  out.u8(Number(safety.forgot))
   out.u64(safety.lastVotedRound).u64(safety.lastProposedRound).u64(safety.lockedRound).raw(safety.lockedHash)
   writeCertificate(out, safety.highQc)
   writeOptionalSigned(out, safety.lastVote)
@@ -83,8 +91,11 @@ export function decodeState(bytes: Uint8Array): StoredState {
   const membersIndex = reader.u64() as LogIndex
   const { membership, basis } = decodeInit(reader.bytes())
   const members = { index: membersIndex, membership }
+  const before = reader.bytes()
+  const previous = before.length === 0 ? null : decodeMembership(before)
   const root = reader.flag() ? readHeader(reader) : null
   const tc = readOptionalTc(reader)
+  const forgot = reader.flag()
   const lastVotedRound = reader.u64()
   const lastProposedRound = reader.u64()
   const lockedRound = reader.u64()
@@ -109,6 +120,7 @@ export function decodeState(bytes: Uint8Array): StoredState {
   reader.end()
   const safety: SafetyData = {
     epoch,
+    forgot,
     lastVotedRound,
     lastProposedRound,
     lockedRound,
@@ -118,5 +130,32 @@ export function decodeState(bytes: Uint8Array): StoredState {
     lastTimeout: timeout,
     lastCheckpoint,
   }
-  return { origin, basis, members, root, tc, safety, anchors, ordered }
+  return { origin, basis, members, previous, root, tc, safety, anchors, ordered }
+}
+
+/**
+ * How the cluster came to this epoch is kept beside the safety record, which every vote writes again: as block
+ * records above every index, which stay pending for ever and are written again with each compaction.
+ */
+const STEPS_INDEX = Number.MAX_SAFE_INTEGER as LogIndex
+
+export function stepRecord(step: EpochStep): PendingRecord {
+  const out = new ByteWriter(2048)
+  writeSteps(out, [step])
+  return { kind: 'block', index: STEPS_INDEX, payload: out.finish() }
+}
+
+/** The steps among what is pending, oldest first. Throws `ProtocolViolation`. */
+export function stepsIn(pending: readonly PendingRecord[]): EpochStep[] {
+  const steps = pending.filter(isStepRecord).flatMap(({ payload }) => {
+    const reader = new ByteReader(payload.slice())
+    const found = readSteps(reader)
+    reader.end()
+    return found
+  })
+  return steps.sort((a, b) => a.entry.epoch - b.entry.epoch)
+}
+
+export function isStepRecord({ kind, index }: PendingRecord): boolean {
+  return kind === 'block' && index === STEPS_INDEX
 }

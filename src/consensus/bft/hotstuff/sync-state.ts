@@ -6,6 +6,7 @@
 import type { SnapshotOffer } from '../../snapshot.js'
 import type { Millis, NodeId } from '../../types.js'
 import type { Certificate } from '../certificate.js'
+import type { EpochStep } from '../epoch.js'
 import type { BlockParts } from './messages.js'
 
 export interface WantedBlock {
@@ -23,6 +24,7 @@ export interface WantedSnapshot {
   readonly snapshot: SnapshotOffer
   readonly checkpoint: Certificate
   readonly proof: Uint8Array
+  readonly steps: readonly EpochStep[]
   readonly sinceMs: Millis
 }
 
@@ -33,6 +35,8 @@ export class SyncState {
   /** Peers that have no later entries: one of f + 1 is honest. */
   readonly ended = new Set<NodeId>()
   snapshot: WantedSnapshot | null = null
+  /** The applied state is lost: a certified snapshot has to give it again. */
+  needsState = false
   /** When the open question is asked again; null while none is open. */
   retryAtMs: Millis | null = null
   /** Whose turn it is to be asked. */
@@ -48,7 +52,7 @@ export class SyncState {
   }
 
   get isOpen(): boolean {
-    return this.wanted !== null || this.needsEntries || this.snapshot !== null
+    return this.wanted !== null || this.needsEntries || this.needsState || this.snapshot !== null
   }
 
   clear(): void {

@@ -3,23 +3,24 @@
  * snapshot at a checkpoint that a quorum signed. Both are verified before they come here, against the
  * epoch that this node is in; entries of a later epoch follow after the certificate of its beginning.
  */
+import { assert } from '../../../base/assert.js'
 import { bytesEqual } from '../../../base/bytes.js'
 import type { Input } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { LogBase, SnapshotOffer } from '../../snapshot.js'
-import type { LogIndex, NodeId } from '../../types.js'
+import type { Epoch, LogIndex, NodeId } from '../../types.js'
 import type { Certificate } from '../certificate.js'
-import { checkpointStatement } from '../checkpoints.js'
 import { decodeInit } from '../init.js'
 import { type BlockHeader, hashHeader } from './block.js'
 import { onQc } from './certified.js'
 import { commitUpTo, record } from './commit.js'
-import { enterNext } from './epoch-change.js'
+import { enterByStep, enterNext } from './epoch-change.js'
 import type { HsEntries, HsFetchEntries, HsSnapshot, HsStatus } from './messages.js'
 import { decodeProof } from './proof.js'
 import { ask } from './questions.js'
 import type { HotStuffState } from './state.js'
 import { afterCatchUp } from './sync.js'
+import type { WantedSnapshot } from './sync-state.js'
 
 type Taken = Extract<Input, { type: 'snapshotTaken' }>
 type Loaded = Extract<Input, { type: 'loaded' }>
@@ -27,7 +28,7 @@ type Loaded = Extract<Input, { type: 'loaded' }>
 /** A peer says where it stands: who is behind gets what it lacks, who is ahead is asked. */
 export function handleStatus(hs: HotStuffState, from: NodeId, { epoch, round, committedIndex, asks }: HsStatus): void {
   const { log } = hs
-  if (asks && committedIndex < log.last.index) serveEntries(hs, from, (committedIndex + 1) as LogIndex)
+  if (asks && committedIndex < log.last.index) serveEntries(hs, from, epoch, (committedIndex + 1) as LogIndex)
   else if (asks && epoch < hs.epoch && hs.basis.kind === 'checkpoint')
     hs.send(from, { type: 'hsEpochEnd', checkpoint: hs.basis.certificate })
   else if (asks && epoch === hs.epoch && round < hs.round) {
@@ -39,12 +40,13 @@ export function handleStatus(hs: HotStuffState, from: NodeId, { epoch, round, co
   }
 }
 
-export function handleFetchEntries(hs: HotStuffState, from: NodeId, { from: index }: HsFetchEntries): void {
+export function handleFetchEntries(hs: HotStuffState, from: NodeId, { from: index, epoch }: HsFetchEntries): void {
   hs.standings.set(from, index - 1)
-  serveEntries(hs, from, index)
+  serveEntries(hs, from, epoch, index)
 }
 
-function serveEntries(hs: HotStuffState, to: NodeId, from: LogIndex): void {
+/** `epoch`: where whoever asks stands, and up to which it knows the members. */
+function serveEntries(hs: HotStuffState, to: NodeId, epoch: Epoch, from: LogIndex): void {
   const { log, options } = hs
   if (from > log.last.index) {
     hs.send(to, { type: 'hsStatus', epoch: hs.epoch, round: hs.round, committedIndex: log.last.index, asks: false })
@@ -52,7 +54,7 @@ function serveEntries(hs: HotStuffState, to: NodeId, from: LogIndex): void {
     return
   }
   if (from <= log.base.index) {
-    offerSnapshot(hs, to)
+    offerSnapshot(hs, to, epoch)
     return
   }
   if (hs.loads.has(to)) return
@@ -159,23 +161,24 @@ export function relyOnSnapshot(hs: HotStuffState): void {
   hs.journal.base(base, hs.liveBlocks(), hs.stored())
 }
 
-function offerSnapshot(hs: HotStuffState, to: NodeId): void {
-  const { snapshot, anchors, epoch } = hs
-  const anchor = anchors.find(({ checkpoint }) => checkpoint.statement.sequence === snapshot?.base.index)
-  if (snapshot === null || anchor === undefined) return
-  hs.send(to, { type: 'hsSnapshot', epoch, snapshot, ...anchor })
+function offerSnapshot(hs: HotStuffState, to: NodeId, epoch: Epoch): void {
+  const { snapshot, snapshotted } = hs
+  if (snapshot === null || snapshotted === undefined) return
+  const steps = hs.steps.filter(({ entry }) => entry.epoch >= epoch && entry.index <= snapshot.base.index)
+  hs.send(to, { type: 'hsSnapshot', snapshot, ...snapshotted, steps })
+}
+
+/** What continues the own log, or gives the lost state again; signers of an earlier epoch are not known any more. */
+export function isWantedSnapshot({ log, origin, sync }: HotStuffState, { base }: SnapshotOffer): boolean {
+  if (sync.snapshot !== null) return false
+  return base.index > log.last.index || (sync.needsState && base.index > origin.index && base.index >= log.base.index)
 }
 
 export function handleSnapshot(hs: HotStuffState, from: NodeId, message: HsSnapshot): void {
-  const { snapshot, checkpoint, proof } = message
-  if (snapshot.base.index <= hs.log.last.index || hs.sync.snapshot !== null) return
-  if (!namesCheckpoint(hs, snapshot, checkpoint.statement.extra)) return
-  hs.sync.snapshot = { from, snapshot, checkpoint, proof, sinceMs: hs.now.monotonicMs }
+  const { snapshot, checkpoint, proof, steps } = message
+  if (!isWantedSnapshot(hs, snapshot)) return
+  hs.sync.snapshot = { from, snapshot, checkpoint, proof, steps, sinceMs: hs.now.monotonicMs }
   ask(hs)
-}
-
-function namesCheckpoint(hs: HotStuffState, { base }: SnapshotOffer, chain: Uint8Array): boolean {
-  return bytesEqual(base.chain, chain) && base.epoch === hs.epoch
 }
 
 /** The donor's file is not what was certified, or is gone: another one is asked. */
@@ -193,27 +196,41 @@ export function handleSnapshotFetched(hs: HotStuffState, snapshot: SnapshotOffer
   if (wanted === null || !bytesEqual(wanted.snapshot.id, snapshot.id)) return
   sync.snapshot = null
   const { base } = wanted.snapshot
-  if (base.index > log.last.index) {
-    const { headers, qc } = decodeProof(wanted.proof)
-    log.reset(base)
-    hs.memberships.reset(base.membership ?? hs.members)
-    moveRoot(hs, headers[0] as BlockHeader)
-    hs.checkpoints.adopt(wanted.checkpoint)
-    hs.snapshot = snapshot
-    hs.keepAnchor({ checkpoint: wanted.checkpoint, proof: wanted.proof })
-    const after = hs.journal.base(base, hs.liveBlocks(), hs.stored())
-    hs.executedIndex = base.index
-    hs.emit({ type: 'restoreState', snapshot, after })
-    hs.journal.whenDurable(() => commitUpTo(hs, base.index))
-    onQc(hs, qc)
-  }
+  if (base.index > log.last.index) install(hs, wanted, snapshot)
+  else if (sync.needsState) regainState(hs, wanted, snapshot)
+  sync.needsState = false
   sync.wantEntries()
   ask(hs)
 }
 
-/** The checkpoint that a snapshot offer must rest on. */
-export function isCheckpointOf({ base }: SnapshotOffer, { checkpoint }: HsSnapshot): boolean {
-  const { statement } = checkpoint
-  const expected = checkpointStatement({ mode: 'hotstuff', ...base }, statement.digest, base.chain)
-  return statement.sequence === expected.sequence && bytesEqual(statement.extra, expected.extra)
+/** The log is whole: only what was executed of it is gone. */
+function regainState(hs: HotStuffState, { checkpoint, proof }: WantedSnapshot, snapshot: SnapshotOffer): void {
+  hs.snapshot = snapshot
+  hs.keepAnchor({ checkpoint, proof })
+  hs.executedIndex = snapshot.base.index
+  const after = hs.journal.afterSafety
+  assert(after !== undefined, 'the anchor is being written')
+  hs.emit({ type: 'restoreState', snapshot, after })
+}
+
+function install(hs: HotStuffState, { checkpoint, proof, steps }: WantedSnapshot, snapshot: SnapshotOffer): void {
+  const { base } = snapshot
+  const { headers, qc } = decodeProof(proof)
+  hs.log.reset(base)
+  for (const step of steps) if (step.entry.epoch === hs.epoch) enterByStep(hs, step)
+  const { membership } = hs.members
+  hs.memberships.reset(base.membership === null ? hs.members : { index: base.membership.index, membership })
+  // Behind the end of an epoch the next one begins, with its INIT; within one its blocks go on.
+  const isWithin = hs.origin.index < base.index
+  if (isWithin) {
+    moveRoot(hs, headers[0] as BlockHeader)
+    hs.checkpoints.adopt(checkpoint)
+  }
+  hs.snapshot = snapshot
+  hs.keepAnchor({ checkpoint, proof })
+  const after = hs.journal.base(base, hs.liveBlocks(), hs.stored())
+  hs.executedIndex = base.index
+  hs.emit({ type: 'restoreState', snapshot, after })
+  hs.journal.whenDurable(() => commitUpTo(hs, base.index))
+  if (isWithin) onQc(hs, qc)
 }

@@ -10,12 +10,15 @@ import { type Certificate, certificateChecks, certificateProblem } from '../cert
 import { changeCheck } from '../change-authority.js'
 import { NO_CHECKS, type SignatureCheck } from '../checks.js'
 import { bodyChecks } from '../client-request.js'
+import type { ProofRules } from '../entry-proof.js'
+import type { EpochContext } from '../epoch.js'
+import { hasMembers, walkSteps } from '../epoch-chain.js'
 import { decodeEvidence, type Evidence, evidenceChecks, evidenceProblem } from '../evidence.js'
 import { decodeInit } from '../init.js'
+import { isModeChange } from '../mode-change.js'
 import { conflicts, type SignedStatement, signBytes } from '../statement.js'
 import { onlyRequestIn } from './body.js'
 import { verifyPbftEntryCertificate } from './decision-proof.js'
-import { walkSteps } from './epoch-steps.js'
 import { isTestimony } from './interest.js'
 import type {
   CertificateMessage,
@@ -34,6 +37,9 @@ import { checkpointProblem, statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
 
 type Checks = readonly SignatureCheck[] | null
+
+/** The rules of proofs of this protocol. */
+const PROOF_RULES: ProofRules = { protocol: 'pbft', settings: { commitRule: null } }
 
 export function checksOf(state: PbftState, from: NodeId, message: PbftMessage): Checks {
   try {
@@ -108,7 +114,8 @@ function checksOfProposal(state: PbftState, message: PrePrepare): Checks {
 }
 
 /** What stands in a body was signed by others than the primary. */
-function checksOfBody(state: PbftState, { kind, body }: Value): Checks {
+function checksOfBody(state: PbftState, value: Value): Checks {
+  const { kind, body } = value
   switch (kind) {
     case 'data':
       return bodyChecks(state.modules.sha256, state.options.clusterId, body)
@@ -117,7 +124,7 @@ function checksOfBody(state: PbftState, { kind, body }: Value): Checks {
       return bytes === null ? null : checksOfEvidence(state, decodeEvidence(bytes))
     }
     case 'mode':
-      return checksOfInit(state, body)
+      return isModeChange(value) ? (state.options.modeRules?.checks(body) ?? null) : checksOfInit(state, body)
     case 'membership':
       return [changeCheck(state.modules.sha256, changePlace(state), body)]
     case 'empty':
@@ -136,9 +143,9 @@ function checksOfInit(state: PbftState, body: Uint8Array): Checks {
 }
 
 function checksOfEvidence(state: PbftState, evidence: Evidence): Checks {
-  const { context, options } = state
+  const { context, options, modules } = state
   if (!bytesEqual(evidence.configHash, context.sign.configHash)) return null
-  if (evidenceProblem(context.replicas, evidence) !== null) return null
+  if (evidenceProblem(modules.sha256, context.replicas, evidence) !== null) return null
   return evidenceChecks(options.clusterId, context.replicas, evidence)
 }
 
@@ -209,13 +216,15 @@ function checksOfNextInit(state: PbftState, kind: Value['kind'], body: Uint8Arra
 
 function checksOfOffer(state: PbftState, { snapshot, certificate, steps }: Offer): Checks {
   const { statement } = certificate
-  const { sha256 } = state.modules
-  const walk = walkSteps(state.ports, state.context, steps, ({ kind, body }) => computeBatchDigest(sha256, kind, body))
-  if (walk === null) return null
+  const { base } = snapshot
+  const chain = walkSteps(state.ports, PROOF_RULES, state.context, steps)
+  if (typeof chain === 'string') return null
+  const last = chain.contexts.at(-1) as EpochContext
   // A checkpoint that ended an epoch was signed by the replicas of that epoch.
-  const { checks, previous } = walk
-  const context = previous?.checkpoint.statement.sequence === statement.sequence ? previous.context : walk.context
-  const isOfIt = statement.sequence === snapshot.base.index && bytesEqual(statement.extra, snapshot.base.chain)
-  if (!isOfIt || checkpointProblem(context, certificate) !== null) return null
-  return [...checks, ...certificateChecks(context.sign, context.replicas, certificate)]
+  const context = last.origin.index === base.index ? (chain.contexts.at(-2) ?? state.previous?.context) : last
+  const isOfIt = statement.sequence === base.index && bytesEqual(statement.extra, base.chain)
+  if (context === undefined || !isOfIt || checkpointProblem(context, certificate) !== null) return null
+  // The donor wrote the file: who the members are is told by the steps alone.
+  if (!hasMembers(base, last.record, state.options.membership)) return null
+  return [...chain.checks, ...certificateChecks(context.sign, context.replicas, certificate)]
 }

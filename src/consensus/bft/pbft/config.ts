@@ -6,10 +6,11 @@ import { assert } from '../../../base/assert.js'
 import type { Now, RestoredLog } from '../../core.js'
 import type { Sha256 } from '../../entry.js'
 import { type Membership, membershipProblem } from '../../membership.js'
-import type { Epoch, Millis, NodeId } from '../../types.js'
+import type { Epoch, LogIndex, Millis, NodeId } from '../../types.js'
 import { CHECKPOINT_INTERVAL } from '../checkpoints.js'
 import type { Origin } from '../epoch.js'
 import type { HandOver } from '../init.js'
+import type { ModeRules } from '../mode-change.js'
 import { REPLICAS_MIN } from '../replicas.js'
 
 /** Equal on all replicas. */
@@ -85,8 +86,12 @@ export interface PbftOptions {
   readonly epoch: Epoch
   readonly origin: Origin
   readonly membership: Membership
+  /** Index of the entry that brought the members, where that is not 0. */
+  readonly configuredAt?: LogIndex
   /** What this epoch's INIT rests on where that is neither genesis nor a checkpoint; null without a hand-over. */
   readonly handOver: HandOver | null
+  /** Where a MODE operation may end the epoch; absent where this protocol is the only one. */
+  readonly modeRules?: ModeRules
   /** Members known to lie from elsewhere: their views end at once. */
   readonly distrusts?: (id: NodeId) => boolean
   readonly settings: PbftSettings

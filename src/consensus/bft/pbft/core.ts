@@ -4,11 +4,13 @@
  */
 import { assert, unreachable } from '../../../base/assert.js'
 import { bytesEqual } from '../../../base/bytes.js'
-import type { Core, CoreStatus, Effect, Input, Now, PeerStatus, ProtocolMessage } from '../../core.js'
+import type { CoreStatus, Effect, Input, Now, PeerStatus, ProtocolMessage } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { MembershipRecord } from '../../membership.js'
 import type { LogIndex, Millis, NodeId, Term, ViewNumber } from '../../types.js'
 import type { SignatureCheck } from '../checks.js'
+import type { EpochStep } from '../epoch.js'
+import type { Wedge, WedgedCore } from '../mode-change.js'
 import { handleOwnDigest } from './checkpoint-rules.js'
 import { checksOf } from './checks.js'
 import { isPbft } from './codec.js'
@@ -20,6 +22,7 @@ import { acceptOrdered, advance } from './normal-case.js'
 import { handleOrder } from './orders.js'
 import { handlePropose, mayPropose } from './own-proposals.js'
 import { receive } from './receive.js'
+import { beginRepair, finishRepair } from './repair.js'
 import { restoreState } from './restore.js'
 import type { PbftState } from './state.js'
 import { nextDeadline, settle, tick } from './timers.js'
@@ -27,7 +30,7 @@ import { handleFetched, handleRejected, handleSnapshotTaken } from './transfer.j
 
 const NO_PEERS: readonly PeerStatus[] = []
 
-export class PbftCore implements Core {
+export class PbftCore implements WedgedCore {
   readonly #state: PbftState
   /** The first step continues what the restored slots were in the middle of. */
   #resumed = false
@@ -45,6 +48,7 @@ export class PbftCore implements Core {
     if (!this.#resumed) this.#resume()
     this.#apply(input)
     settle(state)
+    finishRepair(state)
     assert(state.context.epoch > context.epoch || state.view >= view, 'the view never decreases within an epoch')
     assert(state.commitIndex >= commitIndex, 'the commit index never decreases')
     return state.finish()
@@ -76,6 +80,19 @@ export class PbftCore implements Core {
       mayVote: state.rules.maySign,
       threat: null,
     }
+  }
+
+  /** What ended this core's last epoch in favour of another protocol; null while it goes on. */
+  get wedge(): Wedge | null {
+    const { ending, epochDue, log } = this.#state
+    if (ending === null || !ending.isWedge || epochDue === null) return null
+    const entry = log.entry(ending.index)
+    assert(entry !== undefined, 'what ends an epoch is the last entry of it')
+    return { entry, checkpoint: epochDue }
+  }
+
+  get steps(): readonly EpochStep[] {
+    return this.#state.steps
   }
 
   entry(index: LogIndex): Entry | undefined {
@@ -203,6 +220,7 @@ export class PbftCore implements Core {
     state.viewBeganMs = state.now.monotonicMs
     // From the first write on a replica without a safety record is one that forgot.
     if (state.modules.restored.safety === null) beginRecord(state)
+    if (state.repairing) state.silentWrite = beginRepair(state)
     hasOwnCertificates(state)
     for (const { sequence, digest } of state.active ? (state.newView?.order ?? []) : []) {
       const index = state.context.indexOf(sequence)

@@ -12,6 +12,7 @@ import { type Certificate, decodeCertificate } from '../certificate.js'
 const sizeOf = (entry: Entry): number => ENTRY_HEADER_BYTES + entry.body.length + (entry.certificate?.length ?? 0)
 
 export class DecidedLog {
+  readonly #origin: LogIndex
   #base: LogBase
   #lastIndex: LogIndex
   #lastChain: Uint8Array
@@ -20,13 +21,15 @@ export class DecidedLog {
   #tailFirst: number
   readonly #certificates = new Map<number, Certificate>()
 
-  constructor({ base, lastIndex, tail }: Pick<RestoredLog, 'base' | 'lastIndex' | 'tail'>) {
+  /** What stands up to `origin` other epochs decided, by whatever protocol. */
+  constructor({ base, lastIndex, tail }: Pick<RestoredLog, 'base' | 'lastIndex' | 'tail'>, origin: LogIndex) {
     assert(lastIndex === base.index || tail.at(-1)?.index === lastIndex, 'the last entry is in memory')
     this.#base = base
     this.#lastIndex = base.index
     this.#lastChain = base.chain
     this.#tailFirst = tail[0]?.index ?? lastIndex + 1
     if (tail[0] !== undefined) this.#lastIndex = (tail[0].index - 1) as LogIndex
+    this.#origin = origin
     for (const entry of tail) this.#add(entry)
   }
 
@@ -129,7 +132,8 @@ export class DecidedLog {
     this.#tailBytes += sizeOf(entry)
     this.#lastIndex = entry.index
     this.#lastChain = entry.chain
-    if (entry.certificate !== null) this.#certificates.set(entry.index, decodeCertificate(entry.certificate))
+    if (entry.certificate !== null && entry.index > this.#origin)
+      this.#certificates.set(entry.index, decodeCertificate(entry.certificate))
   }
 
   #dropFirst(): void {

@@ -10,9 +10,11 @@ import { decodeMembership } from '../../membership.js'
 import type { Term } from '../../types.js'
 import { type Certificate, encodeCertificate } from '../certificate.js'
 import { decodeEvidence, evidenceId } from '../evidence.js'
+import { endsEpoch, isModeChange } from '../mode-change.js'
 import { onlyRequestIn } from './body.js'
 import type { Decided, Value } from './messages.js'
 import type { PbftState } from './state.js'
+import type { Ending } from './state-types.js'
 import { digestOf } from './value.js'
 
 /** Ordered evidence that is remembered, so that it is not taken for new. */
@@ -85,7 +87,7 @@ function append(state: PbftState, value: Value, certificate: Uint8Array): void {
   state.slow.decided(value.body.length)
   if (isCheckpoint(state, entry)) state.chains.set(entry.index, entry.chain)
   if (state.stableIndex >= entry.index) state.slots.dropUpTo(entry.index)
-  if (entry.kind === 'membership') endEpoch(state, entry)
+  if (endsEpoch(entry)) endEpoch(state, entry)
   if (entry.kind === 'evidence') markOrdered(state, entry)
 }
 
@@ -96,9 +98,16 @@ export function isCheckpoint(state: PbftState, entry: Pick<Entry, 'index' | 'kin
   return entry.kind === 'mode' && state.options.handOver !== null
 }
 
-/** Slots above an accepted change of members are void whatever certificate they hold: nobody was answered. */
+/** How an entry that ends its epoch does so. */
+export function endingBy({ context }: PbftState, entry: Entry): Ending {
+  const { index } = entry
+  if (isModeChange(entry)) return { index, isWedge: true, record: context.record }
+  return { index, isWedge: false, record: { index, membership: decodeMembership(entry.body) } }
+}
+
+/** Slots above the entry that ends an epoch are void whatever certificate they hold: nobody was answered. */
 function endEpoch(state: PbftState, entry: Entry): void {
-  state.ending = { index: entry.index, record: { index: entry.index, membership: decodeMembership(entry.body) } }
+  state.ending = endingBy(state, entry)
   state.slots.dropAbove(entry.index)
   // Others may have certified the state behind it before this replica had it: nobody would tell again.
   state.epochDue = state.certified.get(entry.index) ?? null

@@ -37,10 +37,15 @@ export function interestIn(state: PbftState, from: NodeId, message: PbftMessage)
     case 'pbftDecided':
       return isWorth(interestInDecided(state, message))
     case 'pbftOffer':
-      return isWorth(message.snapshot.base.index > state.log.lastIndex || state.diverged)
+      return isWorth(isWantedSnapshot(state, message.snapshot.base.index))
     case 'pbftEvidence':
       return isWorth(interestInEvidence(state, message.evidence))
   }
+}
+
+/** What continues the own log, or can take the place of a state that is wrong; another epoch's signers are not known any more. */
+function isWantedSnapshot({ log, context, diverged }: PbftState, index: number): boolean {
+  return index > log.lastIndex || (diverged && index >= context.origin.index && index >= log.base.index)
 }
 
 const isWorth = (worth: boolean): Interest => (worth ? 'verify' : 'drop')

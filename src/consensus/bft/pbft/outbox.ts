@@ -46,6 +46,11 @@ export class Outbox {
     return this.#nextId as WriteId
   }
 
+  /** True once everything that was recorded up to this write is on disk. */
+  isDurable(writeId: WriteId): boolean {
+    return writeId <= this.#durableId
+  }
+
   record(record: Exclude<StoreRecord, { kind: 'entries' | 'base' }>): void {
     this.#entries = null
     this.#records.push(record)

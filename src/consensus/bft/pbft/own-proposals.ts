@@ -1,6 +1,6 @@
 /**
- * Proposals that no driver has to ask for: INIT, a change of members, evidence. And what the driver may
- * propose, and when.
+ * Proposals that no driver has to ask for: INIT, a change of members, evidence, another protocol. And what
+ * the driver may propose, and when.
  */
 import type { Input } from '../../core.js'
 import { encodeBody } from '../../request-body.js'
@@ -16,7 +16,7 @@ type Propose = Extract<Input, { type: 'propose' }>
 
 /** True when a batch of the driver would be taken now. */
 export function mayPropose(state: PbftState): boolean {
-  return state.initDone && state.change === null && hasRoom(state)
+  return state.initDone && state.change === null && !isModeDue(state) && hasRoom(state)
 }
 
 function hasRoom(state: PbftState): boolean {
@@ -44,9 +44,22 @@ export function proposeOwn(state: PbftState): boolean {
   if (!hasRoom(state)) return false
   if (state.change !== null) return proposeChange(state)
   const waiting = waitingEvidence(state)
-  if (waiting === undefined || waiting.proposedIn === state.view) return false
+  if (waiting === undefined || waiting.proposedIn === state.view) return proposeMode(state)
   waiting.proposedIn = state.view
   propose(state, freshValue(state, 'evidence', encodeBody([encodeEvidence(waiting.evidence)])))
+  return true
+}
+
+function isModeDue({ options }: PbftState): boolean {
+  return options.modeRules !== undefined && options.modeRules.due !== null
+}
+
+/** Alone, and judged by everything before it, which is to be executed. */
+function proposeMode(state: PbftState): boolean {
+  const due = state.options.modeRules?.due ?? null
+  const { lastIndex } = state.log
+  if (due === null || nextIndex(state) !== lastIndex + 1 || state.executedIndex < lastIndex) return false
+  propose(state, freshValue(state, 'mode', due))
   return true
 }
 

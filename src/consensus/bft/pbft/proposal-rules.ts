@@ -6,6 +6,7 @@ import { KnhkError } from '../../../base/error.js'
 import { decodeMembership } from '../../membership.js'
 import { orderedBy } from '../change-authority.js'
 import { decodeInit, initProblem } from '../init.js'
+import { endsEpoch } from '../mode-change.js'
 import { nextMembersProblem } from '../replicas.js'
 import type { Value } from './messages.js'
 import type { PbftState } from './state.js'
@@ -16,15 +17,15 @@ export function proposalProblem(state: PbftState, index: number, value: Value): 
   if (Math.abs(value.timestampMs - now.wallMs) > options.settings.timestampBoundMs) return 'its time is far off'
   if (index === context.initIndex) return value.kind === 'mode' ? soundInit(state, value) : 'INIT comes first'
   if (!state.initDone) return 'INIT is not decided yet'
-  if (hasOpenChange(state, index)) return 'a change of members is alone in its slot'
+  if (hasOpenChange(state, index)) return 'what ends the epoch is alone in its slot'
   switch (value.kind) {
     case 'data':
     case 'evidence':
       return null
     case 'membership':
-      return changeProblem(state, index, value.body)
+      return aloneProblem(state, index) ?? membershipChangeProblem(state, value.body)
     case 'mode':
-      return 'INIT is the first of its epoch'
+      return aloneProblem(state, index) ?? modeProblem(state, value)
     case 'empty':
       return 'only a new view orders null requests'
   }
@@ -70,22 +71,34 @@ function soundInit(state: PbftState, value: Value): string | null {
 }
 
 /**
- * A backup votes for a change of members only once everything before it is decided here, and only if it
+ * A backup votes for what ends the epoch only once everything before it is decided here, and only if it
  * voted for nothing above it in this view.
  */
-function changeProblem(state: PbftState, index: number, body: Uint8Array): string | null {
-  if (state.log.lastIndex !== index - 1) return 'what comes before a change of members is not decided yet'
+function aloneProblem(state: PbftState, index: number): string | null {
+  if (state.log.lastIndex !== index - 1) return 'what comes before the end of the epoch is not decided yet'
   if (state.slots.above(index).some((slot) => slot.accepted !== null))
-    return 'there are votes above the change of members'
-  // Whom the state lets change the members is known once what comes before is executed.
-  if (state.executedIndex < index - 1) return 'what comes before a change of members is not executed yet'
-  return membershipChangeProblem(state, body)
+    return 'there are votes above the end of the epoch'
+  // What the state allows is known once what comes before is executed.
+  if (state.executedIndex < index - 1) return 'what comes before the end of the epoch is not executed yet'
+  return null
 }
 
-/** A change of members below `index` that this replica voted for, and that is not decided yet. */
+/** Another protocol is for who contains this core to judge. */
+function modeProblem({ options }: PbftState, { body, timestampMs }: Value): string | null {
+  try {
+    if (options.modeRules === undefined) return 'INIT is the first of its epoch'
+    return options.modeRules.problem(body, timestampMs)
+  } catch (error) {
+    if (error instanceof KnhkError) return error.message
+    throw error
+  }
+}
+
+/** Something below `index` that ends the epoch, that this replica voted for, and that is not decided yet. */
 export function hasOpenChange(state: PbftState, index: number): boolean {
   return state.slots.above(state.log.lastIndex).some((slot) => {
     if (slot.index >= index || slot.accepted === null) return false
-    return slot.value(slot.accepted)?.kind === 'membership'
+    const value = slot.value(slot.accepted)
+    return value !== undefined && endsEpoch(value)
   })
 }

@@ -13,9 +13,9 @@ import { type ChangePlace, encodeChange, targetMembership } from '../change-auth
 import { CheckpointBook } from '../checkpoints.js'
 import type { EpochContext } from '../epoch.js'
 import { EPOCH_STEPS_MAX, type EpochStep } from '../epoch.js'
+import { nextContext } from '../epoch-chain.js'
 import { encodeInit, type InitBasis } from '../init.js'
 import { StatementBook } from '../statement-book.js'
-import { nextContext } from './epoch-steps.js'
 import type { Value } from './messages.js'
 import { membershipChangeProblem } from './proposal-rules.js'
 import type { PbftState } from './state.js'
@@ -108,7 +108,7 @@ export function enterBySteps(state: PbftState, steps: readonly EpochStep[]): voi
 function beginEpoch(state: PbftState, next: EpochContext, checkpoint: Certificate): void {
   const { options, now } = state
   state.context = next
-  state.rules.enterEpoch(next)
+  state.rules.enterEpoch(next, state.repairing)
   state.ending = null
   state.epochDue = null
   state.change = null

@@ -5,14 +5,14 @@
 
 import { toHex } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
-import { decodeMembership } from '../../membership.js'
 import type { LogIndex } from '../../types.js'
 import { EpochContext, type EpochPorts } from '../epoch.js'
 import { evidenceId } from '../evidence.js'
+import { endsEpoch } from '../mode-change.js'
 import type { SignedStatement } from '../statement.js'
 import { decodePbft } from './codec.js'
 import { checkOptions, type PbftModules, type PbftOptions } from './config.js'
-import { isCheckpoint } from './decisions.js'
+import { endingBy, isCheckpoint } from './decisions.js'
 import type { PbftMessage } from './messages.js'
 import { decodeSafety, type SafetyRecord } from './safety-record.js'
 import { SafetyRules } from './safety-rules.js'
@@ -31,8 +31,8 @@ export function restoreState(options: PbftOptions, modules: PbftModules): PbftSt
   // Without its safety record a replica that took part before does not know what it signed.
   const hasForgotten = restored.safety === null && restored.lastIndex > options.origin.index
   const { context, view, active } = start
-  const maySign = restored.mayVote && !hasForgotten
-  const rules = new SafetyRules(options.self, modules.sign, { context, view, active, maySign })
+  const silent = !restored.mayVote || hasForgotten || start.silent
+  const rules = new SafetyRules(options.self, modules.sign, { context, view, active, silent })
   const own = [...start.ownCheckpoints, start.ownViewChange?.vote, ownNewViewVote(start, options)]
   for (const signed of own) if (signed !== undefined) rules.remember(signed)
   const state = new PbftState(options, modules, start, rules)
@@ -48,19 +48,19 @@ export function restoreState(options: PbftOptions, modules: PbftModules): PbftSt
   return state
 }
 
-function freshStart(ports: EpochPorts, { epoch, origin, membership, handOver }: PbftOptions): SafetyRecord {
+function freshStart(ports: EpochPorts, { epoch, origin, membership, configuredAt }: PbftOptions): SafetyRecord {
   // The members of the beginning stand in no entry, also where the log begins behind a restored state.
-  const index = handOver === null ? (0 as LogIndex) : origin.index
+  const index = configuredAt ?? (0 as LogIndex)
   const context = new EpochContext(ports, epoch, origin, { index, membership })
   const nothing = { previous: null, newView: null, ownViewChange: null, stable: null, snapshotCertificate: null }
-  return { context, view: 0, active: true, ownCheckpoints: [], steps: [], evidence: [], ...nothing }
+  return { context, view: 0, active: true, silent: false, ownCheckpoints: [], steps: [], evidence: [], ...nothing }
 }
 
 function ownNewViewVote({ newView }: SafetyRecord, { self }: PbftOptions): SignedStatement | undefined {
   return newView !== null && newView.vote.signer === self ? newView.vote : undefined
 }
 
-/** Checkpoints that are still to be signed, and a change of members that waits for its checkpoint. */
+/** Checkpoints that are still to be signed, and the end of the epoch that waits for its checkpoint. */
 function restoreTail(state: PbftState): void {
   const { log, context, stableIndex } = state
   const { stable } = state.checkpoints
@@ -70,8 +70,8 @@ function restoreTail(state: PbftState): void {
     const entry = log.entry(index)
     if (entry === undefined || !isCheckpoint(state, entry)) continue
     if (index > stableIndex) state.chains.set(index, entry.chain)
-    if (entry.kind !== 'membership' || entry.epoch !== context.epoch) continue
-    state.ending = { index: entry.index, record: { index: entry.index, membership: decodeMembership(entry.body) } }
+    if (!endsEpoch(entry) || entry.epoch !== context.epoch) continue
+    state.ending = endingBy(state, entry)
     state.epochDue = state.certified.get(entry.index) ?? null
   }
 }

@@ -28,11 +28,13 @@ export interface SafetyRecord {
   readonly ownCheckpoints: readonly SignedStatement[]
   /** Evidence that is not ordered yet. */
   readonly evidence: readonly Evidence[]
+  /** True where this replica may have forgotten what it signed in this epoch: it signs nothing in it. */
+  readonly silent: boolean
   /** How the cluster came to this epoch, as far as it is known. */
   readonly steps: readonly EpochStep[]
 }
 
-const VERSION = 1
+const VERSION = 2
 
 export function encodeSafety(record: SafetyRecord): Uint8Array {
   const out = new ByteWriter(1024).u8(VERSION)
@@ -41,7 +43,7 @@ export function encodeSafety(record: SafetyRecord): Uint8Array {
     writeEpoch(out, context)
     writeCertificate(out, checkpoint)
   })
-  out.u64(record.view).u8(Number(record.active))
+  out.u64(record.view).u8(Number(record.active)).u8(Number(record.silent))
   optional(out, record.newView, (message) => out.bytes(encodePbft(message)))
   optional(out, record.ownViewChange, (message) => out.bytes(encodePbft(message)))
   optional(out, record.stable, (certificate) => writeCertificate(out, certificate))
@@ -65,6 +67,7 @@ export function decodeSafety(ports: EpochPorts, bytes: Uint8Array): SafetyRecord
   }))
   const view = reader.u64()
   const active = reader.flag()
+  const silent = reader.flag()
   const newView = readOptional(reader, () => messageOf(reader, 'pbftNewView') as NewView)
   const ownViewChange = readOptional(reader, () => messageOf(reader, 'pbftViewChange') as ViewChange)
   const stable = readOptional(reader, () => readCertificate(reader))
@@ -78,6 +81,7 @@ export function decodeSafety(ports: EpochPorts, bytes: Uint8Array): SafetyRecord
     previous,
     view,
     active,
+    silent,
     newView,
     ownViewChange,
     stable,

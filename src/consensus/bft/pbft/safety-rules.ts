@@ -20,8 +20,8 @@ import {
 export class SafetyRules {
   readonly #self: NodeId
   readonly #sign: (bytes: Uint8Array) => Uint8Array
-  /** False where this node may have forgotten what it signed: then it signs nothing. */
-  readonly #maySign: boolean
+  /** True where this node may have forgotten what it signed in this epoch: then it signs nothing in it. */
+  #silent: boolean
   #context: EpochContext
   #view: number
   #active: boolean
@@ -36,12 +36,12 @@ export class SafetyRules {
       readonly context: EpochContext
       readonly view: number
       readonly active: boolean
-      readonly maySign: boolean
+      readonly silent: boolean
     },
   ) {
     this.#self = self
     this.#sign = sign
-    this.#maySign = start.maySign
+    this.#silent = start.silent
     this.#context = start.context
     this.#view = start.view
     this.#active = start.active
@@ -49,7 +49,11 @@ export class SafetyRules {
 
   /** True for a replica of this epoch that knows what it signed before. */
   get maySign(): boolean {
-    return this.#maySign && this.#context.replicas.has(this.#self)
+    return !this.#silent && this.#context.replicas.has(this.#self)
+  }
+
+  get silent(): boolean {
+    return this.#silent
   }
 
   /** A statement that this replica signed before a restart. */
@@ -101,10 +105,11 @@ export class SafetyRules {
     this.#decidedSequence = Math.max(this.#decidedSequence, sequence)
   }
 
-  /** The next epoch: nothing is signed in this one any more. */
-  enterEpoch(context: EpochContext): void {
+  /** The next epoch: nothing is signed in this one any more. `silent`: it may be one in which this node signed before. */
+  enterEpoch(context: EpochContext, silent: boolean): void {
     assert(context.epoch > this.#context.epoch, 'epochs only grow')
     this.#context = context
+    this.#silent = silent
     this.#view = 0
     this.#active = true
     this.#decidedSequence = -1

@@ -5,9 +5,11 @@ import type { Epoch, LogIndex, Millis, NodeId } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import type { Evidence } from '../evidence.js'
 
-/** A membership entry was decided: nothing follows it in this epoch. */
+/** An entry that ends the epoch was decided: nothing follows it. */
 export interface Ending {
   readonly index: LogIndex
+  /** True where another protocol follows: this core goes no further. */
+  readonly isWedge: boolean
   readonly record: MembershipRecord
 }
 

@@ -5,7 +5,7 @@
 import type { Effect, Now, Role, StoreRecord } from '../../core.js'
 import { MembershipHistory } from '../../raft/membership-history.js'
 import type { LogBase, SnapshotOffer } from '../../snapshot.js'
-import type { LogIndex, Millis, NodeId, SequenceNumber, Term } from '../../types.js'
+import type { LogIndex, Millis, NodeId, SequenceNumber, Term, WriteId } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import { CheckpointBook } from '../checkpoints.js'
 import type { EpochContext, EpochPorts, EpochStep } from '../epoch.js'
@@ -66,8 +66,12 @@ export class PbftState {
   readonly digests = new Map<number, Uint8Array>()
   /** The newest index at which the own state was found equal to a quorum's. */
   agreedIndex = 0 as LogIndex
-  /** The own state differs from a quorum's: nothing is signed on it until it is replaced. */
+  /** The own state differs from a quorum's, or is lost: nothing is signed on it until it is replaced. */
   diverged = false
+  /** The log was damaged, and is not known to be whole again: what this replica did in epochs that it has yet to reach is unknown too. */
+  repairing: boolean
+  /** The write that remembers it; null before the first step. */
+  silentWrite: WriteId | null = null
   commitIndex: LogIndex
   executedIndex: LogIndex
   ending: Ending | null = null
@@ -122,7 +126,7 @@ export class PbftState {
     this.active = start.active
     this.newView = start.newView
     this.ownViewChange = start.ownViewChange
-    this.log = new DecidedLog(restored)
+    this.log = new DecidedLog(restored, start.context.origin.index)
     this.outbox = new Outbox(restored.lastIndex)
     const first = restored.base.membership ?? { index: 0 as LogIndex, membership: options.membership }
     this.memberships = new MembershipHistory(first, restored.memberships)
@@ -137,6 +141,8 @@ export class PbftState {
     this.verified = new VerifiedCertificates(sha256, options.limits.verifiedCertificatesMax)
     this.slow = new SlowPrimaryWatch(now.monotonicMs)
     this.snapshot = restored.snapshot
+    this.diverged = restored.stateLost === true
+    this.repairing = !restored.mayVote
     this.snapshotCertificate = start.snapshotCertificate
     this.nextStatusMs = now.monotonicMs + options.limits.statusIntervalMs * modules.random()
     this.lastStatusMs = now.monotonicMs
@@ -219,7 +225,7 @@ export class PbftState {
   }
 
   safetyRecord(): SafetyRecord {
-    const { context, previous, view, active, newView, ownViewChange, snapshotCertificate, steps } = this
+    const { context, previous, view, active, newView, ownViewChange, snapshotCertificate, steps, rules } = this
     const evidence = [...this.evidence.values()].filter(({ ordered }) => !ordered).map((known) => known.evidence)
     const ownCheckpoints = this.rules.ownCheckpoints()
     const stable = this.checkpoints.stable
@@ -228,6 +234,7 @@ export class PbftState {
       previous,
       view,
       active,
+      silent: rules.silent,
       newView,
       ownViewChange,
       stable,

@@ -15,7 +15,7 @@ import { startViewChange, timeoutMs } from './view-change.js'
 
 /** What a step leads to beyond its input. */
 export function settle(state: PbftState): void {
-  while (state.epochDue !== null) enterNextEpoch(state, state.epochDue)
+  while (state.epochDue !== null && state.ending?.isWedge === false) enterNextEpoch(state, state.epochDue)
   if (state.active && state.rules.maySign && isDistrusted(state)) startViewChange(state, state.view + 1)
   const progress = state.log.lastIndex + state.executedIndex
   if (progress > state.reconsideredAt) {
@@ -104,8 +104,8 @@ function tellStatus(state: PbftState): void {
 }
 
 function hasOpenWork(state: PbftState): boolean {
-  const { active, log, slots, stableIndex, ending, diverged, initDone, transfer } = state
-  if (!active || !initDone || ending !== null || diverged || transfer !== null) return true
+  const { active, log, slots, stableIndex, ending, diverged, initDone, transfer, repairing } = state
+  if (!active || !initDone || ending !== null || diverged || transfer !== null || repairing) return true
   return stableIndex > log.lastIndex || slots.highest(log.lastIndex) > log.lastIndex || isBehind(state)
 }
 

@@ -43,6 +43,8 @@ export interface FollowerView {
   readonly commitIndex: LogIndex
   readonly clusterId: Uint8Array
   readonly wallMs: Millis
+  /** Whether this node takes a change of members now. */
+  readonly isChangeDue: (change: Entry) => boolean
 }
 
 const DROP: AppendVerdict = { kind: 'drop' }
@@ -55,6 +57,7 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
   const { tip } = term
   const { entries, prevIndex } = append
   if (prevIndex < epoch.origin.index) return DROP
+  if (prevIndex < shadow.base.index) return { kind: 'refuse', hintIndex: commitIndex }
   const end = endOf(message)
   const last = entries.at(-1)
   // An honest quorum does not let a leader carry the time of the log into the future.
@@ -74,11 +77,19 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
       : { kind: 'refuse', hintIndex: commitIndex }
   }
   const labels = shadow.termAt(prevIndex) ?? { epoch: append.prevEpoch, term: append.prevTerm }
-  // Terms follow from what the entries hold, so honest logs with one chain have one label there.
-  if (labels.epoch !== append.prevEpoch || labels.term !== append.prevTerm) return DROP
+  // Terms follow from what the entries hold, so honest logs with one chain have one label there; but at
+  // a base that came with a snapshot, where no entry tells.
+  if (own === undefined && (labels.epoch !== append.prevEpoch || labels.term !== append.prevTerm)) return DROP
   if (tip.index < prevIndex && tip.index > commitIndex && prevIndex <= shadow.lastIndex && !standing.holds(tip))
     return { kind: 'refuse', hintIndex: commitIndex }
   if (!areLabelled(view, entries)) return DROP
+  const change = shadow.changeIn(epoch.epoch)
+  // Nobody acknowledges anything above a change of members: certified, it is the last entry of its epoch.
+  if (change !== undefined && end.index > change.index && goesThrough(change, prevIndex, chainIn)) return DROP
+  const changeAt = entries.findIndex((entry) => entry.kind === 'membership' && entry.epoch === epoch.epoch)
+  if (changeAt >= 0 && changeAt < entries.length - 1) return DROP
+  const changed = entries[changeAt]
+  if (changed !== undefined && changed.index > shadow.lastIndex && !view.isChangeDue(changed)) return DROP
   const conflict = firstConflict(view, entries)
   if (conflict !== null) {
     if (conflict <= commitIndex) return unsound('it would cut what is committed')
@@ -87,12 +98,22 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
   }
   const covered = coveredBy(view, term, end, chainIn)
   const isSigned = end.index > tip.index
-  return { kind: 'take', append: { ...append, commitIndex: covered }, end, isSigned, covered }
+  const placed = { ...append, prevEpoch: labels.epoch, prevTerm: labels.term, commitIndex: covered }
+  return { kind: 'take', append: placed, end, isSigned, covered }
 }
 
 /** Where the leader's log stands after the append: what its header is under. */
 export function endOf({ append, header }: HybridAppend): Position {
   return { term: append.term, index: (append.prevIndex + append.entries.length) as LogIndex, hash: header.digest }
+}
+
+function goesThrough(
+  { index, chain }: Entry,
+  prevIndex: number,
+  chainIn: (index: number) => Uint8Array | undefined,
+): boolean {
+  const theirs = chainIn(index)
+  return index <= prevIndex || (theirs !== undefined && bytesEqual(theirs, chain))
 }
 
 /** The new chain contains the tip of a later term, and with it everything that was committed before. */
@@ -181,8 +202,9 @@ function labelProblem(
   if (!bytesEqual(entry.clusterId, clusterId) || !bytesEqual(entry.configHash, epoch.sign.configHash))
     return 'an entry of another cluster or configuration'
   if (entry.certificate !== null) return 'an entry of a Raft epoch carries no certificate'
+  // But what a later term begins with, which nobody acknowledges.
   if (entry.kind === 'mode') return beginsTerm(entry) ? null : 'an entry begins a term that its certificate does not'
-  if (entry.kind === 'membership') return 'members change between epochs only'
+  if (before?.kind === 'membership' && before.epoch === entry.epoch) return 'nothing stands above a change of members'
   if (before === undefined) {
     return entry.index > epoch.origin.index + 1 && entry.term === append.prevTerm
       ? null

@@ -2,12 +2,13 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import { computeBatchDigest } from '../../batch-digest.js'
-import type { Certificate } from '../../bft/certificate.js'
+import { type Certificate, certificateProblem } from '../../bft/certificate.js'
 import type { SignatureCheck } from '../../bft/checks.js'
 import { bodyChecks } from '../../bft/client-request.js'
 import { type SignedStatement, sameStatement, signBytes } from '../../bft/statement.js'
 import type { Entry } from '../../entry.js'
 import type { LogIndex, NodeId, Term } from '../../types.js'
+import { orderCheck } from '../change-order.js'
 import type { HybridAppend, HybridMessage } from '../messages.js'
 import {
   checksOfCertificate,
@@ -19,29 +20,35 @@ import {
   termProblem,
 } from '../positions.js'
 import { appendProblem } from './append-rules.js'
+import { checkpointProblem } from './checkpoints.js'
+import type { HardenedOptions } from './state.js'
 import { requestProblem } from './vote-rules.js'
 
 type Checks = readonly SignatureCheck[] | null
 
 /** Of the messages that only this epoch's Raft knows; undefined for others. */
 export function raftChecks(
-  epoch: RaftEpoch,
-  clusterId: Uint8Array,
+  options: Pick<HardenedOptions, 'epoch' | 'record'>,
   from: NodeId,
   message: HybridMessage,
 ): Checks | undefined {
   try {
-    return checksOf(epoch, clusterId, from, message)
+    return checksOf(options, from, message)
   } catch (error) {
     if (error instanceof KnhkError && error.code === 'ProtocolViolation') return null
     throw error
   }
 }
 
-function checksOf(epoch: RaftEpoch, clusterId: Uint8Array, from: NodeId, message: HybridMessage): Checks | undefined {
+function checksOf(
+  options: Pick<HardenedOptions, 'epoch' | 'record'>,
+  from: NodeId,
+  message: HybridMessage,
+): Checks | undefined {
+  const { epoch } = options
   switch (message.type) {
     case 'hybridAppend':
-      return checksOfAppend(epoch, clusterId, from, message)
+      return checksOfAppend(options, from, message)
     case 'hybridAck': {
       const { ack, held } = message
       if (ack !== null && !isVote(epoch, 'ack', ack, from)) return null
@@ -71,18 +78,28 @@ function checksOf(epoch: RaftEpoch, clusterId: Uint8Array, from: NodeId, message
     }
     case 'hybridHeld':
       return isVote(epoch, 'held', message.held, from) ? signed(epoch, [message.held]) : null
+    case 'hybridCheckpoint': {
+      const { own, certificate, commit } = message
+      if (checkpointProblem(epoch, from, message) !== null) return null
+      if (certificate !== null && certificateProblem(epoch.replicas, certificate) !== null) return null
+      return [...signed(epoch, [own]), ...certified(epoch, [certificate, commit])]
+    }
     default:
       return undefined
   }
 }
 
-function checksOfAppend(epoch: RaftEpoch, clusterId: Uint8Array, from: NodeId, message: HybridAppend): Checks {
+function checksOfAppend(
+  { epoch, record }: Pick<HardenedOptions, 'epoch' | 'record'>,
+  from: NodeId,
+  message: HybridAppend,
+): Checks {
   const { append, header, termCertificate: term, commit, proof } = message
-  if (appendProblem(epoch, clusterId, message, from) !== null) return null
+  if (appendProblem(epoch, epoch.sign.clusterId, message, from) !== null) return null
   if (term !== null && (!isTermOf(epoch, term, from) || termOf(term) !== append.term)) return null
   if (commit !== null && quorumProblem(epoch, 'ack', commit) !== null) return null
   if (proof !== null && quorumProblem(epoch, 'held', proof) !== null) return null
-  const bodies = checksOfBodies(epoch, clusterId, append.entries)
+  const bodies = checksOfBodies(epoch, record.index, append.entries)
   if (bodies === null) return null
   return [...signed(epoch, [header]), ...certified(epoch, [term?.certificate ?? null, commit, proof]), ...bodies]
 }
@@ -90,15 +107,16 @@ function checksOfAppend(epoch: RaftEpoch, clusterId: Uint8Array, from: NodeId, m
 /** Bodies are what their digests say, and their requests what their clients signed. */
 export function checksOfBodies(
   epoch: RaftEpoch,
-  clusterId: Uint8Array,
+  configuredAt: LogIndex,
   entries: readonly Entry[],
 ): SignatureCheck[] | null {
   const checks: SignatureCheck[] = []
-  for (const { kind, body, batchDigest } of entries) {
+  for (const { kind, body, batchDigest, epoch: of } of entries) {
     if (!bytesEqual(computeBatchDigest(epoch.sha256, kind, body), batchDigest)) return null
-    const requests = kind === 'data' ? bodyChecks(epoch.sha256, clusterId, body) : []
+    const requests = kind === 'data' ? bodyChecks(epoch.sha256, epoch.sign.clusterId, body) : []
     if (requests === null) return null
     checks.push(...requests)
+    if (kind === 'membership' && of === epoch.epoch) checks.push(orderCheck(epoch, configuredAt, body))
   }
   return checks
 }

@@ -4,6 +4,7 @@
  * out is signed; what Raft calls committed is told only as far as certificates of a Byzantine quorum reach.
  */
 import type { ByteWriter } from '../../../base/bytes.js'
+import type { Certificate } from '../../bft/certificate.js'
 import type { SignatureCheck } from '../../bft/checks.js'
 import type { SignedStatement } from '../../bft/statement.js'
 import type { CoreStatus, Effect, Input, Now, ProtocolMessage } from '../../core.js'
@@ -14,12 +15,15 @@ import type { AbortHistory } from '../abort-history.js'
 import { HEADERS_MAX } from '../headers.js'
 import type { HybridMessage } from '../messages.js'
 import type { Position } from '../positions.js'
+import { changeIn, isChangeCertified, isChangeOrphaned, orderChange, proposeChange } from './changing.js'
+import { checkpointDueMs, noteDigest, noteTaken, repeatCheckpoint } from './checkpoints.js'
 import { raftChecks } from './checks.js'
 import { certify, firstEntry, isLeading, noteHeld } from './counting.js'
 import { receive } from './receive.js'
 import { writeStanding } from './standing.js'
 import { type HardenedModules, type HardenedOptions, HardenedState, type Out } from './state.js'
 import { noteStored, release, stepCore } from './stepping.js'
+import { takeFetched } from './transfer.js'
 import { isNews, isNewTerm } from './trust.js'
 
 /** Entries of a leader that no certificate covers yet; beyond, proposals wait. */
@@ -54,12 +58,16 @@ export class HardenedRaft {
   }
 
   deadline(): Millis | undefined {
-    return this.#raft.core.deadline()
+    const due = checkpointDueMs(this.#raft)
+    const own = this.#raft.core.deadline()
+    return due === undefined || own === undefined ? (due ?? own) : Math.min(due, own)
   }
 
   mayPropose(): boolean {
     return (
       this.#raft.core.mayPropose() &&
+      this.#raft.change === null &&
+      changeIn(this.#raft) === undefined &&
       this.#raft.modules.shadow.lastIndex - this.#raft.standing.certified.index < UNCERTIFIED_MAX
     )
   }
@@ -72,8 +80,9 @@ export class HardenedRaft {
   }
 
   writeTo(out: ByteWriter): void {
-    const { grant, lastAck } = this.#raft.rules
-    writeStanding(out, this.#raft.standing, grant, lastAck)
+    const { rules, standing, states } = this.#raft
+    const { own, book } = states
+    writeStanding(out, standing, rules.grant, rules.lastAck, { own, stable: book.stable })
   }
 
   /** What was written of the standing is durable: this node's own HELD counts. */
@@ -99,6 +108,21 @@ export class HardenedRaft {
     return this.#raft.rules.abort(this.#raft.standing.content(this.#raft.rules.lastAck))
   }
 
+  /** A verified certificate that came with something else. */
+  learnCommit(commit: Certificate): void {
+    this.#raft.standing.learnCommit(commit)
+  }
+
+  /** Why the epoch is over; null while it goes on. */
+  get overBecause(): string | null {
+    return isChangeCertified(this.#raft) ? 'a change of members is decided' : null
+  }
+
+  /** A change of members that its leader left behind: it cannot be decided in this epoch any more. */
+  get isStuck(): boolean {
+    return isChangeOrphaned(this.#raft)
+  }
+
   interest(message: ProtocolMessage): 'verify' | 'keep' | 'drop' {
     switch (message.type) {
       case 'preVote':
@@ -107,6 +131,7 @@ export class HardenedRaft {
       case 'heartbeatReply':
       case 'readIndexRequest':
       case 'readIndexReply':
+      case 'installSnapshotReply':
       case 'timeoutNow':
         return message.epoch === this.#raft.options.epoch.epoch ? 'keep' : 'drop'
       case 'hybridAck':
@@ -121,8 +146,7 @@ export class HardenedRaft {
   }
 
   checks(from: NodeId, message: HybridMessage): readonly SignatureCheck[] | null | undefined {
-    const { epoch } = this.#raft.options
-    return raftChecks(epoch, epoch.sign.clusterId, from, message)
+    return raftChecks(this.#raft.options, from, message)
   }
 
   step(input: Input, now: Now): Effect[] {
@@ -147,11 +171,28 @@ export class HardenedRaft {
           })
         else stepCore(raft, input, out)
         break
-      // The log is compacted in epochs whose checkpoints a quorum signs.
+      case 'executed':
+        // Digests are compared by their certificates: what a leader says of its own counts for nothing.
+        if (input.stateDigest === null) {
+          raft.executed = Math.max(raft.executed, input.upTo) as LogIndex
+          stepCore(raft, input, out)
+          proposeChange(raft, out)
+        } else noteDigest(raft, input.upTo, input.stateDigest, out)
+        break
+      case 'order':
+        if (input.order.kind === 'changeMembership') orderChange(raft, { ...input, order: input.order }, out)
+        else stepCore(raft, input, out)
+        break
       case 'snapshotTaken':
-        stepCore(raft, { ...input, compactTo: null }, out)
+        noteTaken(raft, input, out)
         break
       case 'snapshotFetched':
+        takeFetched(raft, input, out)
+        break
+      case 'tick':
+        repeatCheckpoint(raft, out)
+        stepCore(raft, input, out)
+        break
       case 'snapshotRejected':
       case 'demand':
         break

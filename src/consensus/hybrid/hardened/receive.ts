@@ -2,14 +2,19 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import type { SignedStatement } from '../../bft/statement.js'
 import type { ProtocolMessage } from '../../core.js'
+import type { Entry } from '../../entry.js'
 import type { AppendEntries, AppendEntriesReply, RaftMessage } from '../../raft/messages.js'
-import type { LogIndex, NodeId, Term } from '../../types.js'
+import type { LogIndex, NodeId } from '../../types.js'
 import type { HybridAck, HybridAppend, HybridCommit, HybridGrant, HybridVoteRequest } from '../messages.js'
 import { comparePlaces, grantStatement, type TermCertificate, termOf } from '../positions.js'
 import { judgeAppend } from './append-rules.js'
+import { compareAppend, compareRequest, noteHeard } from './branches.js'
+import { isChangeDue } from './changing.js'
+import { receiveCheckpoint } from './checkpoints.js'
 import { isLeading, noteHeld, tallies } from './counting.js'
 import type { HardenedState, Out } from './state.js'
 import { pass } from './stepping.js'
+import { receiveInstalled, receiveOffer } from './transfer.js'
 import { claimedEnd, isLeader, isShunned, soundHeartbeat } from './trust.js'
 import { contradicts, deservesVote, TERM_LEAP_MAX } from './vote-rules.js'
 
@@ -28,6 +33,11 @@ export function receive(raft: HardenedState, from: NodeId, message: ProtocolMess
       return learnTerm(raft, message.termCertificate, out)
     case 'hybridCommit':
       return receiveCommit(raft, from, message, out)
+    case 'hybridCheckpoint':
+      receiveCheckpoint(raft, from, message, out)
+      return receiveOffer(raft, from, message, out)
+    case 'installSnapshotReply':
+      return receiveInstalled(raft, from, message, out)
     case 'hybridHeld':
       if (isLeading(raft)) noteHeld(raft, message.held, out)
       return
@@ -68,6 +78,7 @@ export function receiveAppend(raft: HardenedState, from: NodeId, message: Hybrid
   const { standing, modules, options } = raft
   const { append } = message
   raft.modules.onStatement(message.header)
+  compareAppend(raft, message)
   if (message.termCertificate !== null) learnTerm(raft, message.termCertificate, out)
   if (message.commit !== null) standing.learnCommit(message.commit)
   if (message.proof !== null) standing.learnProof(message.proof)
@@ -83,6 +94,7 @@ export function receiveAppend(raft: HardenedState, from: NodeId, message: Hybrid
     commitIndex,
     clusterId,
     wallMs: raft.now.wallMs,
+    isChangeDue: (change: Entry) => isChangeDue(raft, change),
   }
   const verdict = judgeAppend(view, message, current)
   switch (verdict.kind) {
@@ -98,6 +110,7 @@ export function receiveAppend(raft: HardenedState, from: NodeId, message: Hybrid
       raft.taken = { ...verdict, message, term: current }
       pass(raft, from, verdict.append, out)
       raft.taken = null
+      if (standing.holds(verdict.end)) noteHeard(raft, message.header)
       if (standing.holds(verdict.end) && verdict.covered > raft.covered) raft.covered = verdict.covered
   }
 }
@@ -109,7 +122,6 @@ export function refuseAppend(
   hintIndex: LogIndex,
   out: Out,
 ): void {
-  const hint = raft.modules.shadow.termAt(hintIndex)
   const { epoch, term } = raft.core.status()
   const reply: AppendEntriesReply = {
     type: 'appendEntriesReply',
@@ -119,8 +131,9 @@ export function refuseAppend(
     prevIndex: append.prevIndex,
     matchIndex: 0 as LogIndex,
     hintIndex,
-    hintEpoch: hint?.epoch ?? epoch,
-    hintTerm: hint?.term ?? (0 as Term),
+    // What is committed is the same everywhere: nobody has to look below it.
+    hintEpoch: epoch,
+    hintTerm: term,
     readPosition: append.readPosition,
     wallMs: Math.floor(raft.now.wallMs),
   }
@@ -132,7 +145,7 @@ export function receiveAck(raft: HardenedState, from: NodeId, message: HybridAck
   const { term, role } = raft.core.status()
   if (ack !== null) raft.modules.onStatement(ack)
   if (role !== 'leader' || reply.term !== term) return receiveReply(raft, from, reply, out)
-  if (reply.success && !isOwn(raft, reply, ack)) return
+  if (reply.success && !isOwn(raft, from, reply, ack)) return
   tallies(raft, term)
   if (reply.success && ack !== null) {
     raft.informed.add(from)
@@ -145,13 +158,15 @@ export function receiveAck(raft: HardenedState, from: NodeId, message: HybridAck
 /** A success is of what this leader holds, and signed where its own entries are acknowledged. */
 export function isOwn(
   raft: HardenedState,
+  from: NodeId,
   { matchIndex, term }: AppendEntriesReply,
   ack: SignedStatement | null,
 ): boolean {
   const { current } = raft.standing
   const { shadow } = raft.modules
   if (matchIndex > shadow.lastIndex || current === null) return false
-  if (ack === null) return matchIndex <= current.tip.index
+  // Who has no vote signs nothing, and counts for nothing.
+  if (ack === null) return matchIndex <= current.tip.index || !raft.options.epoch.replicas.has(from)
   const own = shadow.chainAt(matchIndex)
   return ack.view === term && ack.sequence === matchIndex && own !== undefined && bytesEqual(own, ack.digest)
 }
@@ -171,6 +186,7 @@ export function receiveVoteRequest(raft: HardenedState, from: NodeId, message: H
   const { term } = raft.core.status()
   if (request.term > term + TERM_LEAP_MAX) return
   if (message.header !== null) raft.modules.onStatement(message.header)
+  compareRequest(raft, message)
   if (message.commit !== null) raft.standing.learnCommit(message.commit)
   const { position, header, term: own } = raft.standing
   const chainAt = (index: number): Uint8Array | undefined => raft.modules.shadow.chainAt(index)
@@ -202,5 +218,6 @@ export function receiveCommit(raft: HardenedState, from: NodeId, { commit, proof
   const { term, role } = raft.core.status()
   if (role === 'leader' || !isLeader(raft, from, term)) return
   if (standing.holds(standing.certified)) pass(raft, from, soundHeartbeat(raft, term, 0), out)
+  if (!raft.options.epoch.replicas.has(raft.options.self)) return
   out.push({ type: 'send', to: from, message: { type: 'hybridHeld', held: raft.rules.held(standing.certified) } })
 }

@@ -35,6 +35,8 @@ export class RaftRules {
   #lastAck: SignedStatement | null
   /** The highest term in which anything was granted, acknowledged or led. */
   #term: number
+  /** Index of the newest checkpoint that was signed. */
+  #checkpointAt: number
   #isClosed: boolean
   readonly #said = new Map<string, SignedStatement>()
 
@@ -42,7 +44,12 @@ export class RaftRules {
     self: NodeId,
     epoch: RaftEpoch,
     sign: (bytes: Uint8Array) => Uint8Array,
-    start: { readonly grant: Grant | null; readonly lastAck: SignedStatement | null; readonly isAborted: boolean },
+    start: {
+      readonly grant: Grant | null
+      readonly lastAck: SignedStatement | null
+      readonly checkpointAt: number
+      readonly isAborted: boolean
+    },
   ) {
     this.#self = self
     this.#epoch = epoch
@@ -50,6 +57,7 @@ export class RaftRules {
     this.#grant = start.grant
     this.#lastAck = start.lastAck
     this.#term = Math.max(start.grant?.term ?? 0, start.lastAck?.view ?? 0)
+    this.#checkpointAt = start.checkpointAt
     this.#isClosed = start.isAborted
     if (start.lastAck !== null) this.#said.set(slotKey(start.lastAck), start.lastAck)
   }
@@ -96,6 +104,14 @@ export class RaftRules {
     assert(!this.#isClosed, 'nothing is said after the abort')
     const statement = positionStatement('held', this.#epoch.epoch, position)
     return this.#said.get(slotKey(statement)) ?? this.#state(statement)
+  }
+
+  /** The digest of the own state at an index: at most one for each, and never at an earlier one. */
+  checkpoint(statement: Statement): SignedStatement {
+    assert(!this.#isClosed, 'nothing is said after the abort')
+    assert(statement.sequence > this.#checkpointAt, 'checkpoints are signed in order')
+    this.#checkpointAt = statement.sequence
+    return { ...statement, signer: this.#self, signature: this.#sign(signBytes(this.#epoch.sign, statement)) }
   }
 
   /** PANIC for the epoch, or SUSPECT of a member's leadership of a term. */

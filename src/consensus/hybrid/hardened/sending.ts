@@ -13,6 +13,7 @@ import { bareHeader, HEADERS_MAX } from '../headers.js'
 import type { HybridAck, HybridAppend, HybridGrant, HybridMessage, HybridVoteRequest } from '../messages.js'
 import { type Position, positionOf } from '../positions.js'
 import { sendCommit } from './counting.js'
+import { offerNewest, sendOffer } from './offers.js'
 import type { HardenedState, Out } from './state.js'
 
 export function sendSigned(raft: HardenedState, effect: Extract<Effect, { type: 'send' }>, out: Out): void {
@@ -22,7 +23,7 @@ export function sendSigned(raft: HardenedState, effect: Extract<Effect, { type: 
   }
   switch (message.type) {
     case 'appendEntries':
-      return wrap(appendFor(raft, to, message))
+      return sendAppend(raft, effect, message, out)
     case 'appendEntriesReply':
       return wrap(ackFor(raft, message))
     case 'requestVote':
@@ -46,6 +47,7 @@ export function sendSigned(raft: HardenedState, effect: Extract<Effect, { type: 
       return wrap(message)
     }
     case 'installSnapshot':
+      return sendOffer(raft, to, message, out)
     case 'membershipHint':
     case 'diverged':
       return
@@ -54,26 +56,49 @@ export function sendSigned(raft: HardenedState, effect: Extract<Effect, { type: 
   }
 }
 
+function sendAppend(
+  raft: HardenedState,
+  effect: Extract<Effect, { type: 'send' }>,
+  append: AppendEntries,
+  out: Out,
+): void {
+  const message = appendFor(raft, effect.to, append)
+  if (message !== null) out.push({ ...effect, message })
+  const { current } = raft.standing
+  const isStuck = message === null || (current !== null && message.bridge.length === 0 && isBelow(append, current.tip))
+  if (isStuck) offerNewest(raft, effect.to, append.prevIndex, out)
+}
+
+/** The entries end below the tip of the term: the peer needs the headers up to it. */
+function isBelow({ prevIndex, entries }: AppendEntries, tip: Position): boolean {
+  return prevIndex + entries.length < tip.index
+}
+
 export function appendFor(raft: HardenedState, to: NodeId, append: AppendEntries): HybridAppend | null {
   const { standing, modules, options } = raft
   const { current, commit, proof } = standing
+  const { entries } = append
   const index = (append.prevIndex + append.entries.length) as LogIndex
   const hash = append.entries.at(-1)?.chain ?? modules.shadow.chainAt(index)
   if (hash === undefined || current === null) return null
   const { tip } = current
+  const [first] = entries
+  // The term at a base that came with a snapshot is not known: that of what continues it is.
+  const label = first === undefined || first.kind === 'mode' ? {} : { prevEpoch: first.epoch, prevTerm: first.term }
   const missing = tip.index - index
   const between = missing > 0 ? modules.shadow.slice(index + 1, tip.index, HEADERS_MAX) : []
   const bridge = between.length === missing ? between.map(bareHeader) : []
   const header = raft.rules.header({ term: append.term, index, hash })
   const isInformed = raft.informed.has(to) && options.self !== to
   const termCertificate = isInformed ? null : current
-  return { type: 'hybridAppend', append, header, termCertificate, commit, proof, bridge }
+  return { type: 'hybridAppend', append: { ...append, ...label }, header, termCertificate, commit, proof, bridge }
 }
 
 export function ackFor(raft: HardenedState, reply: AppendEntriesReply): HybridAck {
   const taken = raft.taken
   const { standing } = raft
-  if (!reply.success || taken === null || !taken.isSigned || !standing.holds(taken.end))
+  const isVoter = raft.options.epoch.replicas.has(raft.options.self)
+  if (!reply.success || taken === null || !taken.isSigned || !isVoter || !standing.holds(taken.end))
     return { type: 'hybridAck', reply, ack: null, held: null }
   assert(reply.matchIndex === taken.end.index, 'an acknowledgement is of what was sent')
   standing.advance(taken.end, taken.term, taken.message.header)
@@ -108,7 +133,8 @@ export function grantFor(raft: HardenedState, to: NodeId, reply: RequestVoteRepl
   const asked = raft.asked
   if (!reply.granted) return { type: 'hybridGrant', reply, grant: null }
   // Raft may give its vote where these rules do not: then it is given to nobody.
-  if (asked === null) return { type: 'hybridGrant', reply: { ...reply, granted: false }, grant: null }
+  if (asked === null || !raft.options.epoch.replicas.has(raft.options.self))
+    return { type: 'hybridGrant', reply: { ...reply, granted: false }, grant: null }
   const grant = raft.rules.grantFor(reply.term, to, asked.tip)
   if (grant !== null) raft.standing.hasChanged = true
   return { type: 'hybridGrant', reply: { ...reply, granted: grant !== null }, grant }

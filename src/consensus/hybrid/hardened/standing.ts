@@ -17,6 +17,7 @@ import {
   type Position,
   positionOf,
   type RaftEpoch,
+  readList,
   readOptional,
   readPosition,
   readTerm,
@@ -27,8 +28,11 @@ import {
   writeTerm,
 } from '../positions.js'
 import type { Grant } from './rules.js'
+import type { StoredStates } from './signed-states.js'
 
-const VERSION = 1
+const VERSION = 2
+/** Own checkpoints in one record. */
+const OWN_CHECKPOINTS_MAX = 16
 
 export interface StoredStanding {
   readonly position: Position
@@ -137,6 +141,7 @@ export function writeStanding(
   standing: StoredStanding,
   grant: Grant | null,
   lastAck: SignedStatement | null,
+  { own, stable }: StoredStates,
 ): void {
   out.u8(VERSION)
   writePosition(out, standing.position)
@@ -151,12 +156,16 @@ export function writeStanding(
     writeSigned(inner, vote)
   })
   optional(out, lastAck, writeSigned)
+  out.u32(own.length)
+  for (const vote of own) writeSigned(out, vote)
+  optional(out, stable, writeCertificate)
 }
 
 export interface StoredRaft {
   readonly standing: StoredStanding
   readonly grant: Grant | null
   readonly lastAck: SignedStatement | null
+  readonly states: StoredStates
 }
 
 /** Throws `ProtocolViolation`. */
@@ -176,6 +185,8 @@ export function decodeStanding(bytes: Uint8Array): StoredRaft {
     vote: readSigned(inner),
   }))
   const lastAck = readOptional(reader, readSigned)
+  const own = readList(reader, OWN_CHECKPOINTS_MAX, readSigned)
+  const states = { own, stable: readOptional(reader, readCertificate) }
   reader.end()
-  return { standing: { position, term, header, current, commit, proof }, grant, lastAck }
+  return { standing: { position, term, header, current, commit, proof }, grant, lastAck, states }
 }

@@ -1,24 +1,30 @@
 /** The state of Raft in an epoch of the hybrid: the core inside, what this node signed and stands for, what it counts. */
 import { assert } from '../../../base/assert.js'
+import type { Evidence } from '../../bft/evidence.js'
 import type { SignedStatement } from '../../bft/statement.js'
 import type { ClusterSettings } from '../../configuration.js'
 import type { Effect, Now, RestoredLog } from '../../core.js'
-import type { Membership } from '../../membership.js'
+import type { Membership, MembershipRecord } from '../../membership.js'
 import type { RaftHardening, RaftLimits } from '../../raft/config.js'
 import { RaftCore } from '../../raft/core.js'
 import type { Assurance, LogIndex, NodeId, Term } from '../../types.js'
 import type { LogShadow } from '../log-shadow.js'
 import type { HybridAppend, HybridVoteRequest } from '../messages.js'
 import type { Position, RaftEpoch, TermCertificate } from '../positions.js'
+import type { SignedSnapshots } from '../signed-snapshots.js'
 import type { AppendVerdict } from './append-rules.js'
 import { RaftRules } from './rules.js'
+import { SignedStates } from './signed-states.js'
 import { Standing, type StoredRaft } from './standing.js'
 import { Tally } from './tally.js'
 
 export interface HardenedOptions {
   readonly self: NodeId
   readonly epoch: RaftEpoch
+  /** Before the first entry of the log. */
   readonly membership: Membership
+  /** In force in this epoch. */
+  readonly record: MembershipRecord
   readonly settings: ClusterSettings
   readonly limits: RaftLimits
 }
@@ -32,10 +38,15 @@ export interface HardenedModules {
   readonly isAborted: boolean
   readonly now: Now
   readonly shadow: LogShadow
+  readonly snapshots: SignedSnapshots
+  /** Whether the client with this key may change the members, by what is executed here. */
+  readonly mayChangeMembers: (publicKey: Uint8Array) => boolean
   /** `certified` releases up to commit proofs, `fast` up to commit certificates. */
   readonly assurance: () => Exclude<Assurance, 'quorum'>
   /** A statement whose signature holds. */
   readonly onStatement: (statement: SignedStatement) => void
+  /** A leader said two things about its log of one term. */
+  readonly onEvidence: (evidence: Evidence) => void
   /** The sender broke a rule that no signature failure shows. */
   readonly onUnsound: (from: NodeId) => void
 }
@@ -59,6 +70,7 @@ export class HardenedState {
   readonly core: RaftCore
   readonly rules: RaftRules
   readonly standing: Standing
+  readonly states: SignedStates
   now: Now
   campaign: Campaign | null = null
   acks: Tally
@@ -70,8 +82,13 @@ export class HardenedState {
   readonly claims = new Map<NodeId, number>()
   /** The append and the vote request that Raft is looking at. */
   distrusted: { readonly leader: NodeId; readonly term: Term } | null = null
+  /** The leader's newest word about the log that this node holds. */
+  heard: SignedStatement | null = null
   taken: Taken | null = null
   asked: HybridVoteRequest | null = null
+  /** An order to change the members, until everything before it is executed. */
+  change: { readonly orderId: number; readonly body: Uint8Array } | null = null
+  executed: LogIndex
   /** Raft's own commit, and up to where certificates cover it. */
   committed: LogIndex
   covered: LogIndex
@@ -88,14 +105,17 @@ export class HardenedState {
     this.modules = modules
     this.now = modules.now
     const { stored, restored, shadow, isAborted } = modules
-    const said = { grant: stored?.grant ?? null, lastAck: stored?.lastAck ?? null, isAborted }
+    const checkpointAt = stored?.states.own.at(-1)?.sequence ?? 0
+    const said = { grant: stored?.grant ?? null, lastAck: stored?.lastAck ?? null, checkpointAt, isAborted }
     this.rules = new RaftRules(self, epoch, modules.sign, said)
     this.standing = new Standing(epoch, shadow, stored?.standing ?? null)
+    this.states = new SignedStates(epoch, stored?.states ?? null)
     this.acks = new Tally(epoch, 'ack')
     this.held = new Tally(epoch, 'held')
     this.committed = restored.commitIndex
     this.covered = restored.commitIndex
     this.released = restored.commitIndex
+    this.executed = restored.commitIndex
     this.durable = restored.lastIndex
     const hardening = { firstEntry: () => this.firstEntry() }
     const { clusterId, configHash } = epoch.sign

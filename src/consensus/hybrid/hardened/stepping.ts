@@ -5,6 +5,7 @@ import type { RaftMessage } from '../../raft/messages.js'
 import type { LogIndex, NodeId } from '../../types.js'
 import { comparePlaces, positionOf, termOf } from '../positions.js'
 import { tallies } from './counting.js'
+import { fetchSigned } from './offers.js'
 import { sendSigned } from './sending.js'
 import type { HardenedState, Out } from './state.js'
 
@@ -59,6 +60,7 @@ export function emitEffect(raft: HardenedState, effect: Effect, out: Out): void 
       raft.committed = effect.upTo
       return
     case 'fetchSnapshot':
+      return fetchSigned(raft, effect, out)
     case 'diverged':
     case 'membershipHinted':
       return
@@ -75,7 +77,9 @@ export function release(raft: HardenedState, out: Out): void {
   const assurance = raft.modules.assurance()
   const proven = proof === null ? raft.options.epoch.origin.index : positionOf(proof).index
   const reach = assurance === 'fast' ? raft.covered : Math.min(raft.covered, proven)
-  const upTo = Math.min(raft.committed, reach) as LogIndex
+  // A change of members is told with the epoch that it begins.
+  const change = raft.modules.shadow.changeIn(raft.options.epoch.epoch)
+  const upTo = Math.min(raft.committed, reach, (change?.index ?? Number.POSITIVE_INFINITY) - 1) as LogIndex
   if (upTo <= raft.released) return
   raft.released = upTo
   out.push({ type: 'commit', upTo, assurance })

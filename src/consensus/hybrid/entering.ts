@@ -1,0 +1,70 @@
+/**
+ * Into the next epoch, whatever ended the one before: one write makes the entry durable, and only then the
+ * core of the new epoch is made. How long a Byzantine mode has to stay follows from the times in what ended
+ * epochs, so that all members count the same.
+ */
+import type { RestoredLog } from '../core.js'
+import type { LogIndex, Millis, Term } from '../types.js'
+import { inside } from './effects.js'
+import { type EpochLink, epochEndedBy } from './epoch-links.js'
+import { type EpochStart, LINKS_KEPT_MAX, type Stay } from './epoch-record.js'
+import { makePhase } from './phases.js'
+import { residencyAfter } from './revert-rules.js'
+import type { HybridState } from './state.js'
+
+/** The next epoch begins when all that is written up to here is on the disk; the log ends at its origin. */
+export function enter(state: HybridState, link: EpochLink, next: EpochStart): void {
+  const hardState = { epoch: next.epoch, term: 0 as Term, votedFor: null }
+  state.merger.record({ kind: 'hardState', hardState })
+  state.stay = stayOf(state, link, next)
+  state.ended = state.start
+  state.start = next
+  state.links = withLink(state, link)
+  state.inner = null
+  forget(state)
+  state.storeEpoch()
+  state.phase = { kind: 'entering' }
+  state.merger.whenDurable(() => begin(state, hardState, next.origin.index))
+}
+
+function begin(state: HybridState, hardState: RestoredLog['hardState'], result: LogIndex): void {
+  const { snapshot, mayVote } = state.modules.restored
+  const { epoch, mode, configuredAt, membership } = state.start
+  // What the epochs before decided is committed in a Raft epoch from its first moment on.
+  const commitIndex = mode === 'raft' ? result : state.released
+  const given = { hardState, snapshot, commitIndex, mayVote, safety: null, pending: [] }
+  state.phase = makePhase(state, state.shadow.restored(given))
+  state.pass({ type: 'commit', upTo: result, assurance: 'certified' })
+  if (configuredAt === result)
+    state.merger.emit({ type: 'membershipChanged', record: { index: result, membership }, committed: true })
+  state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: false, reason: 'the switch is decided' })
+  inside(state, { type: 'tick' })
+}
+
+/** The newest links, and in any case the one that the present core began with. */
+export function withLink({ links, ended }: HybridState, link: EpochLink): EpochLink[] {
+  const first = links.find((known) => ended !== null && epochEndedBy(known) === ended.epoch)
+  const newest = [...links, link].slice(-LINKS_KEPT_MAX)
+  return first === undefined || newest.includes(first) ? newest : [first, ...newest.slice(1)]
+}
+
+function stayOf({ start, stay, ordered, wanted, options }: HybridState, link: EpochLink, next: EpochStart): Stay {
+  const sinceMs: Millis = link.kind === 'switch' ? link.certificate.timestampMs : link.entry.timestampMs
+  const { flaps } = stay
+  if (next.mode === 'raft') return start.mode === 'raft' ? stay : { sinceMs, flaps, byOrder: false }
+  if (start.mode !== 'raft') return { ...stay, byOrder: wanted?.mode === next.mode || stay.byOrder }
+  if (ordered !== null) return { sinceMs, flaps, byOrder: true }
+  // A return that lasted less than the stay before it did not hold.
+  const isFlap = stay.sinceMs !== null && sinceMs - stay.sinceMs < residencyAfter(flaps, options.residencyMs)
+  return { sinceMs, flaps: isFlap ? flaps + 1 : 0, byOrder: false }
+}
+
+/** What was said and heard of an epoch that is over. */
+function forget(state: HybridState): void {
+  state.ordered = null
+  state.wanted = null
+  for (const heard of [state.panics, state.suspects, state.early, state.clears, state.modeOrders]) heard.clear()
+  state.modeDue = null
+  state.modeSinceMs = null
+  state.clearDueMs = state.now.monotonicMs
+}

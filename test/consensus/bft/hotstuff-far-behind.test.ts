@@ -1,0 +1,131 @@
+/**
+ * Shows how a HotStuff node that comes from far behind believes a snapshot: who joins after a compaction, and
+ * who was away over changes of members whose entries are gone, walks the steps of the epochs to the members
+ * that certified it. What a donor says of the members beside that counts for nothing.
+ */
+import { describe, expect, it } from 'vitest'
+import type { LogBase } from '../../../src/consensus/snapshot.js'
+import { nodeId } from '../../../src/consensus/types.js'
+import { targetOf } from '../engine.js'
+import type { ByzantineCluster } from './cluster.js'
+import { begun, isType } from './hotstuff-harness.js'
+import { replicasOf } from './keys.js'
+
+const idsOf = (...numbers: number[]): string[] => numbers.map((number) => `n${number}`)
+
+function decide(cluster: ByzantineCluster, ids: readonly string[]): void {
+  const name = cluster.submit()
+  const nodes = ids.map((id) => cluster.node(id))
+  expect(cluster.runFor(20_000, () => cluster.executedBy(name, nodes))).toBe(true)
+}
+
+/** The members become these. */
+function change(cluster: ByzantineCluster, ids: readonly string[], epoch: number): void {
+  const leader = cluster.leader()
+  if (leader === undefined) throw new Error('nobody leads')
+  const members = ids.flatMap((id) => replicasOf(1, Number(id.slice(1))).members)
+  cluster.order(leader, targetOf({ joint: false, members }))
+  const there = () => ids.every((id) => !cluster.node(id).up || cluster.node(id).core.status().epoch === epoch)
+  expect(cluster.runFor(30_000, there)).toBe(true)
+}
+
+/** Entries up to the next checkpoint, of which all of these take a snapshot that takes the place of the log. */
+function compact(cluster: ByzantineCluster, ids: readonly string[]): number {
+  const first = cluster.node(ids[0] as string)
+  const index = first.executed - (first.executed % 128) + 128
+  while (first.executed < index) decide(cluster, ids)
+  cluster.runFor(500)
+  for (const id of ids) cluster.snapshot(cluster.node(id), index)
+  cluster.runFor(200)
+  for (const id of ids) expect(cluster.node(id).core.status().firstIndex).toBe(index + 1)
+  return index
+}
+
+const caughtUp = (cluster: ByzantineCluster, id: string, like: string): boolean =>
+  cluster.node(id).executed === cluster.node(like).executed
+
+describe('a node from far behind', () => {
+  it('joins after a compaction, and is needed then', () => {
+    const cluster = begun({ spares: ['n5'], batchMax: 1 })
+    cluster.crash(cluster.node('n5'))
+    compact(cluster, idsOf(1, 2, 3, 4))
+    cluster.restart(cluster.node('n5'))
+    expect(cluster.runFor(20_000, () => caughtUp(cluster, 'n5', 'n1'))).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+    change(cluster, idsOf(1, 2, 3, 4, 5), 1)
+    cluster.crash(cluster.node('n1'))
+    decide(cluster, idsOf(2, 3, 4, 5))
+  })
+
+  it('comes back over two changes of members whose entries are gone, and votes', () => {
+    const cluster = begun({ count: 6, batchMax: 1 })
+    cluster.crash(cluster.node('n4'))
+    change(cluster, idsOf(1, 2, 3, 4, 5), 1)
+    decide(cluster, idsOf(1, 2, 3, 5))
+    change(cluster, idsOf(1, 2, 3, 4), 2)
+    compact(cluster, idsOf(1, 2, 3))
+    decide(cluster, idsOf(1, 2, 3))
+    cluster.restart(cluster.node('n4'))
+    expect(cluster.runFor(30_000, () => caughtUp(cluster, 'n4', 'n1'))).toBe(true)
+    const { firstIndex, epoch, mayVote } = cluster.node('n4').core.status()
+    expect(firstIndex).toBeGreaterThan(128)
+    expect({ epoch, mayVote }).toEqual({ epoch: 2, mayVote: true })
+    cluster.crash(cluster.node('n1'))
+    decide(cluster, idsOf(2, 3, 4))
+  })
+
+  it('joins over a change whose entries are gone, though all that knew them were started again', () => {
+    const cluster = begun({ count: 5, spares: ['n6'], batchMax: 1 })
+    cluster.crash(cluster.node('n6'))
+    change(cluster, idsOf(1, 2, 3, 4), 1)
+    compact(cluster, idsOf(1, 2, 3, 4))
+    for (const id of idsOf(1, 2, 3, 4)) cluster.crash(cluster.node(id))
+    for (const id of idsOf(1, 2, 3, 4)) cluster.restart(cluster.node(id))
+    decide(cluster, idsOf(1, 2, 3, 4))
+    cluster.restart(cluster.node('n6'))
+    expect(cluster.runFor(30_000, () => caughtUp(cluster, 'n6', 'n1'))).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+    change(cluster, idsOf(1, 2, 3, 4, 6), 2)
+    // Who came by a snapshot can lead others the same way.
+    compact(cluster, idsOf(1, 2, 3, 4, 6))
+    decide(cluster, idsOf(1, 2, 3, 4, 6))
+  })
+
+  it('believes no donor about the members', () => {
+    const cluster = begun({ spares: ['n5'], batchMax: 1 })
+    cluster.crash(cluster.node('n5'))
+    compact(cluster, idsOf(1, 2, 3, 4))
+    const liar = nodeId('n2')
+    cluster.lie(liar)
+    cluster.intercept = (from, _to, message) => {
+      if (from !== liar || !isType(message, 'hsSnapshot')) return null
+      const index = message.snapshot.base.index
+      const base: LogBase = { ...message.snapshot.base, membership: { index, membership: replicasOf(4, 6) } }
+      return [{ ...message, snapshot: { ...message.snapshot, base } }]
+    }
+    cluster.partition([nodeId('n5')], [nodeId('n1'), nodeId('n3'), nodeId('n4')])
+    cluster.restart(cluster.node('n5'))
+    const isRejected = () => cluster.rejected.some(({ from, type }) => from === liar && type === 'hsSnapshot')
+    expect(cluster.runFor(30_000, isRejected)).toBe(true)
+    cluster.heal()
+    expect(cluster.runFor(20_000, () => caughtUp(cluster, 'n5', 'n1'))).toBe(true)
+    expect(cluster.node('n5').core.status().membership.membership).toEqual(replicasOf(4))
+  })
+
+  it('is offered a snapshot that was finished many checkpoints after its index', () => {
+    const cluster = begun({ spares: ['n5'], batchMax: 4 })
+    cluster.crash(cluster.node('n5'))
+    const nodes = idsOf(1, 2, 3, 4)
+    while (cluster.node('n1').executed < 128 * 5) {
+      for (let at = 0; at < 16; at++) cluster.submit()
+      cluster.runFor(100)
+    }
+    cluster.runFor(1000)
+    for (const id of nodes) cluster.snapshot(cluster.node(id), 128)
+    cluster.runFor(200)
+    for (const id of nodes) expect(cluster.node(id).core.status().firstIndex).toBe(129)
+    cluster.restart(cluster.node('n5'))
+    expect(cluster.runFor(20_000, () => caughtUp(cluster, 'n5', 'n1'))).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+  })
+})

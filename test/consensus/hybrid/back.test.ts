@@ -1,0 +1,161 @@
+/**
+ * The way out of a Byzantine epoch: back to Raft by order and by itself, and from one Byzantine protocol to the
+ * other, several times in a row; with everybody crashing at some moment of it, with one member cut off in the
+ * middle, and with a member that was away for several epochs. What was executed before is there after, and
+ * everybody starts each epoch from the same state.
+ */
+import { describe, expect, it } from 'vitest'
+import type { Mode, NodeId } from '../../../src/consensus/types.js'
+import type { ByzantineCluster } from '../bft/cluster.js'
+import { describeNodes, hybridCluster } from './harness.js'
+
+const RESIDENCY_MS = 2000
+
+function settle(cluster: ByzantineCluster, names: readonly string[], ms = 60_000): void {
+  const done = (): boolean => names.every((name) => cluster.executedBy(name))
+  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+}
+
+function order(cluster: ByzantineCluster, mode: Mode | 'bft'): void {
+  for (const node of [...cluster.nodes.values()])
+    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode } })
+}
+
+function isIn(cluster: ByzantineCluster, mode: Mode, epoch?: number): boolean {
+  return cluster.honest.every((node) => {
+    const status = node.core.status()
+    return status.mode === mode && (epoch === undefined || status.epoch === epoch)
+  })
+}
+
+function reach(cluster: ByzantineCluster, mode: Mode, epoch: number): void {
+  if (!cluster.runFor(60_000, () => isIn(cluster, mode, epoch)))
+    throw new Error(`not everybody is in ${mode}, epoch ${epoch}\n${describeNodes(cluster)}`)
+}
+
+/** A first epoch of Raft with something in it. */
+function begun(count = 4, seed = 1): ByzantineCluster {
+  const cluster = hybridCluster({ count, seed, residencyMs: RESIDENCY_MS })
+  settle(cluster, [cluster.submit(), cluster.submit()])
+  return cluster
+}
+
+describe('the way back', () => {
+  for (const count of [4, 5, 7]) {
+    it(`by order, there and back three times, with PBFT and HotStuff (n = ${count})`, () => {
+      const cluster = begun(count, count)
+      let epoch = 0
+      for (const mode of ['pbft', 'hotstuff', 'pbft'] as const) {
+        const before = cluster.submit()
+        order(cluster, mode)
+        reach(cluster, mode, ++epoch)
+        settle(cluster, [before, cluster.submit(), cluster.submit()])
+        cluster.runFor(RESIDENCY_MS + 5000)
+        expect(isIn(cluster, mode, epoch)).toBe(true)
+        const during = cluster.submit()
+        order(cluster, 'raft')
+        reach(cluster, 'raft', ++epoch)
+        settle(cluster, [during, cluster.submit(), cluster.submit()])
+      }
+    })
+  }
+
+  it('from one Byzantine protocol to the other and back, by the same wedge', () => {
+    const cluster = begun(4, 3)
+    order(cluster, 'pbft')
+    reach(cluster, 'pbft', 1)
+    let epoch = 1
+    for (const mode of ['hotstuff', 'pbft', 'hotstuff'] as const) {
+      settle(cluster, [cluster.submit(), cluster.submit()])
+      const during = cluster.submit()
+      order(cluster, mode)
+      reach(cluster, mode, ++epoch)
+      settle(cluster, [during, cluster.submit()])
+    }
+    cluster.runFor(RESIDENCY_MS + 5000)
+    order(cluster, 'raft')
+    reach(cluster, 'raft', ++epoch)
+    settle(cluster, [cluster.submit()])
+  })
+
+  it('is refused before the residency is over, with the time that is left', () => {
+    const cluster = begun()
+    order(cluster, 'pbft')
+    reach(cluster, 'pbft', 1)
+    cluster.runFor(500)
+    cluster.seen.length = 0
+    order(cluster, 'raft')
+    const refusals = cluster.seen.flatMap(({ effect }) => (effect.type === 'orderRefused' ? [effect] : []))
+    expect(refusals).toHaveLength(4)
+    for (const refusal of refusals)
+      expect(refusal).toMatchObject({ code: 'ModeRefused', retryAfterMs: expect.any(Number) })
+  })
+})
+
+describe('a return in which', () => {
+  for (const mode of ['pbft', 'hotstuff'] as const) {
+    it(`everybody crashes at some moment (${mode})`, { timeout: 600_000 }, () => {
+      for (let step = 0; step < 12; step++) {
+        const cluster = begun(4 + (step % 3), step + 1)
+        order(cluster, mode)
+        reach(cluster, mode, 1)
+        cluster.runFor(RESIDENCY_MS + 5000)
+        const names = [cluster.submit(), cluster.submit()]
+        order(cluster, 'raft')
+        cluster.runFor(step * 2)
+        for (const node of [...cluster.nodes.values()]) cluster.crash(node)
+        for (const node of [...cluster.nodes.values()]) cluster.restart(node)
+        settle(cluster, names)
+        if (!isIn(cluster, 'raft', 2)) {
+          cluster.runFor(10_000)
+          order(cluster, 'raft')
+        }
+        reach(cluster, 'raft', 2)
+        settle(cluster, [cluster.submit()])
+      }
+    })
+
+    it(`one member is cut off at some moment (${mode})`, { timeout: 600_000 }, () => {
+      for (let step = 0; step < 12; step += 3) {
+        const cluster = begun(4, step + 1)
+        order(cluster, mode)
+        reach(cluster, mode, 1)
+        cluster.runFor(RESIDENCY_MS + 5000)
+        const names = [cluster.submit(), cluster.submit()]
+        order(cluster, 'raft')
+        cluster.runFor(step * 2)
+        const [alone, ...others] = [...cluster.nodes.keys()] as [NodeId, ...NodeId[]]
+        cluster.partition([alone], others)
+        const more = Array.from({ length: 20 }, () => cluster.submit(others))
+        cluster.runFor(8000)
+        cluster.heal()
+        settle(cluster, [...names, ...more, cluster.submit()])
+        reach(cluster, 'raft', 2)
+      }
+    })
+
+    it(`somebody was away from before the switch until after the return (${mode})`, { timeout: 600_000 }, () => {
+      const cluster = begun(4, 9)
+      const late = cluster.node('n4')
+      cluster.crash(late)
+      settle(cluster, [cluster.submit(), cluster.submit()])
+      order(cluster, mode)
+      settle(cluster, [cluster.submit(), cluster.submit()])
+      cluster.runFor(RESIDENCY_MS + 5000)
+      for (let i = 0; i < 30; i++) settle(cluster, [cluster.submit()])
+      order(cluster, 'raft')
+      const back = (): boolean =>
+        cluster.honest.every((node) => !node.up || (node.core.status().mode === 'raft' && node.core.status().epoch === 2))
+      expect(cluster.runFor(30_000, back)).toBe(true)
+      settle(cluster, [cluster.submit()])
+      // The helpers themselves were restarted in between.
+      for (const id of ['n1', 'n2'] as const) {
+        cluster.crash(cluster.node(id))
+        cluster.restart(cluster.node(id))
+      }
+      cluster.restart(late)
+      settle(cluster, [cluster.submit()])
+      reach(cluster, 'raft', 2)
+    })
+  }
+})

@@ -1,0 +1,122 @@
+/**
+ * Changes of members of a hybrid cluster: in a Raft epoch the certified change ends the epoch, and the next
+ * one is Raft again with the new members; in a Byzantine epoch the protocol's own way is taken and the hybrid
+ * takes note. Whoever may not order one orders nothing, and a change that its leader leaves behind never
+ * half takes place.
+ */
+import { describe, expect, it } from 'vitest'
+import { targetOf } from '../engine.js'
+import type { ByzantineCluster, Node } from '../bft/cluster.js'
+import { replicasOf } from '../bft/keys.js'
+import { describeNodes, hybridCluster } from './harness.js'
+
+function settle(cluster: ByzantineCluster, names: readonly string[], nodes?: readonly Node[], ms = 30_000): void {
+  const done = (): boolean => names.every((name) => cluster.executedBy(name, nodes))
+  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+}
+
+const membersOf = (ids: readonly string[]) => ids.flatMap((id) => replicasOf(1, Number(id.slice(1))).members)
+
+/** The members become these. */
+function change(cluster: ByzantineCluster, ids: readonly string[], voters: readonly string[] = ids): void {
+  const leader = cluster.leader()
+  if (leader === undefined) throw new Error('nobody leads')
+  const members = membersOf(ids).map((member) =>
+    voters.includes(member.id) ? member : { ...member, role: 'learner' as const },
+  )
+  const { epoch } = leader.core.status()
+  cluster.order(leader, targetOf({ joint: false, members }))
+  const there = () =>
+    ids.every((id) => {
+      const { status } = { status: cluster.node(id).core.status() }
+      return !cluster.node(id).up || (status.epoch === epoch + 1 && status.membership.membership.members.length === ids.length)
+    })
+  const refused = cluster.seen.findLast(({ effect }) => effect.type === 'orderRefused')
+  if (!cluster.runFor(30_000, there))
+    throw new Error(`the members did not change ${JSON.stringify(refused)}\n${describeNodes(cluster)}`)
+}
+
+const nodesOf = (cluster: ByzantineCluster, ids: readonly string[]): Node[] => ids.map((id) => cluster.node(id))
+const idsUpTo = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i + 1}`)
+
+function begun(count: number, options: { readonly spares?: readonly string[]; readonly seed?: number } = {}): ByzantineCluster {
+  const cluster = hybridCluster({ count, ...options })
+  settle(cluster, [cluster.submit(), cluster.submit()], nodesOf(cluster, idsUpTo(count)))
+  return cluster
+}
+
+describe('a change of members in a Raft epoch', () => {
+  for (const count of [5, 7]) {
+    it(`removes one of ${count}, and Raft goes on`, () => {
+      const cluster = begun(count)
+      const left = idsUpTo(count - 1)
+      change(cluster, left)
+      const nodes = nodesOf(cluster, left)
+      settle(cluster, Array.from({ length: 6 }, () => cluster.submit()), nodes)
+      for (const node of nodes) expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 1 })
+      expect(cluster.rejected).toEqual([])
+    })
+  }
+
+  it('is possible again in the next epoch, and from Raft a Byzantine epoch follows as before', () => {
+    const cluster = begun(6, { seed: 3 })
+    change(cluster, idsUpTo(5))
+    settle(cluster, [cluster.submit()], nodesOf(cluster, idsUpTo(5)))
+    change(cluster, idsUpTo(4))
+    const nodes = nodesOf(cluster, idsUpTo(4))
+    settle(cluster, [cluster.submit()], nodes)
+    for (const node of nodes)
+      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    settle(cluster, Array.from({ length: 8 }, () => cluster.submit()), nodes)
+    for (const node of nodes) expect(node.core.status()).toMatchObject({ mode: 'pbft', epoch: 3 })
+    expect(cluster.rejected).toEqual([])
+  })
+
+  it('survives restarts of everybody', () => {
+    const cluster = begun(5, { seed: 4 })
+    change(cluster, idsUpTo(4))
+    const nodes = nodesOf(cluster, idsUpTo(4))
+    settle(cluster, [cluster.submit()], nodes)
+    for (const node of nodes) cluster.crash(node)
+    for (const node of nodes) cluster.restart(node)
+    settle(cluster, [cluster.submit()], nodesOf(cluster, idsUpTo(4)))
+    for (const node of nodesOf(cluster, idsUpTo(4))) {
+      expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 1 })
+      expect(node.core.status().membership.membership.members).toHaveLength(4)
+    }
+  })
+
+  it('is never below four, never unsigned, never against another plan', () => {
+    const cluster = begun(4)
+    const leader = cluster.leader() as Node
+    const refusals = () => cluster.seen.flatMap(({ effect }) => (effect.type === 'orderRefused' ? [effect.code] : []))
+    cluster.order(leader, targetOf({ joint: false, members: membersOf(idsUpTo(3)) }))
+    const target = targetOf({ joint: false, members: membersOf(['n1', 'n2', 'n3', 'n5']) })
+    const order = { kind: 'changeMembership', planned: 0 as never, target } as const
+    cluster.step(leader, { type: 'order', orderId: 7, order })
+    cluster.step(leader, { type: 'order', orderId: 8, order: { ...order, planned: 3 as never } })
+    expect(refusals()).toEqual(['InvalidArgument', 'InvalidArgument', 'StalePlan'])
+  })
+})
+
+describe('a change whose leader is gone', () => {
+  it('takes place as a whole or not at all, and the cluster goes on', () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const cluster = begun(5, { seed })
+      const leader = cluster.leader() as Node
+      const rest = idsUpTo(5).filter((id) => id !== leader.id)
+      // The entry reaches two, and nobody hears that it is certified.
+      const heard = seed % 2 === 0 ? rest.slice(0, 2) : rest.slice(0, 3)
+      cluster.intercept = (from, to) => (from === leader.id && !heard.includes(to) ? [] : null)
+      cluster.order(leader, targetOf({ joint: false, members: membersOf(rest) }))
+      cluster.runFor(20)
+      cluster.crash(leader)
+      cluster.intercept = () => null
+      settle(cluster, [cluster.submit(rest as never)], nodesOf(cluster, rest), 60_000)
+      const sizes = nodesOf(cluster, rest).map((node) => node.core.status().membership.membership.members.length)
+      expect(new Set(sizes).size).toBe(1)
+      cluster.restart(leader)
+      settle(cluster, [cluster.submit()], nodesOf(cluster, rest), 60_000)
+    }
+  })
+})

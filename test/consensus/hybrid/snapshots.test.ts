@@ -1,0 +1,184 @@
+/**
+ * Compaction and snapshots in a hybrid Raft epoch: members sign the same states, a log begins behind what a
+ * quorum signed and nothing else, and who lacks what the logs dropped comes back by a snapshot with that
+ * certificate, in the epoch and while it ends. A donor that lies is found out, whatever it leads.
+ */
+import { describe, expect, it } from 'vitest'
+import type { ByzantineCluster, Node } from '../bft/cluster.js'
+import { describeNodes, hybridCluster } from './harness.js'
+
+const INTERVAL = 8
+
+function settle(cluster: ByzantineCluster, names: readonly string[], ms = 30_000): void {
+  const done = (): boolean => names.every((name) => cluster.executedBy(name))
+  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+}
+
+/** One after the other, so that each makes an entry. */
+function write(cluster: ByzantineCluster, count: number): void {
+  for (let i = 0; i < count; i++) settle(cluster, [cluster.submit()])
+}
+
+/** The newest checkpoint index that all of these executed. */
+function checkpointOf(nodes: readonly Node[]): number {
+  const least = Math.min(...nodes.map(({ executed }) => executed))
+  return least - (least % INTERVAL)
+}
+
+function compact(cluster: ByzantineCluster, nodes: readonly Node[]): number {
+  const index = checkpointOf(nodes)
+  for (const node of nodes) cluster.snapshot(node, index)
+  const isDone = (): boolean => nodes.every((node) => node.core.status().firstIndex === index + 1)
+  if (!cluster.runFor(10_000, isDone)) throw new Error(`a log was not compacted to ${index}\n${describeNodes(cluster)}`)
+  return index
+}
+
+const up = (cluster: ByzantineCluster): Node[] => [...cluster.nodes.values()].filter((node) => node.up)
+
+function toByzantine(cluster: ByzantineCluster): void {
+  for (const node of cluster.nodes.values())
+    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+}
+
+describe('compaction in a Raft epoch', () => {
+  for (const count of [4, 6, 7]) {
+    it(`happens behind what a quorum signed (n = ${count})`, () => {
+      const cluster = hybridCluster({ count })
+      write(cluster, 20)
+      const index = compact(cluster, up(cluster))
+      expect(index).toBeGreaterThanOrEqual(2 * INTERVAL)
+      write(cluster, 3)
+      const stable = cluster.seen.filter(({ effect }) => effect.type === 'checkpointStable')
+      expect(stable.length).toBeGreaterThanOrEqual(2 * count)
+      expect(cluster.rejected).toEqual([])
+    })
+  }
+
+  it('waits for the certificate', () => {
+    const cluster = hybridCluster()
+    // Of four, two cannot make a quorum: their words are lost.
+    cluster.intercept = (from, _to, message) =>
+      message.type === 'hybridCheckpoint' && (from === 'n3' || from === 'n4') ? [] : null
+    write(cluster, 20)
+    const index = checkpointOf(up(cluster))
+    cluster.snapshot(cluster.node('n1'), index)
+    cluster.runFor(5000)
+    expect(cluster.node('n1').core.status().firstIndex).toBe(1)
+    cluster.intercept = () => null
+    cluster.runFor(5000)
+    expect(cluster.node('n1').core.status().firstIndex).toBe(index + 1)
+  })
+
+  it('survives restarts, of all at once too', () => {
+    const cluster = hybridCluster({ seed: 5 })
+    write(cluster, 20)
+    compact(cluster, up(cluster))
+    for (const node of up(cluster)) cluster.crash(node)
+    for (const { id } of [...cluster.nodes.values()]) cluster.restart(cluster.node(id))
+    write(cluster, 12)
+    compact(cluster, up(cluster))
+    write(cluster, 2)
+    expect(cluster.rejected).toEqual([])
+  })
+})
+
+describe('a member that was away', () => {
+  it('comes back by a signed snapshot, and votes and leads then', () => {
+    const cluster = hybridCluster({ seed: 2 })
+    write(cluster, 3)
+    const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
+    cluster.crash(away)
+    write(cluster, 24)
+    compact(cluster, up(cluster))
+    cluster.restart(away)
+    write(cluster, 4)
+    expect(cluster.counts.installs).toBe(1)
+    // It counts: without it and another there is no quorum.
+    const other = up(cluster).find((node) => node.id !== away.id && node.core.status().role === 'leader') as Node
+    cluster.crash(other)
+    write(cluster, 10)
+    compact(cluster, up(cluster))
+    // And leads, if it must.
+    for (let tries = 0; tries < 40 && cluster.leader()?.id !== away.id; tries++) {
+      const leader = cluster.leader()
+      if (leader === undefined) cluster.runFor(500)
+      else {
+        cluster.rotate(leader, away.id)
+        cluster.runFor(1000)
+      }
+    }
+    expect(cluster.leader()?.id).toBe(away.id)
+    write(cluster, 10)
+    cluster.restart(other)
+    write(cluster, 2)
+    expect(cluster.rejected).toEqual([])
+  })
+
+  it('is not given a state that nobody signed', () => {
+    const cluster = hybridCluster({ seed: 3 })
+    write(cluster, 3)
+    const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
+    cluster.crash(away)
+    write(cluster, 24)
+    compact(cluster, up(cluster))
+    const leader = cluster.leader() as Node
+    cluster.lyingDonors.add(leader.id)
+    cluster.restart(away)
+    cluster.runFor(5000)
+    expect(cluster.counts.installs).toBe(0)
+    cluster.lyingDonors.clear()
+    write(cluster, 2)
+    expect(cluster.counts.installs).toBe(1)
+  })
+
+  it('believes no place that a lying leader invents for a snapshot', () => {
+    const cluster = hybridCluster({ seed: 4 })
+    write(cluster, 3)
+    const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
+    cluster.crash(away)
+    write(cluster, 24)
+    compact(cluster, up(cluster))
+    const leader = cluster.leader() as Node
+    cluster.lie(leader.id)
+    cluster.intercept = (from, to, message) => {
+      if (from !== leader.id || to !== away.id || message.type !== 'hybridCheckpoint' || message.snapshot === null)
+        return null
+      // The term and the members of a base are in no chain: they are not taken from the offer.
+      const base = { ...message.snapshot.base, term: 1e9 as never }
+      return [{ ...message, snapshot: { ...message.snapshot, base } }]
+    }
+    cluster.restart(away)
+    write(cluster, 8)
+    expect(cluster.counts.installs).toBe(1)
+    compact(cluster, up(cluster))
+    write(cluster, 8)
+  })
+})
+
+describe('the hand-over from compacted logs', () => {
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`leads to ${bft}, and nothing is missing`, () => {
+      const cluster = hybridCluster({ bft, seed: 6 })
+      write(cluster, 20)
+      compact(cluster, up(cluster))
+      write(cluster, 3)
+      toByzantine(cluster)
+      write(cluster, 20)
+      for (const node of cluster.nodes.values()) expect(node.core.status()).toMatchObject({ mode: bft, epoch: 1 })
+      expect(cluster.rejected).toEqual([])
+    })
+  }
+
+  it('takes histories that begin at different places', () => {
+    const cluster = hybridCluster({ seed: 7 })
+    write(cluster, 20)
+    const [first, second] = up(cluster)
+    compact(cluster, [first as Node])
+    write(cluster, 16)
+    compact(cluster, [second as Node])
+    write(cluster, 3)
+    toByzantine(cluster)
+    write(cluster, 6)
+    for (const node of cluster.nodes.values()) expect(node.core.status()).toMatchObject({ mode: 'pbft', epoch: 1 })
+  })
+})
