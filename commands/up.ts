@@ -71,7 +71,7 @@ without anybody who starts them again.`
       onProgress: (text) => progress.update(text),
       note: (text) => this.note(text),
     }).finally(() => progress.stop())
-    await this.print(upOutput(up))
+    await this.print(upOutput(up, flags.detach))
     const note = (text: string) => this.note(text)
     const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true && this.format === 'table'
     if (flags.detach) for (const child of up.cluster.started) child.release()

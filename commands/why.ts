@@ -46,11 +46,14 @@ the exit code is 0 whatever is found, and 5 where nobody can be reached.`
       value: { healthy: findings.length === 0, findings },
       items: findings,
       ids: findings.map(({ code }) => code),
-      text: ({ paint }) =>
+      text: ({ paint, fold }) =>
         findings.length === 0
           ? `nothing is wrong: ${evidence.leader?.id} leads in ${turnText(evidence.status)}, committed is ${evidence.leader?.commitIndex}`
           : findings
-              .map(({ code, message, hint }) => `${paint('yellow', code)}: ${message}\n  ${paint('dim', hint)}`)
+              .map(({ code, message, hint }) => {
+                const head = fold(`${code}: ${message}`).replace(code, paint('yellow', code))
+                return `${head}\n${paint('dim', fold(hint, '  '))}`
+              })
               .join('\n'),
     })
   }

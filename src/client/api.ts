@@ -152,6 +152,10 @@ export interface NodeStatus {
   readonly epochSinceMs: number | null
   /** How long a Byzantine epoch lasts at least; null where the mode never changes. */
   readonly residencyMs: number | null
+  /** Hybrid: why it stays in a Byzantine mode; null where nothing keeps it there, or in Raft. */
+  readonly stays: { readonly reason: string; readonly retryAfterMs: number | null } | null
+  /** What its newest commit rests on. */
+  readonly assurance: Assurance | null
   /** What it holds against others; null where its protocol has no threat model. */
   readonly threat: NodeThreatReport | null
   /** Why it is not reachable; null when it is. */
@@ -162,6 +166,8 @@ export interface ClusterStatus {
   readonly protocol: string
   readonly mode: Mode
   readonly epoch: number
+  /** What the newest commit rests on, as many members say; null where nobody does. */
+  readonly assurance: Assurance | null
   readonly threat: string | null
   readonly leader: string | null
   readonly term: number | null

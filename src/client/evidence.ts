@@ -4,9 +4,9 @@
  */
 import { ByteReader, toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import { readChain } from '../consensus/bft/epoch-chain.js'
 import { decodeEvidence, evidenceId } from '../consensus/bft/evidence.js'
 import { byzantineFaults } from '../consensus/quorum.js'
+import { readPath } from '../workflow/receipts/epochs.js'
 import type { EvidenceFile } from '../workflow/receipts/receipt-file.js'
 import type { Trust } from '../workflow/receipts/verify.js'
 import { evidenceVerdict } from '../workflow/receipts/verify-evidence.js'
@@ -148,7 +148,7 @@ function unreadable(): KnhkError {
 
 function stepsIn(bytes: Uint8Array): EvidenceFile['steps'] {
   const reader = new ByteReader(bytes)
-  const steps = readChain(reader)
+  const steps = readPath(reader)
   reader.end()
   return steps
 }

@@ -7,7 +7,7 @@ import { toHex } from '../base/bytes.js'
 import type { KnhkError } from '../base/error.js'
 import type { MemberConfiguration } from '../consensus/configuration.js'
 import { THREAT_LEVELS, type ThreatLevel } from '../consensus/hybrid/threat-model.js'
-import type { Mode, ProtocolName } from '../consensus/types.js'
+import type { Assurance, Mode, ProtocolName } from '../consensus/types.js'
 import type { ClusterStatus, NodeStatus } from './api.js'
 
 /** What one member said about itself, or why it did not answer. */
@@ -18,7 +18,7 @@ export interface MemberReport {
 }
 
 /** What is said of the cluster as a whole. */
-type Head = Pick<ClusterStatus, 'mode' | 'epoch' | 'leader' | 'term' | 'view' | 'round' | 'commitIndex'>
+type Head = Pick<ClusterStatus, 'mode' | 'epoch' | 'leader' | 'term' | 'view' | 'round' | 'commitIndex' | 'assurance'>
 
 /** `needed` members have to say the same before it counts: one in plain Raft. */
 export function assembleStatus(
@@ -63,6 +63,7 @@ function raftHead(nodes: readonly NodeStatus[]): Head {
     view: null,
     round: null,
     commitIndex: leading?.commitIndex ?? vouched(nodes, 'commitIndex', 1),
+    assurance: leading?.assurance ?? newest?.assurance ?? null,
   }
 }
 
@@ -84,10 +85,14 @@ function byzantineHead(nodes: readonly NodeStatus[], needed: number): Head {
     mode,
     epoch,
     leader: leads ?? (mode === 'hotstuff' ? leaderOfRound(current, needed) : null),
-    term: null,
+    term: mode === 'raft' ? vouched(current, 'term', needed) : null,
     view: vouched(current, 'view', needed),
     round: vouched(current, 'round', needed),
     commitIndex: vouched(nodes, 'commitIndex', needed),
+    assurance: agreed(
+      current.flatMap((node) => node.assurance ?? []),
+      needed,
+    ),
   }
 }
 
@@ -101,7 +106,7 @@ function leaderOfRound(nodes: readonly NodeStatus[], needed: number): string | n
 /** The highest number that so many members have reached; null where too few tell. */
 function vouched(
   nodes: readonly NodeStatus[],
-  name: 'epoch' | 'view' | 'round' | 'commitIndex',
+  name: 'epoch' | 'term' | 'view' | 'round' | 'commitIndex',
   needed: number,
 ): number | null {
   const known = nodes.flatMap((node) => node[name] ?? []).sort((a, b) => b - a)
@@ -128,6 +133,7 @@ function nodeStatus(member: MemberConfiguration, value: MemberReport['value'], e
     reachable: value !== null,
     role: text('role'),
     mode: text('mode') as Mode | null,
+    assurance: text('assurance') as Assurance | null,
     epoch: number('epoch'),
     term: number('term'),
     view: number('view'),
@@ -146,6 +152,7 @@ function nodeStatus(member: MemberConfiguration, value: MemberReport['value'], e
     http: text('http'),
     epochSinceMs: number('epochSinceMs'),
     residencyMs: number('residencyMs'),
+    stays: (fields.stays ?? null) as NodeStatus['stays'],
     threat: (fields.threat ?? null) as NodeStatus['threat'],
     error: error === null ? null : { code: error.code, message: error.message, details: error.details },
   }

@@ -45,6 +45,8 @@ export interface SelfReport {
   readonly peers: readonly PeerReport[]
   /** Members that it is linked to, as far as it tells. */
   readonly linkedTo: readonly string[]
+  /** Hybrid: why its Byzantine mode stays; null where nothing keeps it, or in Raft. */
+  readonly stays: { readonly reason: string; readonly retryAfterMs: number | null } | null
 }
 
 /** Asks one member. Throws why it does not answer, `ProtocolViolation` for an answer that is none. */
@@ -67,6 +69,7 @@ export async function selfReport(client: Client, node: string, timeoutMs: number
     notReady: notReadyOf(fields),
     requestsWaiting: integer(fields, 'requestsWaiting'),
     ...peersOf(fields.peers),
+    stays: (fields.stays ?? null) as SelfReport['stays'],
   }
 }
 

@@ -11,6 +11,7 @@ import type { ChangeAuthority } from './bft/change-authority.js'
 import type { SignatureCheck } from './bft/checks.js'
 import type { BftMessage } from './bft/wire.js'
 import type { Entry, EntryKind } from './entry.js'
+import type { EpochLink } from './hybrid/epoch-links.js'
 import type { ThreatReport } from './hybrid/threat-model.js'
 import type { MembershipRecord, TargetMember } from './membership.js'
 import type { RaftMessage } from './raft/messages.js'
@@ -102,7 +103,6 @@ export type Input =
 export type OperatorOrder =
   /** Hybrid only; the driver has checked the role of who asks. `bft` is the configured one of the two. */
   | { readonly kind: 'setMode'; readonly mode: Mode | 'bft' }
-  | { readonly kind: 'clearThreat'; readonly node: NodeId | null }
   /** Without a target the leader chooses the most complete voter. */
   | { readonly kind: 'transferLeadership'; readonly target: NodeId | null }
   | {
@@ -319,6 +319,8 @@ export interface Core {
    * and handed back with the message once they hold.
    */
   configHash(): Uint8Array
+  /** How the newest epochs led to each other, oldest first; only where the protocol can change. */
+  epochLinks?(): readonly EpochLink[]
   /** What to do with an unverified message before a verification is spent on it. */
   interest(from: NodeId, message: ProtocolMessage): 'verify' | 'keep' | 'drop'
   /**
@@ -326,6 +328,15 @@ export interface Core {
    * when all of them hold. Null where it is unsound by rules that need no signature: its sender is at fault.
    */
   checks(from: NodeId, message: ProtocolMessage): readonly SignatureCheck[] | null
+  /** Hybrid, in a Byzantine epoch: why it does not end in Raft now. Null where nothing speaks against it. */
+  stays?(now: Now): Stays | null
+}
+
+/** Why the mode stays as it is. */
+export interface Stays {
+  readonly reason: string
+  /** When time alone helps; null where somebody has to act first. */
+  readonly retryAfterMs: Millis | null
 }
 
 /** What the log on disk says at start; all a core needs to continue. */

@@ -5,11 +5,11 @@
  */
 import { ByteWriter, fromHex, toHex } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import { writeChain } from '../consensus/bft/epoch-chain.js'
 import { decodeEvidence } from '../consensus/bft/evidence.js'
 import type { Core } from '../consensus/core.js'
 import type { LogIndex } from '../consensus/types.js'
 import { decodeOrderedEvidence, evidenceKey } from '../workflow/evidence-table.js'
+import { writePath } from '../workflow/receipts/epochs.js'
 import type { EpochSteps } from './epoch-steps.js'
 import type { EvidenceStore, StateStore } from './ports.js'
 
@@ -69,7 +69,7 @@ export class EvidenceQueries {
     const { epoch, membership } = core.status()
     const { epoch: of } = decodeEvidence(evidence)
     const chain = new ByteWriter(256)
-    writeChain(chain, await steps.upTo(of, of === epoch ? membership.index : NOWHERE))
+    writePath(chain, await steps.upTo(of, of === epoch ? membership.index : NOWHERE))
     return { id: name, index: ordered?.index ?? null, evidence, steps: chain.finish() }
   }
 }

@@ -64,10 +64,10 @@ export class NodeLoop {
     this.#ports = ports
     this.#core = core
     const now = ports.clock.monotonicMs()
-    const { mode, commitIndex } = core.status()
+    const { commitIndex } = core.status()
     this.#leaderSeenMs = now
     this.#epochSinceMs = ports.clock.wallMs()
-    this.#assurance = mode === 'raft' ? 'quorum' : 'certified'
+    this.#assurance = ports.verifier === null ? 'quorum' : 'certified'
     this.#commitIndex = commitIndex
     this.#pauses = new PauseWatch(options.electionTimeoutMinMs, now)
     this.#parts = makeParts(options, ports, core, machine, this.#hooks())
@@ -127,7 +127,9 @@ export class NodeLoop {
       wallMs: clock.wallMs(),
       requestsWaiting: this.#parts.intake.depths().requests,
       epochSinceMs: this.#epochSinceMs,
+      assurance: this.#assurance,
       residencyMs: this.#options.residencyMs,
+      stays: this.#core.stays?.(this.#now()) ?? null,
     })
   }
 
@@ -158,6 +160,7 @@ export class NodeLoop {
     this.#connectMembers()
     this.#parts.execution.start()
     this.#finishEpoch()
+    this.#keepLinks()
     this.#wake()
   }
 
@@ -345,12 +348,21 @@ export class NodeLoop {
         this.#announcements.panicked(effect)
         return
       case 'epochChanged':
-        if (!effect.isUnderWay) this.#epochSinceMs = this.#ports.clock.wallMs()
+        if (!effect.isUnderWay) this.#epochBegan()
         this.#announcements.epochChanged(effect)
         return
       default:
         unreachable(effect, 'effect')
     }
+  }
+
+  #epochBegan(): void {
+    this.#epochSinceMs = this.#ports.clock.wallMs()
+    this.#keepLinks()
+  }
+
+  #keepLinks(): void {
+    this.#parts.steps.noteLinks().catch((error: unknown) => this.#fail(error))
   }
 
   #load(peer: NodeId, from: LogIndex, maxBytes: number): void {

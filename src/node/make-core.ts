@@ -7,6 +7,7 @@ import { DEFAULT_PBFT_LIMITS, DEFAULT_PBFT_SETTINGS, PbftCore, type PbftLimits }
 import { type ClusterConfiguration, requestTimeouts, residencyOf } from '../consensus/configuration.js'
 import type { Core, Now, RestoredLog } from '../consensus/core.js'
 import { GENESIS_CHAIN, type Sha256 } from '../consensus/entry.js'
+import type { EpochLink } from '../consensus/hybrid/epoch-links.js'
 import { DEFAULT_HYBRID_LIMITS, HybridCore, type HybridLimits } from '../consensus/hybrid/index.js'
 import { THREAT_WINDOW_MS } from '../consensus/hybrid/threat-model.js'
 import { genesisMembership } from '../consensus/membership.js'
@@ -41,6 +42,8 @@ export interface CoreModules {
   readonly mayChangeMembers: (clientKey: Uint8Array) => boolean
   /** Hybrid: members with evidence against them that nobody cleared, by what is executed here. */
   readonly liveCulprits: () => readonly NodeId[]
+  /** How the epochs of a hybrid cluster led to each other, as far as it is kept here. */
+  readonly links?: readonly EpochLink[]
   readonly random: () => number
   readonly restored: RestoredLog
   readonly now: Now

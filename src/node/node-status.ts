@@ -3,8 +3,8 @@
  * force for clients that follow it. Plain data, named as docs/wire-protocol.md lists it.
  */
 import { toHex } from '../base/bytes.js'
-import type { CoreStatus } from '../consensus/core.js'
-import type { Millis, NodeId } from '../consensus/types.js'
+import type { CoreStatus, Stays } from '../consensus/core.js'
+import type { Assurance, Millis, NodeId } from '../consensus/types.js'
 import type { NotReady } from '../telemetry/readiness.js'
 import type { Execution } from './execution.js'
 import type { PeerLinks } from './ports.js'
@@ -28,8 +28,12 @@ export function nodeStatus(
     readonly requestsWaiting: number
     /** When the epoch began, as far as this run knows. */
     readonly epochSinceMs: Millis
+    /** What the newest commit rests on. */
+    readonly assurance: Assurance
     /** Null where the mode never changes. */
     readonly residencyMs: Millis | null
+    /** Hybrid: why a Byzantine mode stays; null where nothing keeps it, or in Raft. */
+    readonly stays: Stays | null
   },
 ): Record<string, unknown> {
   const digest = execution.digests.latest
@@ -57,6 +61,8 @@ export function nodeStatus(
     wallMs: known.wallMs,
     epochSinceMs: Math.floor(known.epochSinceMs),
     residencyMs: known.residencyMs,
+    stays: known.stays,
+    assurance: known.assurance,
     threat: status.threat,
     mayVote,
     restoring: execution.isRestoring,

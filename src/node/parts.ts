@@ -3,6 +3,7 @@
  * which of the other. The loop only says when something happens.
  */
 import { changeSignBytes, targetMembership } from '../consensus/bft/change-authority.js'
+import { epochConfigHash } from '../consensus/bft/replicas.js'
 import type { Core, Input, Now, ProtocolMessage } from '../consensus/core.js'
 import type { Entry } from '../consensus/entry.js'
 import type { LogIndex, Millis, NodeId } from '../consensus/types.js'
@@ -108,7 +109,7 @@ export function makeParts(
   )
   const made: Made = { options, ports, core, hooks, observer, verification, reads, writer, checkpoints, execution }
   const intake = makeIntake(made)
-  const steps = new EpochSteps(ports.log, ports.epochs)
+  const steps = new EpochSteps(ports.log, ports.epochs, core)
   const snapshots = makeSnapshots(made)
   return {
     ...made,
@@ -209,11 +210,20 @@ function verifyChange(
   })
 }
 
-function makeQueries({ options, ports, core, hooks, reads, execution }: Made, steps: EpochSteps): QueryService {
+function makeQueries(
+  { options, ports, core, hooks, reads, execution, verification }: Made,
+  steps: EpochSteps,
+): QueryService {
   const { state, evidence: store, log, snapshots, sha256, clock } = ports
   const { self, clusterId, sign, limits } = options
   const held = { core, state, steps }
   const signer = new ReceiptSigner(self, sign)
+  const membership = () => core.status().membership.membership
+  const authority = {
+    isPlain: verification === null,
+    configHash: () =>
+      core.epochLinks === undefined ? core.configHash() : epochConfigHash(sha256, options.configHash, membership()),
+  }
   const woken = (added: boolean) => {
     hooks.wake()
     return added
@@ -223,7 +233,7 @@ function makeQueries({ options, ports, core, hooks, reads, execution }: Made, st
     log,
     snapshots,
     execution,
-    receipts: new Receipts({ ...held, log, execution, signer, sha256, clusterId }),
+    receipts: new Receipts({ ...held, ...authority, log, execution, signer, sha256, clusterId }),
     evidence: new EvidenceQueries({ ...held, store }),
     context: hooks.context,
     status: hooks.describe,

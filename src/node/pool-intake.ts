@@ -59,6 +59,8 @@ export class PoolIntake implements Intake {
   readonly #pool: RequestPool
   readonly #recent: RecentAnswers
   #nextProposalId = 1
+  /** A proposal of this turn was refused. */
+  #isRefused = false
   /** Proposals of this replica that have no place yet, by their number … */
   readonly #proposing = new Map<number, Slot>()
   /** … and those that are not executed yet, by index. */
@@ -131,8 +133,10 @@ export class PoolIntake implements Intake {
 
   propose(): void {
     const { core, limits, applyLag, sha256, step, clock } = this.#options
+    this.#isRefused = false
     while (!this.#pool.isEmpty && this.#inFlight.size < limits.slotsInFlightMax && core.mayPropose()) {
-      if (applyLag() > limits.applyLagEntriesMax) break
+      // What was refused is back in the pool: asked for again in this turn it would be refused again.
+      if (this.#isRefused || applyLag() > limits.applyLagEntriesMax) break
       const body = this.#pool.take()
       const batchDigest = computeBatchDigest(sha256, 'data', body)
       const proposalId = this.#nextProposalId++
@@ -160,6 +164,7 @@ export class PoolIntake implements Intake {
 
   /** What was refused stays in the pool, and is proposed by whoever leads next. */
   refused({ proposalId }: Extract<Effect, { type: 'refused' }>): void {
+    this.#isRefused = true
     this.#proposing.delete(proposalId)
     this.#pool.forgetProposals()
   }

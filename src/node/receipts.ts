@@ -31,6 +31,10 @@ export interface ReceiptOptions {
   readonly sha256: Sha256
   /** 16 bytes. */
   readonly clusterId: Uint8Array
+  /** In plain Raft the leader signs alone; elsewhere every member does. */
+  readonly isPlain: boolean
+  /** What signatures of the present epoch are bound to. */
+  readonly configHash: () => Uint8Array
 }
 
 /** Room for what names a body in an answer. */
@@ -45,7 +49,7 @@ export class Receipts {
 
   /** All of a receipt but signatures. Throws `NotFound`, `FrameTooLarge`. */
   async body(index: number, position: number): Promise<Uint8Array> {
-    const { core, sha256, steps } = this.#options
+    const { core, sha256, steps, isPlain } = this.#options
     const entry = await this.#entry(index)
     const place = placeOf(entry, position)
     if (place === null) throw new KnhkError('NotFound', `entry ${index} holds no operation at position ${position}`)
@@ -58,7 +62,7 @@ export class Receipts {
       request: place.request,
       place: { ordinal: place.ordinal, count: place.count },
       path: merklePath(sha256, entry.body, place.ordinal),
-      steps: mode === 'raft' ? [] : await steps.upTo(epoch, membership.index),
+      steps: isPlain ? [] : await steps.upTo(epoch, membership.index),
       result: requests === null ? null : { requests, chainBefore },
     }
     const encoded = encodeReceiptBody(body)
@@ -69,11 +73,10 @@ export class Receipts {
 
   /** This node's signature under the entry and, where its results are kept, what it came to. Throws `NotFound`, `NotLeader`, `Refused`. */
   async sign(index: number): Promise<Uint8Array> {
-    const { core, signer, sha256, clusterId } = this.#options
+    const { core, signer, sha256, clusterId, isPlain, configHash } = this.#options
     const entry = await this.#entry(index)
     const { mode, role, epoch } = core.status()
-    if (mode === 'raft' && role !== 'leader')
-      throw new KnhkError('NotLeader', 'in plain Raft the leader signs receipts')
+    if (isPlain && role !== 'leader') throw new KnhkError('NotLeader', 'in plain Raft the leader signs receipts')
     const place: SigningPlace = { mode, epoch }
     const results = this.#results(entry)
     const statement =
@@ -81,7 +84,7 @@ export class Receipts {
         ? entryStatement(place, entry)
         : resultStatement(sha256, place, entry, results.root, results.chainBefore)
     const out = new ByteWriter(256)
-    writeSigned(out, signer.sign({ clusterId, configHash: core.configHash() }, statement))
+    writeSigned(out, signer.sign({ clusterId, configHash: configHash() }, statement))
     return out.finish()
   }
 

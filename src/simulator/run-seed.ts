@@ -56,7 +56,7 @@ const OPERATIONS_TO_SERVE = 3
 const STATES_MAX = 200_000
 
 /** Streams of chance beside those of the network (0), the nodes (1 …) and the plan. */
-const STREAM = { reader: 1002, stubborn: 1003, operator: 1004, clients: 1100 } as const
+const STREAM = { reader: 1002, stubborn: 1003, operator: 1004, administrator: 1006, clients: 1100 } as const
 const STUBBORN_THINK_MS = 10
 
 export function runSeed({ sha256, onTrace, ...choice }: SeedOptions): Promise<SeedResult> {
@@ -122,6 +122,8 @@ class SimulationRun {
     )
     this.#operator = new Operator(cluster, new SeededRandom(plan.seed, STREAM.operator))
     this.#stubborn = this.#client('stubborn', STREAM.stubborn, STUBBORN_THINK_MS, () => aimed.readsAt)
+    const administrator = this.#client('administrator', STREAM.administrator, 0, () => null)
+    switching.onClearThreat = (node) => administrator.administer({ type: 'ClearThreat', node })
     aimed.onMoved = () => {
       for (const { exchange } of this.#clients) exchange.moveOn()
     }

@@ -115,6 +115,15 @@ export class WorkloadClient {
     this.#run({ op: 'get', key, value: null, expected: null }, done)
   }
 
+  /** An administrator's operation, whatever comes of it; nothing while another one is open. */
+  administer(operation: Operation): void {
+    if (this.#busy) return
+    this.#busy = true
+    this.#propose(NO_SESSION, this.#options.random.between(1, 2 ** 40), operation, () => {
+      this.#busy = false
+    })
+  }
+
   #next(): void {
     if (!this.#running) return
     const { random, thinkMaxMs, cluster, isQuiet } = this.#options

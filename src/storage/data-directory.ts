@@ -97,6 +97,11 @@ export async function isUnformatted(files: FileSystem, path: string): Promise<bo
   return status === null || (status.kind === 'directory' && (await files.readdir(path)).length === 0)
 }
 
+/** Where a node keeps how its epochs led to each other. */
+export function epochDirectoryOf(path: string): string {
+  return layout(path).epochDirectory
+}
+
 function layout(path: string): Omit<DataDirectory, 'identity' | 'path'> {
   return {
     logDirectory: `${path}/log`,

@@ -22,6 +22,17 @@ export async function openEvidenceStore(files: FileSystem, directory: string): P
   return store
 }
 
+/** The sound pieces in a directory, in the order of their names, for tools that write nothing. */
+export async function readKept(files: FileSystem, directory: string): Promise<Uint8Array[]> {
+  const kept: Uint8Array[] = []
+  if ((await files.stat(directory)) === null) return kept
+  for (const name of (await files.readdir(directory)).filter(isId).sort()) {
+    const reading = await readCheckedBytes(files, directory, name, MAGIC, EVIDENCE_BYTES_MAX)
+    if (reading.state === 'sound') kept.push(reading.content)
+  }
+  return kept
+}
+
 export class FileEvidenceStore implements EvidenceStore {
   readonly #files: FileSystem
   readonly #directory: string

@@ -5,6 +5,7 @@
  */
 import { KnhkError } from '../base/error.js'
 import { ERROR_CODES } from '../base/error-codes.js'
+import { columnsOf, folded } from './fold.js'
 import { usageError } from './usage-errors.js'
 
 export interface ErrorReport {
@@ -54,10 +55,12 @@ export interface ErrorTextOptions {
 
 /** One clear error for people: what, then what to do next. */
 export function errorText({ error, stack }: ErrorReport, { verbose, paint }: ErrorTextOptions): string {
-  const lines = [`${paint('red', `Error [${error.code}]:`)} ${error.message}`]
+  const columns = columnsOf(process.stderr)
+  const head = `Error [${error.code}]:`
+  const lines = [folded(`${head} ${error.message}`, columns).replace(head, paint('red', head))]
   const why = causeText(error)
-  if (why !== null) lines.push(`  ${why}`)
-  lines.push(`  ${paint('dim', error.hint)}`)
+  if (why !== null) lines.push(folded(why, columns, '  '))
+  lines.push(paint('dim', folded(error.hint, columns, '  ')))
   if (stack !== null) lines.push(verbose ? stack : '  Run with --verbose for the stack.')
   return lines.join('\n')
 }

@@ -34,12 +34,14 @@ export async function chooseLog(
 }
 
 export async function verifyStored({ directory, configuration }: ChosenLog): Promise<VerifiedLog> {
-  const [{ verifyLog }, { realFiles }, { certificateVerifier }] = await Promise.all([
+  const [{ verifyLog }, { realFiles }, { certificateVerifier }, { keptLinks }] = await Promise.all([
     import('../storage/log-verify.js'),
     import('../storage/real-files.js'),
     import('./logs/certificates.js'),
+    import('./logs/kept-links.js'),
   ])
-  const verifyCertificate = configuration === null ? null : certificateVerifier(configuration)
+  const links = await keptLinks(realFiles(), directory)
+  const verifyCertificate = configuration === null ? null : certificateVerifier(configuration, { links })
   return verifyLog(realFiles(), directory, { verifyCertificate })
 }
 

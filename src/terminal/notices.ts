@@ -5,13 +5,30 @@
 import type { ClusterStatus } from '../client/api.js'
 import { turnText } from './turn.js'
 
-/** Another leader, another protocol, another threat level; null when there is nothing. */
-export function changeNotice(before: ClusterStatus | null, after: ClusterStatus): string | null {
-  if (before === null) return null
-  if (before.mode !== after.mode) return `the cluster now decides by ${after.mode} (epoch ${after.epoch})`
-  if (before.threat !== after.threat)
-    return `the threat level is ${after.threat ?? 'not known'}, was ${before.threat ?? 'not known'}`
-  if (before.leader === after.leader) return null
+/** Another protocol or epoch, another threat level, another leader; nothing where too few members tell. */
+export function changeNotices(before: ClusterStatus | null, after: ClusterStatus): string[] {
+  if (before === null || before.commitIndex === null || after.commitIndex === null) return []
+  const isNew = before.mode !== after.mode || before.epoch !== after.epoch
+  const notices = isNew ? [epochNotice(before, after)] : []
+  if (before.threat !== after.threat) notices.push(threatNotice(before, after))
+  // An epoch begins with a leader of its own: that is no news by itself.
+  if (!isNew && before.leader !== after.leader) notices.push(leaderNotice(before, after))
+  return notices
+}
+
+function epochNotice(before: ClusterStatus, { mode, epoch, leader }: ClusterStatus): string {
+  const what = before.mode === mode ? `epoch ${epoch} began` : `the cluster now decides by ${mode} (epoch ${epoch})`
+  return leader === null ? what : `${what}, ${leader} leads`
+}
+
+function threatNotice(before: ClusterStatus, { threat, nodes }: ClusterStatus): string {
+  const reports = nodes.flatMap((node) => node.threat?.nodes ?? [])
+  const against = [...new Set(reports.filter(({ level }) => level === threat).map(({ id }) => id))]
+  const whom = threat === null || threat === 'none' || against.length === 0 ? '' : ` because of ${against.join(', ')}`
+  return `the threat level is ${threat ?? 'not known'}${whom}, was ${before.threat ?? 'not known'}`
+}
+
+function leaderNotice(before: ClusterStatus, after: ClusterStatus): string {
   if (after.leader === null) return `${before.leader} no longer leads; there is no leader`
   return before.leader === null
     ? `${after.leader} leads now (${turnText(after)})`
@@ -32,9 +49,8 @@ function isConnected(status: ClusterStatus | null): boolean {
 /** All of it: also members that come, go, appear and disappear. */
 export function eventsBetween(before: ClusterStatus | null, after: ClusterStatus): string[] {
   if (before === null) return []
-  const notice = changeNotice(before, after)
   const known = new Map(before.nodes.map((node) => [node.id, node]))
-  const events = notice === null ? [] : [notice]
+  const events = changeNotices(before, after)
   for (const node of after.nodes) {
     const old = known.get(node.id)
     known.delete(node.id)

@@ -3,6 +3,7 @@
  * forms show the same data.
  */
 import type { Paint } from './colours.js'
+import { columnsOf, folded } from './fold.js'
 
 export const OUTPUT_FORMATS = ['table', 'json', 'ndjson', 'yaml', 'id'] as const
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number]
@@ -25,6 +26,8 @@ export interface TextTools {
   readonly paint: Paint
   readonly table: (head: readonly string[], rows: readonly (readonly Cell[])[]) => Promise<string>
   readonly fields: (pairs: readonly (readonly [string, Cell])[]) => string
+  /** A sentence for the width of the terminal, each line behind `indent`. */
+  readonly fold: (text: string, indent?: string) => string
 }
 
 /** The whole text for stdout, ending in a line feed unless empty. */
@@ -41,7 +44,10 @@ export async function render(output: Output, format: OutputFormat, paint: Paint)
     case 'id':
       return (output.ids ?? []).map((id) => `${id}\n`).join('')
     case 'table': {
-      const text = await output.text({ paint, table: renderTable, fields: (pairs) => renderFields(pairs, paint) })
+      const columns = columnsOf(process.stdout)
+      const fold = (text: string, indent?: string) => folded(text, columns, indent)
+      const fields = (pairs: readonly (readonly [string, Cell])[]) => renderFields(pairs, paint)
+      const text = await output.text({ paint, table: renderTable, fields, fold })
       return text === '' || text.endsWith('\n') ? text : `${text}\n`
     }
   }
@@ -52,7 +58,8 @@ export async function render(output: Output, format: OutputFormat, paint: Paint)
  * its lines, then what does not fit: wrapped rows cannot be read at all.
  */
 async function renderTable(head: readonly string[], rows: readonly (readonly Cell[])[]): Promise<string> {
-  const columns = process.stdout.isTTY === true ? process.stdout.columns : Number.POSITIVE_INFINITY
+  if (rows.length === 0) return 'none'
+  const columns = columnsOf(process.stdout)
   const boxed = await boxedTable(head, rows)
   return boxed.indexOf('\n') <= columns ? boxed : plainTable([head, ...rows], columns)
 }

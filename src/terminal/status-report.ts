@@ -59,6 +59,7 @@ export const STATUS_FIELDS = {
   mode: schema.text,
   epoch: schema.integer,
   threat: maybeText,
+  assurance: maybeText,
   leader: maybeText,
   term: maybeInteger,
   view: maybeInteger,
@@ -85,9 +86,9 @@ export function requireReachable(status: ClusterStatus): void {
 }
 
 export function statusJson(status: ClusterStatus): Record<string, unknown> {
-  const { protocol, mode, epoch, threat, leader, term, view, round, commitIndex } = status
+  const { protocol, mode, epoch, threat, assurance, leader, term, view, round, commitIndex } = status
   const nodes = status.nodes.map(nodeJson)
-  return { protocol, mode, epoch, threat, leader, term, view, round, commitIndex, nodes }
+  return { protocol, mode, epoch, threat, assurance, leader, term, view, round, commitIndex, nodes }
 }
 
 /** Times in JSON are whole milliseconds: a round trip counts from 1. */
@@ -108,8 +109,10 @@ export function statusOutput(status: ClusterStatus, extra: Readonly<Record<strin
         ...Object.entries(extra),
         ['protocol', status.mode === status.protocol ? status.protocol : `${status.protocol}, now ${status.mode}`],
         [status.mode === 'pbft' ? 'primary' : 'leader', status.leader ?? 'none'],
-        ...(status.mode === 'raft' ? [] : ([['epoch', status.epoch]] as const)),
+        ...(status.protocol === 'raft' ? [] : ([['epoch', status.epoch]] as const)),
         [turn, status[turn]],
+        ...(status.threat === null ? [] : ([['threat', threatText(status)]] as const)),
+        ...(status.protocol === 'raft' ? [] : ([['assurance', status.assurance]] as const)),
         ['commit', status.commitIndex],
       ])
       const rows = status.nodes.map((node) => [
@@ -141,6 +144,13 @@ export function statusOutput(status: ClusterStatus, extra: Readonly<Record<strin
       return `${head}\n${await table(names, rows)}`
     },
   }
+}
+
+/** The level, and whom it is because of. */
+function threatText({ threat, nodes }: ClusterStatus): string {
+  const reports = nodes.flatMap((node) => node.threat?.nodes ?? [])
+  const against = [...new Set(reports.map(({ id }) => id))]
+  return against.length === 0 ? `${threat}` : `${threat} (held against ${against.join(', ')})`
 }
 
 function digestText(node: NodeStatus): string | null {

@@ -50,14 +50,15 @@ export async function bringUp(options: BringUpOptions): Promise<UpResult> {
   return { cluster, context: await registerContext(cluster, note) }
 }
 
-export function upOutput({ cluster, context }: UpResult): Output {
+/** `detached`: the shell comes back, and may be told what to do in it. */
+export function upOutput({ cluster, context }: UpResult, detached: boolean): Output {
   const { clusterId, dir, clusterFile, configuration, nodes } = cluster
   const { protocol } = configuration
   return {
     value: { clusterId, dir, clusterFile, context, protocol, nodes },
     items: nodes,
     ids: [clusterId],
-    text: async ({ fields, table }) => {
+    text: async ({ fields, table, paint }) => {
       const head = fields([
         ['cluster', clusterId],
         ['directory', dir],
@@ -65,7 +66,11 @@ export function upOutput({ cluster, context }: UpResult): Output {
         ['protocol', protocol],
       ])
       const rows = nodes.map(({ id, address, http, pid, dataDir }) => [id, address, http, pid, dataDir])
-      return `${head}\n${await table(['node', 'address', 'http', 'pid', 'data'], rows)}`
+      const listed = await table(['node', 'address', 'http', 'pid', 'data'], rows)
+      if (!detached) return `${head}\n${listed}`
+      const where = context === null ? ` --dir ${dir}` : ''
+      const next = `Next: knhk status${where}, knhk repl${where}, knhk watch${where}; knhk down --dir ${dir} stops it.`
+      return `${head}\n${listed}\n${paint('dim', next)}`
     },
   }
 }

@@ -29,7 +29,6 @@ const KINDS = [
   'takeSnapshot',
   'compactLog',
   'setMode',
-  'clearThreat',
 ] as const
 const MODES = ['raft', 'pbft', 'hotstuff', 'bft'] as const
 const ROLES = ['voter', 'learner'] as const
@@ -50,7 +49,6 @@ export function encodeOrder({ requestNumber, order }: OrderFrame): Uint8Array {
   const out = new ByteWriter(128).u32(requestNumber).u8(KINDS.indexOf(order.kind))
   if (order.kind === 'transferLeadership') out.text(order.target ?? '')
   if (order.kind === 'setMode') out.u8(MODES.indexOf(order.mode))
-  if (order.kind === 'clearThreat') out.text(order.node ?? '')
   if (order.kind === 'changeMembership') {
     assert(order.target.length <= MEMBERS_MAX, 'a cluster has a bounded number of members')
     out.u64(order.planned).u8(order.target.length)
@@ -86,10 +84,6 @@ function readOrder(reader: ByteReader): ClientOrder {
     }
     case 'setMode':
       return { kind, mode: pick(MODES, reader.u8()) }
-    case 'clearThreat': {
-      const node = reader.text()
-      return { kind, node: node === '' ? null : checkedId(node) }
-    }
     case 'takeSnapshot':
     case 'compactLog':
       return { kind }

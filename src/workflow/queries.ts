@@ -13,6 +13,8 @@ import type { Query } from './query-reads.js'
 import type { ClientTable } from './roles.js'
 import type { SessionTable } from './sessions.js'
 import { listClients, listSessions } from './system-queries.js'
+import { liveThreat } from './threats/queries.js'
+import type { ThreatTable } from './threats/table.js'
 
 export type { QueryRead, QueryReadResult } from './query-reads.js'
 
@@ -20,6 +22,7 @@ export type { QueryRead, QueryReadResult } from './query-reads.js'
 export interface QueryTables extends GovernanceTables {
   readonly clients: ClientTable
   readonly sessions: SessionTable
+  readonly threats: ThreatTable
 }
 
 /**
@@ -58,6 +61,8 @@ export function* startQuery(name: string, args: QueryArguments, tables: QueryTab
       return getQuotas(args, tables)
     case 'evidence.ordered':
       return yield* listEvidence(args)
+    case 'threat.live':
+      return liveThreat(args, tables.threats)
     case 'sessions.list':
       return listSessions(args, tables.sessions)
     case 'clients.list':

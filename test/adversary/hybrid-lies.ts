@@ -1,17 +1,18 @@
 /**
  * What an adversary says to all members of a hybrid cluster in its Raft mode: suspicions that it signed badly, or
- * two of them, well signed, that contradict each other.
+ * two acknowledgements of one place, well signed, that contradict each other.
  */
-import { NO_EXTRA, type SignedStatement, type Statement } from '../../src/consensus/bft/statement.js'
+import { NO_EXTRA } from '../../src/consensus/bft/statement.js'
 import type { ProtocolMessage } from '../../src/consensus/core.js'
-import type { Epoch } from '../../src/consensus/types.js'
+import { positionStatement } from '../../src/consensus/hybrid/positions.js'
+import type { Epoch, LogIndex, Term } from '../../src/consensus/types.js'
 import type { LiarKey } from '../../src/simulator/byzantine/liar-key.js'
 import { spoiled } from './campaign.js'
 
 export class HybridLies {
   readonly #key: LiarKey
   #epoch = 0 as Epoch
-  #term = 1
+  #term = 1 as Term
   #count = 0
   #leads = false
 
@@ -37,27 +38,26 @@ export class HybridLies {
   }
 
   badSignature(): ProtocolMessage[] {
-    const vote = this.#suspect()
+    const place = { mode: 'raft', type: 'suspect', epoch: this.#epoch, view: this.#term, sequence: 0 } as const
+    const vote = this.#key.sign({ ...place, digest: this.#digest(), extra: NO_EXTRA })
     return [{ type: 'hybridVote', vote: { ...vote, signature: spoiled(vote.signature) } }]
   }
 
-  /** Both for one term. */
+  /** Of the first entry, far below what anybody still waits for. */
   equivocation(): ProtocolMessage[] {
-    return [this.#suspect(), this.#suspect()].map((vote) => ({ type: 'hybridVote', vote }))
+    const [epoch, term, index] = [this.#epoch, this.#term, 1 as LogIndex]
+    const none = { prevIndex: 0 as LogIndex, matchIndex: index, hintIndex: 0 as LogIndex, hintTerm: 0 as Term }
+    const reply = { type: 'appendEntriesReply', epoch, term, success: true, ...none, hintEpoch: epoch } as const
+    return [this.#digest(), this.#digest()].map((hash) => ({
+      type: 'hybridAck',
+      reply: { ...reply, readPosition: 0, wallMs: 0 },
+      ack: this.#key.sign(positionStatement('ack', epoch, { term, index, hash })),
+      held: null,
+    }))
   }
 
-  #suspect(): SignedStatement {
-    this.#count++
-    const digest = new Uint8Array(32).fill(this.#count % 256)
-    const statement: Statement = {
-      mode: 'raft',
-      type: 'suspect',
-      epoch: this.#epoch,
-      view: this.#term,
-      sequence: 0,
-      digest,
-      extra: NO_EXTRA,
-    }
-    return this.#key.sign(statement)
+  /** Another one every time. */
+  #digest(): Uint8Array {
+    return this.#key.sha256(Uint8Array.of(++this.#count % 256))
   }
 }

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ARGUMENT_KINDS } from '../../src/terminal/completion/value-kinds.js'
 import { BIN, World } from '../e2e/harness.js'
 import { projectRoot } from '../project/project-root.js'
+import { runQuickly } from './in-process.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 
@@ -67,10 +68,13 @@ describe('bash completes', () => {
 
   it('names that the cluster knows', async () => {
     await world.json(['up', '--dir', world.dir, '--detach'])
-    await world.json(['case', 'create', '--case-id', CASE, '--spec-id', CASE, '--data', '{"a":1}'])
-    await world.json(['policy', 'apply', join(projectRoot, 'fixtures', 'policies', 'order-shape.yaml')])
-    await world.json(['overlay', 'deploy', join(projectRoot, 'fixtures', 'overlays', 'no-cancel.yaml')])
-    expect(await offered('case', 'get', '')).toEqual([CASE])
+    const fixture = (...path: string[]) => join(projectRoot, 'fixtures', ...path)
+    const making = [
+      ['case', 'create', '--case-id', CASE, '--spec-id', CASE, '--data', '{"a":1}'],
+      ['policy', 'apply', fixture('policies', 'order-shape.yaml')],
+      ['overlay', 'deploy', fixture('overlays', 'no-cancel.yaml')],
+    ]
+    for (const words of making) expect((await runQuickly(world, words)).exitCode, words.join(' ')).toBe(0)
     expect(await offered('case', 'get', CASE.slice(0, 4))).toEqual([CASE])
     expect(await offered('case', 'get', 'x')).toEqual([])
     expect(await offered('policy', 'retract', '')).toEqual(['order-shape'])
@@ -83,7 +87,8 @@ describe('bash completes', () => {
 })
 
 it('every command of the table is one', async () => {
-  const commands = await world.json<{ id: string; args: unknown[] }[]>(['commands'])
+  const { stdout } = await runQuickly(world, ['commands', '--json'])
+  const commands = JSON.parse(stdout) as { id: string; args: unknown[] }[]
   for (const id of Object.keys(ARGUMENT_KINDS)) {
     expect(commands.find((command) => command.id === id.replaceAll(':', ' '))?.args.length, id).toBeGreaterThan(0)
   }

@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Parser } from '@oclif/core'
+import type { Command } from '@oclif/core/command'
 import { Config } from '@oclif/core/config'
 import { describe, expect, it } from 'vitest'
 import { OWN_PLUGIN } from '../../src/terminal/command-list.js'
@@ -13,6 +14,9 @@ import { projectRoot } from '../project/project-root.js'
 import { commandDocs } from './command-docs.js'
 
 const PAGE = join(projectRoot, 'docs', 'commands.md')
+
+/** What shells ask is no command for people. */
+const isDocumented = ({ pluginName, hidden }: Command.Cached) => pluginName === OWN_PLUGIN && !hidden
 
 describe('the documentation of the commands', () => {
   it('is current', async () => {
@@ -23,7 +27,7 @@ describe('the documentation of the commands', () => {
 
   it('has examples that the commands accept', async () => {
     const config = await Config.load({ root: projectRoot })
-    for (const cached of config.commands.filter((command) => command.pluginName === OWN_PLUGIN)) {
+    for (const cached of config.commands.filter(isDocumented)) {
       const command = await cached.load()
       expect(command.examples.length, cached.id).toBeGreaterThan(0)
       for (const example of command.examples) {

@@ -44,7 +44,9 @@ function node(id: string, change: Partial<NodeStatus> = {}): NodeStatus {
     address: '127.0.0.1:1',
     epochSinceMs: null,
     residencyMs: null,
+    stays: null,
     threat: null,
+    assurance: null,
     error: null,
     ...change,
   }
@@ -58,6 +60,7 @@ function status(change: Partial<ClusterStatus> = {}): ClusterStatus {
     mode: 'raft',
     epoch: 0,
     threat: null,
+    assurance: null,
     leader: 'n1',
     term: 1,
     view: null,
@@ -99,10 +102,10 @@ describe('the screen of watch', () => {
 
   it('shows views where there are views, and threat levels', () => {
     const history = new WatchHistory()
-    const bft = status({ mode: 'pbft', threat: 'byzantine', view: 3, nodes: IDS.map((id) => node(id, { view: 3 })) })
+    const bft = status({ mode: 'pbft', threat: 'critical', view: 3, nodes: IDS.map((id) => node(id, { view: 3 })) })
     history.add(sample({ status: bft }))
     const text = stripVTControlCharacters(screenLines(history, frame).join('\n'))
-    expect(text).toContain('pbft · epoch 0 · leader n1 · view 3 · threat byzantine')
+    expect(text).toContain('pbft · epoch 0 · leader n1 · view 3 · threat critical')
     expect(text).toMatch(/node +role +term +view/)
   })
 
@@ -117,12 +120,21 @@ describe('events', () => {
   it('tell of leaders, protocols, threats and members', () => {
     expect(eventsBetween(null, status())).toEqual([])
     expect(eventsBetween(status(), status({ leader: 'n2', term: 2 }))).toEqual(['n2 leads now, was n1 (term 2)'])
-    expect(eventsBetween(status(), status({ mode: 'pbft', epoch: 1 }))).toEqual([
-      'the cluster now decides by pbft (epoch 1)',
+    const hybrid = { protocol: 'hybrid', threat: 'none' }
+    const report = { level: 'high', causes: ['badSignatures'], nodes: [{ id: 'n3', level: 'high', causes: [] }] }
+    const switched = { ...hybrid, mode: 'pbft', epoch: 1, leader: 'n2', threat: 'high' } as const
+    expect(
+      eventsBetween(status(hybrid), status({ ...switched, nodes: IDS.map((id) => node(id, { threat: report })) })),
+    ).toEqual([
+      'the cluster now decides by pbft (epoch 1), n2 leads',
+      'the threat level is high because of n3, was none',
     ])
-    expect(eventsBetween(status(), status({ threat: 'suspicious' }))).toEqual([
-      'the threat level is suspicious, was not known',
+    expect(eventsBetween(status(switched), status({ ...switched, epoch: 2 }))).toEqual(['epoch 2 began, n2 leads'])
+    expect(eventsBetween(status(switched), status({ ...switched, threat: 'none' }))).toEqual([
+      'the threat level is none, was high',
     ])
+    // Too few tell: nothing is known of epoch and mode.
+    expect(eventsBetween(status(switched), status({ ...hybrid, commitIndex: null }))).toEqual([])
     const without = status({ nodes: [node('n1'), node('n2', DOWN), node('n4')] })
     expect(eventsBetween(status(), without)).toEqual([
       'n2 does not answer: Unreachable',

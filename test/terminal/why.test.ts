@@ -40,6 +40,7 @@ const report = (id: string, extra: Partial<SelfReport> = {}): SelfReport => ({
   requestsWaiting: 0,
   peers: [],
   linkedTo: [],
+  stays: null,
   ...extra,
 })
 const peer = (id: string, extra: Partial<PeerReport> = {}): PeerReport => ({

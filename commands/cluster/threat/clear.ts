@@ -1,14 +1,15 @@
 /** `knhk cluster threat clear`. */
 import * as Flags from '@oclif/core/flags'
-import { ClusterCommand, clusterFlags } from '../../../src/terminal/cluster-command.js'
+import { ClusterCommand, proposingFlags } from '../../../src/terminal/cluster-command.js'
 import { optionalArg } from '../../../src/terminal/flags.js'
 import { THREAT_SCHEMA } from '../../../src/terminal/hybrid/threat.js'
 
 export default class ClusterThreatClear extends ClusterCommand {
   static override summary = 'Clear what is held against a member, or against all, once it is dealt with.'
   static override description =
-    `Evidence counts as long as its culprit is a member with the same key: remove it or give it another key first
-(cluster members replace), then clear. What is cleared stays on disk as evidence. Needs the role admin.`
+    `Evidence counts until it is cleared, and that is refused as long as its culprit is a member with the same key:
+remove it or give it another key first (cluster members replace), then clear. It is an ordered operation: all members come to
+the same verdict. What is cleared stays on disk as evidence. Needs the role admin.`
   static override examples = [
     '<%= config.bin %> cluster threat clear n3 --dir ./demo --yes',
     '<%= config.bin %> cluster threat clear --yes --json',
@@ -16,7 +17,7 @@ export default class ClusterThreatClear extends ClusterCommand {
   static override impact = 'dangerous' as const
   static override exitCodes = [4, 5, 6, 7, 8]
   static override schema = THREAT_SCHEMA
-  static override baseFlags = clusterFlags
+  static override baseFlags = proposingFlags
   static override args = { id: optionalArg('The member; all if absent.') }
   static override flags = {
     yes: Flags.boolean({ summary: 'Do not ask.' }),
@@ -25,9 +26,9 @@ export default class ClusterThreatClear extends ClusterCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ClusterThreatClear)
-    const [{ lookAtThreat, threatOutput }, { orderAll }, { confirm }, { nodeId }] = await Promise.all([
+    const [{ lookAtThreat, threatOutput }, { submitOperation }, { confirm }, { nodeId }] = await Promise.all([
       import('../../../src/terminal/hybrid/threat.js'),
-      import('../../../src/terminal/hybrid/order-all.js'),
+      import('../../../src/terminal/operation-report.js'),
       import('../../../src/terminal/confirm.js'),
       import('../../../src/consensus/types.js'),
     ])
@@ -41,7 +42,8 @@ export default class ClusterThreatClear extends ClusterCommand {
         interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && this.session === null,
         signal: this.signal,
       })
-      await orderAll(client, { kind: 'clearThreat', node: args.id === undefined ? null : nodeId(args.id) }, call)
+      const node = args.id === undefined ? null : nodeId(args.id)
+      await submitOperation(client, { type: 'ClearThreat', node }, this.submission(flags))
     }
     await this.print(threatOutput(await lookAtThreat(client, call)))
   }

@@ -139,5 +139,10 @@ export function writeChain(out: ByteWriter, steps: readonly EpochStep[]): void {
 export function readChain(reader: ByteReader): EpochStep[] {
   const count = reader.u16()
   if (count > CHAIN_STEPS_MAX) throw new KnhkError('ProtocolViolation', `at most ${CHAIN_STEPS_MAX} changes of members`)
-  return Array.from({ length: count }, () => ({ entry: readEntry(reader), checkpoint: readCertificate(reader) }))
+  return Array.from({ length: count }, () => readStep(reader))
+}
+
+/** Throws `ProtocolViolation`. */
+export function readStep(reader: ByteReader): EpochStep {
+  return { entry: readEntry(reader), checkpoint: readCertificate(reader) }
 }

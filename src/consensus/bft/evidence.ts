@@ -2,6 +2,7 @@
  * Transferable evidence: what proves to anybody who has the cluster file that a replica lied. Equivocation
  * is two statements by one signer for one slot. A fork is two words of one leader of a hybrid's Raft epoch
  * about its log in one term, at different places and not on one chain: the headers in between show it.
+ * A message that is wrong by itself stands there as a whole, and is judged by the protocol that it belongs to.
  * Evidence names the key that signed, never the connection that delivered, and it says the same whoever
  * found it: the smaller statement stands first.
  */
@@ -23,8 +24,8 @@ import {
   writeSigned,
 } from './statement.js'
 
-export type EvidenceKind = 'equivocation' | 'fork'
-const KINDS: readonly EvidenceKind[] = ['equivocation', 'fork']
+export type EvidenceKind = 'equivocation' | 'fork' | 'newView'
+const KINDS: readonly EvidenceKind[] = ['equivocation', 'fork', 'newView']
 const VERSION = 1
 
 export interface Evidence {
@@ -37,7 +38,12 @@ export interface Evidence {
   readonly second: SignedStatement
   /** Of a fork: how the chain under `second` passes by the place of `first`. Null for equivocation. */
   readonly passage: Passage | null
+  /** The message that is wrong by itself, whose statement is the first and the second; null for other kinds. */
+  readonly message: Uint8Array | null
 }
+
+/** What is wrong with evidence that is one message, apart from its signature; null when it proves a lie. Throws `ProtocolViolation`. */
+export type JudgeMessage = (evidence: Evidence) => string | null
 
 export interface Passage {
   /** chain(index of `first`) on the way to `second`, 32 bytes. */
@@ -61,7 +67,16 @@ export function equivocation(context: SignContext, a: SignedStatement, b: Signed
   const isOrdered = toHex(encodeStatement(a)) < toHex(encodeStatement(b))
   const [first, second] = isOrdered ? [a, b] : [b, a]
   const { configHash } = context
-  return { kind: 'equivocation', culprit: a.signer, epoch: a.epoch, configHash, first, second, passage: null }
+  return {
+    kind: 'equivocation',
+    culprit: a.signer,
+    epoch: a.epoch,
+    configHash,
+    first,
+    second,
+    passage: null,
+    message: null,
+  }
 }
 
 /** Makes evidence of two sound branches that one leader signed in one term. Null where one continues the other. */
@@ -75,15 +90,22 @@ export function fork(context: SignContext, a: Branch, b: Branch): Evidence | nul
   if (hash === undefined || bytesEqual(hash, low.header.digest)) return null
   const passage = { hash, headers: high.headers.slice(at - high.start.index) }
   const { configHash } = context
-  return { kind: 'fork', culprit: signer, epoch, configHash, first: low.header, second: high.header, passage }
+  const accused = { culprit: signer, epoch, configHash, first: low.header, second: high.header }
+  return { kind: 'fork', ...accused, passage, message: null }
 }
 
-/** What is wrong with it apart from its signatures; null when nothing is. */
-export function evidenceProblem(sha256: Sha256, replicas: Replicas, evidence: Evidence): string | null {
-  const { first, second, culprit, epoch, passage } = evidence
+/** What is wrong with it apart from its signatures; null when nothing is. Throws `ProtocolViolation`. */
+export function evidenceProblem(
+  sha256: Sha256,
+  replicas: Replicas,
+  evidence: Evidence,
+  judge: JudgeMessage = () => 'no such message is judged here',
+): string | null {
+  const { kind, first, second, culprit, epoch, passage } = evidence
   if (first.signer !== culprit || second.signer !== culprit) return 'both statements must be of the accused'
   if (!replicas.has(culprit)) return `${culprit} is no replica of this configuration`
   if (first.epoch !== epoch || second.epoch !== epoch) return 'the statements are of another epoch'
+  if (kind === 'newView') return judge(evidence)
   if (passage !== null) return forkProblem(sha256, evidence, passage)
   if (!conflicts(first, second)) return 'the statements do not contradict each other'
   if (toHex(encodeStatement(first)) >= toHex(encodeStatement(second))) return 'the statements are not in order'
@@ -124,6 +146,7 @@ export function encodeEvidence(evidence: Evidence): Uint8Array {
     out.raw(evidence.passage.hash)
     writeHeaders(out, evidence.passage.headers)
   }
+  if (evidence.message !== null) out.bytes(evidence.message)
   return out.finish()
 }
 
@@ -138,8 +161,9 @@ export function decodeEvidence(bytes: Uint8Array): Evidence {
   const first = readSigned(reader)
   const second = readSigned(reader)
   const passage = kind === 'fork' ? { hash: reader.raw(HASH_BYTES), headers: readHeaders(reader) } : null
+  const message = kind === 'newView' ? reader.bytes().slice() : null
   reader.end()
-  return { kind, culprit: first.signer, epoch: first.epoch, configHash, first, second, passage }
+  return { kind, culprit: first.signer, epoch: first.epoch, configHash, first, second, passage, message }
 }
 
 /** Names a piece of evidence: the hash of what was said, whatever signature bytes carry it. */

@@ -19,6 +19,11 @@ export class StatementBook {
     return this.#bySigner.get(signer)?.get(slotKey(statement))
   }
 
+  /** The newest that are remembered of a signer, as far as they are meant. */
+  newest(signer: NodeId, max: number, isMeant: (statement: SignedStatement) => boolean): SignedStatement[] {
+    return [...(this.#bySigner.get(signer)?.values() ?? [])].filter(isMeant).slice(-max)
+  }
+
   /**
    * Notes a statement whose signature holds. Returns the earlier one that it contradicts, null where
    * there is none. The oldest of a signer is forgotten beyond the bound: a flood costs its sender only.

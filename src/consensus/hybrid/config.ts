@@ -7,6 +7,7 @@ import type { Sha256 } from '../entry.js'
 import type { Membership } from '../membership.js'
 import type { RaftLimits } from '../raft/config.js'
 import type { Millis, Mode, NodeId } from '../types.js'
+import type { EpochLink } from './epoch-links.js'
 
 export interface HybridLimits {
   /** While an epoch ends everybody repeats what the others may lack, this often. */
@@ -49,6 +50,8 @@ export interface HybridModules {
   readonly mayChangeMembers: (publicKey: Uint8Array) => boolean
   /** Members with evidence against them in replicated state, by what is executed here, that nobody cleared. */
   readonly liveCulprits: () => readonly NodeId[]
+  /** How epochs led to each other, as the driver kept it: for who comes from before what the record holds. */
+  readonly links?: readonly EpochLink[]
   /** Uniform in [0, 1), seeded afresh at every start. */
   readonly random: () => number
   readonly restored: RestoredLog

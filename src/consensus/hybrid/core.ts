@@ -7,18 +7,23 @@ import { bytesEqual } from '../../base/bytes.js'
 import type { SignatureCheck } from '../bft/checks.js'
 import { isHotStuff } from '../bft/hotstuff/codec.js'
 import { isPbft } from '../bft/pbft/index.js'
-import type { Core, CoreStatus, Effect, Input, Now, ProtocolMessage } from '../core.js'
+import type { Core, CoreStatus, Effect, Input, Now, ProtocolMessage, Stays } from '../core.js'
 import type { Entry } from '../entry.js'
 import type { MembershipRecord } from '../membership.js'
 import type { LogIndex, Millis, NodeId } from '../types.js'
+import { followCore } from './back/ending.js'
+import { staysBecause } from './back/mode-rules.js'
 import { helpBehind, isOfEarlierCore, takeLoaded } from './back/serving.js'
 import { checksOfVote, considerMode, isWorthTaking, takeVote } from './back/talking.js'
+import { checksOfJump, isAhead, receiveJump, rejectJump, takeJump } from './behind.js'
 import { isHybrid } from './codec.js'
 import type { HybridModules, HybridOptions } from './config.js'
 import { inside } from './effects.js'
+import type { EpochLink } from './epoch-links.js'
 import { help, supply } from './helping.js'
-import { checksOfHybrid, epochOf } from './ingress.js'
+import { checksOfHybrid, epochOf, isJump, isLater, soundly } from './ingress.js'
 import { currentEpoch, endingOf } from './inner.js'
+import { askWhere } from './jump-offers.js'
 import type { HybridMessage } from './messages.js'
 import { handleOrder, whileLeaving } from './orders.js'
 import { restore, resume } from './phases.js'
@@ -27,13 +32,14 @@ import { configHashOf, membershipAt, statusOf } from './status.js'
 import {
   accuse,
   clearThreat,
-  isNewVote,
   isProven,
+  isWorthVote,
   noteHistory,
   noteInvalid,
   panic,
   suspect,
   suspicionDueMs,
+  takeSuspicion,
   watch,
 } from './suspicion.js'
 import { abort, advance, consider, decide } from './switching.js'
@@ -93,6 +99,10 @@ export class HybridCore implements Core {
       : this.#state.shadow.entry(index)
   }
 
+  epochLinks(): readonly EpochLink[] {
+    return this.#state.links
+  }
+
   membershipAt(index: LogIndex): MembershipRecord {
     return membershipAt(this.#state, index)
   }
@@ -117,11 +127,16 @@ export class HybridCore implements Core {
     const phase = this.#state.phase
     if (isPbft(message) || isHotStuff(message)) {
       if (isOfEarlierCore(this.#state, message)) return 'keep'
-      return phase.kind === 'byzantine' ? phase.core.interest(from, message) : 'drop'
+      if (phase.kind === 'byzantine') return phase.core.interest(from, message)
+      return isLater(this.#state, message) ? 'keep' : 'drop'
     }
     const of = epochOf(message)
     const { epoch, mode } = this.#state.start
-    if (of === null || of > epoch) return 'drop'
+    if (of === null) return 'drop'
+    // Who says where it is in a later epoch is asked how to get there.
+    if (of > epoch) return 'keep'
+    if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))
+      return isAhead(this.#state, from, message) ? 'verify' : 'drop'
     // Who is behind gets what ended its epoch; nothing of its message counts.
     if (of < epoch) return 'keep'
     if (phase.kind === 'byzantine')
@@ -138,9 +153,7 @@ export class HybridCore implements Core {
       case 'hybridEvidence':
         return isProven(this.#state, message.evidence.culprit) ? 'drop' : 'verify'
       case 'hybridVote':
-        return phase.kind === 'raft' && message.vote.signer === from && isNewVote(this.#state, message.vote)
-          ? 'verify'
-          : 'drop'
+        return phase.kind === 'raft' && isWorthVote(this.#state, from, message.vote) ? 'verify' : 'drop'
       case 'hybridFetch':
         return 'keep'
       case 'hybridEntries':
@@ -155,6 +168,8 @@ export class HybridCore implements Core {
   checks(from: NodeId, message: ProtocolMessage): readonly SignatureCheck[] | null {
     const phase = this.#state.phase
     if (phase.kind === 'byzantine' && message.type === 'hybridVote') return checksOfVote(this.#state, message.vote)
+    if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))
+      return soundly(() => checksOfJump(this.#state, message))
     if (phase.kind === 'byzantine') return phase.core.checks(from, message)
     if (!isHybrid(message)) return null
     if (message.type === 'hybridHandOver')
@@ -163,6 +178,10 @@ export class HybridCore implements Core {
     return own === undefined
       ? checksOfHybrid(endingOf(this.#state.options, this.#state.modules, this.#state.start), message)
       : own
+  }
+
+  stays(now: Now): Stays | null {
+    return staysBecause(this.#state, now.wallMs)
   }
 
   #apply(input: Exclude<Input, { type: 'stored' }>): void {
@@ -184,6 +203,12 @@ export class HybridCore implements Core {
       case 'loaded':
         takeLoaded(this.#state, input)
         break
+      case 'snapshotFetched':
+        if (takeJump(this.#state, input.snapshot)) return
+        break
+      case 'snapshotRejected':
+        if (rejectJump(this.#state, input.from, input.id)) return
+        break
       case 'executed':
         if (input.stateDigest === null) this.#state.shadow.evict(input.upTo)
         break
@@ -199,8 +224,11 @@ export class HybridCore implements Core {
     if (isOfEarlierCore(this.#state, message)) return helpBehind(this.#state, from, message)
     if (phase.kind === 'byzantine' && (isPbft(message) || isHotStuff(message)))
       return inside(this.#state, { type: 'message', from, configHash: phase.core.configHash(), message })
+    if (isLater(this.#state, message)) return askWhere(this.#state, from)
     const of = epochOf(message)
     if (of === null) return
+    if (message.type === 'hybridCheckpoint' && of === this.#state.start.epoch && isJump(this.#state, message))
+      return receiveJump(this.#state, from, message)
     if (of < this.#state.start.epoch) return help(this.#state, from, of, message)
     if (phase.kind === 'byzantine' && message.type === 'hybridVote') return takeVote(this.#state, message.vote)
     if (of > this.#state.start.epoch || this.#state.start.mode !== 'raft') return
@@ -214,9 +242,7 @@ export class HybridCore implements Core {
     const phase = this.#state.phase
     switch (message.type) {
       case 'hybridVote':
-        watch(this.#state, message.vote)
-        if (message.vote.type === 'panic') this.#state.panics.set(from, message.vote)
-        else this.#state.suspects.set(from, message.vote)
+        takeSuspicion(this.#state, from, message.vote)
         return true
       case 'hybridEvidence':
         accuse(this.#state, message.evidence)
@@ -246,6 +272,8 @@ export class HybridCore implements Core {
   }
 
   #settle(): void {
+    followCore(this.#state)
+    for (const culprit of this.#state.modules.liveCulprits()) this.#state.threat.noteEvidence(culprit)
     const report = this.#state.threat.report(this.#state.now.monotonicMs)
     if (JSON.stringify(report) !== JSON.stringify(this.#state.reported)) {
       this.#state.reported = report
@@ -263,5 +291,6 @@ export class HybridCore implements Core {
     }
     if (this.#state.phase.kind === 'leaving') advance(this.#state)
     considerMode(this.#state)
+    followCore(this.#state)
   }
 }

@@ -2,16 +2,13 @@
 import { ByteWriter } from '../../base/bytes.js'
 import { decodeCertificate } from '../bft/certificate.js'
 import { decodeEvidence } from '../bft/evidence.js'
-import type { WedgedCore } from '../bft/mode-change.js'
 import type { Effect, Input, StoreRecord } from '../core.js'
 import { forEachRequest } from '../request-body.js'
 import type { LogIndex } from '../types.js'
-import { followCore, leaveByzantine } from './back/ending.js'
 import type { HardenedRaft } from './hardened/raft.js'
 import { repeat } from './helping.js'
 import type { Position } from './positions.js'
 import { type HybridState, isSigned } from './state.js'
-import { remember } from './suspicion.js'
 import type { Writer } from './write-merger.js'
 
 /** Steps the core of the epoch. */
@@ -22,7 +19,7 @@ export function inside(state: HybridState, input: Input): void {
     if (input.type === 'tick' && state.panics.has(state.options.self)) repeat(state)
   } else if (phase.kind === 'byzantine') {
     const effects = phase.core.step(input, state.now)
-    takeByzantine(state, phase.core, effects)
+    takeByzantine(state, effects)
     noteSigned(state, input, effects)
   }
 }
@@ -58,7 +55,7 @@ export function standingDurable(state: HybridState, raft: HardenedRaft, certifie
   if (phase.kind === 'raft' && phase.raft === raft) takeRaft(state, raft, raft.standingDurable(certified))
 }
 
-export function takeByzantine(state: HybridState, core: WedgedCore, effects: readonly Effect[]): void {
+export function takeByzantine(state: HybridState, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type === 'store') {
       state.shadow.apply(effect.records)
@@ -66,13 +63,11 @@ export function takeByzantine(state: HybridState, core: WedgedCore, effects: rea
       state.merger.store(state.byzantineWriter, effect, (record) => [wrapped(state, record)])
     } else if (effect.type === 'send') state.merger.send(state.byzantineWriter, effect, false)
     else if (effect.type === 'evidence') {
-      remember(state, decodeEvidence(effect.evidence))
+      state.remember(decodeEvidence(effect.evidence))
       state.merger.emit(effect)
     } else if (effect.type === 'restoreState') restoreState(state, state.byzantineWriter, effect)
     else state.pass(effect)
   }
-  followCore(state, core)
-  if (core.wedge !== null) leaveByzantine(state, core.wedge)
 }
 
 type RestoreState = Extract<Effect, { type: 'restoreState' }>
@@ -89,7 +84,7 @@ function noteOrdered(state: HybridState, record: StoreRecord): void {
   if (record.kind !== 'entries') return
   for (const { kind, body } of record.entries) {
     if (kind !== 'evidence') continue
-    forEachRequest(body, (start, end) => remember(state, decodeEvidence(body.subarray(start, end))))
+    forEachRequest(body, (start, end) => state.remember(decodeEvidence(body.subarray(start, end))))
   }
 }
 

@@ -6,46 +6,55 @@
 import type { RestoredLog } from '../core.js'
 import type { LogIndex, Millis, Term } from '../types.js'
 import { inside } from './effects.js'
-import { type EpochLink, epochEndedBy } from './epoch-links.js'
-import { type EpochStart, LINKS_KEPT_MAX, type Stay } from './epoch-record.js'
+import { type EpochLink, LINKS_MAX } from './epoch-links.js'
+import type { EpochStart, Stay } from './epoch-record.js'
 import { makePhase } from './phases.js'
 import { residencyAfter } from './revert-rules.js'
 import type { HybridState } from './state.js'
 
 /** The next epoch begins when all that is written up to here is on the disk; the log ends at its origin. */
 export function enter(state: HybridState, link: EpochLink, next: EpochStart): void {
-  const hardState = { epoch: next.epoch, term: 0 as Term, votedFor: null }
+  enterBy(state, [link], [next])
+}
+
+/** Through epochs that others saw, into the last of them. */
+export function enterBy(state: HybridState, links: readonly EpochLink[], epochs: readonly EpochStart[]): void {
+  links.forEach((link, at) => {
+    const next = epochs[at] as EpochStart
+    state.stay = stayOf(state, link, next)
+    state.ended = state.start
+    state.start = next
+    state.links = withLink(state, link)
+  })
+  const { epoch, origin } = state.start
+  const hardState = { epoch, term: 0 as Term, votedFor: null }
   state.merger.record({ kind: 'hardState', hardState })
-  state.stay = stayOf(state, link, next)
-  state.ended = state.start
-  state.start = next
-  state.links = withLink(state, link)
   state.inner = null
   forget(state)
   state.storeEpoch()
   state.phase = { kind: 'entering' }
-  state.merger.whenDurable(() => begin(state, hardState, next.origin.index))
+  state.merger.whenDurable(() => begin(state, hardState, origin.index))
 }
 
 function begin(state: HybridState, hardState: RestoredLog['hardState'], result: LogIndex): void {
   const { snapshot, mayVote } = state.modules.restored
   const { epoch, mode, configuredAt, membership } = state.start
   // What the epochs before decided is committed in a Raft epoch from its first moment on.
-  const commitIndex = mode === 'raft' ? result : state.released
+  const commitIndex = mode === 'raft' ? (Math.max(result, state.released) as LogIndex) : state.released
   const given = { hardState, snapshot, commitIndex, mayVote, safety: null, pending: [] }
   state.phase = makePhase(state, state.shadow.restored(given))
   state.pass({ type: 'commit', upTo: result, assurance: 'certified' })
-  if (configuredAt === result)
-    state.merger.emit({ type: 'membershipChanged', record: { index: result, membership }, committed: true })
+  if (configuredAt !== state.configurationTold) {
+    state.configurationTold = configuredAt
+    state.merger.emit({ type: 'membershipChanged', record: { index: configuredAt, membership }, committed: true })
+  }
   state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: false, reason: 'the switch is decided' })
   inside(state, { type: 'tick' })
 }
 
-/** The newest links, and in any case the one that the present core began with. */
-export function withLink({ links, ended }: HybridState, link: EpochLink): EpochLink[] {
-  const first = links.find((known) => ended !== null && epochEndedBy(known) === ended.epoch)
-  const newest = [...links, link].slice(-LINKS_KEPT_MAX)
-  return first === undefined || newest.includes(first) ? newest : [first, ...newest.slice(1)]
+/** What is known of how epochs ended; `encodeEpochRecord` keeps the newest of it. */
+export function withLink({ links }: HybridState, link: EpochLink): EpochLink[] {
+  return [...links, link].slice(-LINKS_MAX)
 }
 
 function stayOf({ start, stay, ordered, wanted, options }: HybridState, link: EpochLink, next: EpochStart): Stay {

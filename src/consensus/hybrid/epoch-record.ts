@@ -11,7 +11,7 @@ import { decodeMembership, encodeMembership } from '../membership.js'
 import type { Epoch, LogIndex, Millis, Mode } from '../types.js'
 import { type AbortHistory, readHistory, writeHistory } from './abort-history.js'
 import { readEntries, writeEntries } from './codec.js'
-import { type EpochLink, type LinkedEpoch, readLinks, writeLinks } from './epoch-links.js'
+import { type EpochLink, epochEndedBy, type LinkedEpoch, readLinks, writeLinks } from './epoch-links.js'
 import { optional, readList, readOptional } from './positions.js'
 import { readSignedSnapshot, type SignedSnapshot, writeSignedSnapshot } from './signed-snapshots.js'
 import { EVIDENCE_MAX } from './switch-certificate.js'
@@ -47,8 +47,8 @@ export interface EpochRecord {
 
 const VERSION = 1
 const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
-/** Ends of epochs that are kept. */
-export const LINKS_KEPT_MAX = 8
+/** Ends of epochs in one record, which is written often; a driver keeps them all. */
+const LINKS_KEPT_MAX = 8
 const SLOTS_MAX = 256
 
 export function encodeEpochRecord({ start, stay, links, ended, snapshot, evidence, inner }: EpochRecord): Uint8Array {
@@ -56,13 +56,20 @@ export function encodeEpochRecord({ start, stay, links, ended, snapshot, evidenc
   writeStart(out, start)
   optional(out, stay.sinceMs, (target, sinceMs) => target.u64(sinceMs))
   out.u32(stay.flaps).u8(Number(stay.byOrder))
-  writeLinks(out, links)
+  writeLinks(out, newest(links, ended))
   optional(out, ended, writeStart)
   optional(out, snapshot, writeSignedSnapshot)
   out.u32(evidence.length)
   for (const piece of evidence) out.bytes(encodeEvidence(piece))
   optional(out, inner, (target, bytes) => target.bytes(bytes))
   return out.finish()
+}
+
+/** The newest links, and in any case the one that the present core began with. */
+function newest(links: readonly EpochLink[], ended: EpochStart | null): readonly EpochLink[] {
+  const first = links.find((known) => ended !== null && epochEndedBy(known) === ended.epoch)
+  const last = links.slice(-LINKS_KEPT_MAX)
+  return first === undefined || last.includes(first) ? last : [first, ...last.slice(1)]
 }
 
 /** Throws `ProtocolViolation`. */

@@ -7,13 +7,17 @@ import type { Epoch, LogIndex, NodeId } from '../types.js'
 import { withEntries } from './back/serving.js'
 import { epochEndedBy } from './epoch-links.js'
 import { currentEpoch } from './inner.js'
+import { isTooFar, offerJump } from './jump-offers.js'
 import type { Leaving } from './leaving.js'
 import type { Position } from './positions.js'
 import type { HybridState } from './state.js'
 import { decodeHandOver, type HandOverResult, resultOf as handOverResult, switchResult } from './switch-certificate.js'
 
 export function help(state: HybridState, to: NodeId, epoch: Epoch, message: ProtocolMessage): void {
-  if (message.type === 'hybridFetch') return supply(state, to, epoch, message.from, message.upTo)
+  if (message.type === 'hybridFetch' && message.from <= message.upTo)
+    return supply(state, to, epoch, message.from, message.upTo)
+  // Who asks where the cluster is says so by what its log lacks.
+  if (message.type === 'hybridFetch' && isTooFar(state, message.from)) offerJump(state, to, epoch, message.from)
   const link = state.links.find((known) => epochEndedBy(known) === epoch)
   if (link?.kind === 'switch') state.tell(to, { type: 'hybridSwitch', certificate: link.certificate })
 }
@@ -73,6 +77,7 @@ export function supply(state: HybridState, to: NodeId, epoch: Epoch, from: LogIn
   if (state.phase.kind === 'raft' && !isOver) return
   if (nowMs - (state.suppliedMs.get(to) ?? Number.NEGATIVE_INFINITY) < limits.helpMs) return
   state.suppliedMs.set(to, nowMs)
+  if (isTooFar(state, from)) offerJump(state, to, epoch, from)
   const answer = (entries: readonly Entry[]): void => {
     const wanted = entries.filter(({ index }) => index >= from && index <= upTo)
     const cut = within(wanted, limits.answerBytesMax)

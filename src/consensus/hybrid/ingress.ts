@@ -3,13 +3,16 @@ import { bytesEqual } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
 import type { SignatureCheck } from '../bft/checks.js'
 import { evidenceChecks, evidenceProblem } from '../bft/evidence.js'
+import { isHotStuff } from '../bft/hotstuff/codec.js'
+import { isPbft } from '../bft/pbft/index.js'
 import { signBytes } from '../bft/statement.js'
 import type { ProtocolMessage } from '../core.js'
 import type { Epoch } from '../types.js'
 import { historyChecks, historyProblem } from './abort-history.js'
 import { checksOfBodies } from './hardened/checks.js'
 import { areLinked } from './leaving.js'
-import type { HybridMessage } from './messages.js'
+import type { HybridCheckpoint, HybridMessage } from './messages.js'
+import type { HybridState } from './state.js'
 import { type EndingEpoch, switchChecks, switchResult } from './switch-certificate.js'
 
 /** Null where a message belongs to none. */
@@ -39,10 +42,25 @@ export function epochOf(message: ProtocolMessage): Epoch | null {
   }
 }
 
+/** Something that was said in an epoch that this node has not come to. */
+export function isLater({ phase, start }: HybridState, message: ProtocolMessage): boolean {
+  const isInside = phase.kind === 'byzantine' && (isPbft(message) || isHotStuff(message))
+  return !isInside && (epochOf(message) ?? start.epoch) > start.epoch
+}
+
+/** A snapshot that leads further than Raft's own offers in its epoch. */
+export function isJump({ phase }: HybridState, { snapshot, links }: HybridCheckpoint): boolean {
+  return snapshot !== null && (links.length > 0 || phase.kind !== 'raft')
+}
+
 /** Null where a message is unsound by rules that need no signature. */
 export function checksOfHybrid(ending: EndingEpoch, message: HybridMessage): readonly SignatureCheck[] | null {
+  return soundly(() => checksOf(ending, message))
+}
+
+export function soundly(checks: () => readonly SignatureCheck[] | null): readonly SignatureCheck[] | null {
   try {
-    return checksOf(ending, message)
+    return checks()
   } catch (error) {
     if (error instanceof KnhkError && error.code === 'ProtocolViolation') return null
     throw error
@@ -56,7 +74,8 @@ function checksOf(ending: EndingEpoch, message: HybridMessage): readonly Signatu
     case 'hybridVote': {
       const { vote } = message
       const publicKey = raft.replicas.publicKeyOf(vote.signer)
-      const isVote = vote.mode === 'raft' && (vote.type === 'panic' || vote.type === 'suspect')
+      const isVote =
+        vote.mode === 'raft' && (vote.type === 'panic' || vote.type === 'suspect' || vote.type === 'header')
       if (publicKey === null || !isVote) return null
       return [{ publicKey, bytes: signBytes(raft.sign, vote), signature: vote.signature }]
     }

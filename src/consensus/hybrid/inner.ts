@@ -73,7 +73,7 @@ export function byzantineCore(
   now: Now,
 ): WedgedCore {
   const { self, clusterId, clusterConfigHash, pbftSettings, pbftLimits, hotstuffLimits } = options
-  const { epoch, origin, membership } = start
+  const { epoch, origin, membership, configuredAt } = start
   const { sha256, sign, random, mayChangeMembers } = modules
   const shared = { self, clusterId, clusterConfigHash, epoch, origin, membership, modeRules }
   const ports = { sha256, sign, random, mayChangeMembers, restored, now }
@@ -84,5 +84,8 @@ export function byzantineCore(
     return new HotStuffCore({ ...shared, basis, validateInit: validate, limits: hotstuffLimits }, ports)
   }
   const handOver = { proof, validate }
-  return new PbftCore({ ...shared, handOver, settings: pbftSettings, limits: pbftLimits }, ports)
+  return new PbftCore(
+    { ...shared, configuredAt, knowsItsPast: true, handOver, settings: pbftSettings, limits: pbftLimits },
+    ports,
+  )
 }

@@ -33,6 +33,9 @@ interface Candidate {
   readonly holders: readonly NodeId[]
 }
 
+/** What is fetched of a result, in memory: who lacks more is given a snapshot. */
+export const FETCHED_MAX = 16_384
+const FETCHED_BYTES_MAX = 256 << 20
 /** Combinations of histories that are looked at: all of them for ten members. */
 const COMBINATIONS_MAX = 256
 
@@ -40,7 +43,7 @@ export class Leaving {
   readonly ending: EndingEpoch
   readonly #shadow: LogShadow
   /** What was told to the driver, which is never cut. */
-  readonly #released: LogIndex
+  #released: LogIndex
   readonly #histories = new Map<NodeId, { readonly history: AbortHistory; readonly view: HistoryView }>()
   /** By chain in hex. */
   readonly #fetched = new Map<string, Entry>()
@@ -51,6 +54,11 @@ export class Leaving {
     this.#shadow = shadow
     this.#released = released
     for (const entry of fetched) this.#fetched.set(toHex(entry.chain), entry)
+  }
+
+  /** A snapshot took the place of the log up to here. */
+  beginsBehind(index: LogIndex): void {
+    this.#released = index
   }
 
   get count(): number {
@@ -157,8 +165,11 @@ export class Leaving {
     for (const entry of entries) {
       if (entry.index > this.#released) this.#fetched.set(toHex(entry.chain), entry)
     }
-    for (const key of this.#fetched.keys()) {
-      if (this.#fetched.size <= 2 * ENTRIES_MAX) return
+    let bytes = 0
+    for (const { body } of this.#fetched.values()) bytes += body.length
+    for (const [key, { body }] of this.#fetched) {
+      if (this.#fetched.size <= FETCHED_MAX && bytes <= FETCHED_BYTES_MAX) return
+      bytes -= body.length
       this.#fetched.delete(key)
     }
   }

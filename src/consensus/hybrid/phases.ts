@@ -4,7 +4,7 @@ import type { WedgedCore } from '../bft/mode-change.js'
 import type { RestoredLog } from '../core.js'
 import type { NodeId } from '../types.js'
 import { modeRules } from './back/mode-rules.js'
-import { epochEndedBy } from './epoch-links.js'
+import { type EpochLink, epochEndedBy } from './epoch-links.js'
 import { decodeEpochRecord, decodeLeaving, type LeavingRecord } from './epoch-record.js'
 import { HandOverInstance } from './hand-over.js'
 import { HardenedRaft } from './hardened/raft.js'
@@ -19,12 +19,25 @@ export function restore(state: HybridState, safety: Uint8Array): void {
   const { start, stay, links, ended, snapshot, evidence, inner } = decodeEpochRecord(safety)
   state.start = start
   state.stay = stay
-  state.links = [...links]
+  state.links = withOlder(state.modules.links ?? [], links)
+  state.configurationTold = start.configuredAt
   state.snapshots = new SignedSnapshots(snapshot)
   state.ended = ended
   state.evidence = [...evidence]
   state.inner = inner
   for (const { culprit } of evidence) state.threat.noteEvidence(culprit)
+}
+
+/** What the driver kept of the time before the record, as far as it leads up to it. */
+function withOlder(known: readonly EpochLink[], links: readonly EpochLink[]): EpochLink[] {
+  const all = [...links]
+  for (let before = all[0]; before !== undefined; before = all[0]) {
+    const wanted = epochEndedBy(before) - 1
+    const older = known.find((link) => epochEndedBy(link) === wanted)
+    if (older === undefined) break
+    all.unshift(older)
+  }
+  return all
 }
 
 export function resume(state: HybridState, restored: RestoredLog): Phase {

@@ -3,6 +3,7 @@
  * executed, from replicated state only, so every replica comes to the same verdict; a refusal says why,
  * with numbers, and when it is worth another try.
  */
+import type { Stays } from '../core.js'
 import type { Millis, NodeId } from '../types.js'
 import { isAtLeast, type ThreatLevel } from './threat-model.js'
 
@@ -23,19 +24,13 @@ export interface RevertState {
   readonly residencyMs: Millis
 }
 
-export interface RevertRefusal {
-  readonly reason: string
-  /** When asking again can help by the passing of time; null where somebody has to act first. */
-  readonly retryAfterMs: Millis | null
-}
-
 /** How long the next Byzantine epoch lasts at least, after so many returns to Raft that did not hold. */
 export function residencyAfter(flaps: number, residencyMs: Millis = RESIDENCY_MS): Millis {
   return Math.min(residencyMs * 2 ** Math.min(flaps, 16), Math.max(residencyMs, RESIDENCY_MAX_MS))
 }
 
 /** Why the cluster may not go back to Raft now; null when it may. */
-export function revertRefusal(state: RevertState): RevertRefusal | null {
+export function revertRefusal(state: RevertState): Stays | null {
   const { quorum, level, culprits, sinceMs, nowMs, residencyMs } = state
   if (culprits.length > 0) {
     const names = [...culprits].sort().join(', ')

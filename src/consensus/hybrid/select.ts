@@ -115,8 +115,13 @@ function resultAt(views: readonly HistoryView[], holder: HistoryView, end: Posit
   const { certified, kinds } = holder
   const at = kinds.slice(0, end.index - certified.index).indexOf('membership')
   const cut = certified.index + at + (certified.index + 1 + at <= decided.index ? 1 : 0)
-  const result: Position =
-    at < 0 ? end : { term: end.term, index: cut as LogIndex, hash: hashAt(holder, cut) as Uint8Array }
+  const result = at < 0 ? end : placeAt(holder, end, cut as LogIndex)
   const holders = views.filter((view) => contains(view, result)).map(({ signer }) => signer)
   return { kind: 'result', result, holders }
+}
+
+function placeAt(holder: HistoryView, { term }: Position, index: LogIndex): Position {
+  return index === holder.certified.index
+    ? holder.certified
+    : { term, index, hash: hashAt(holder, index) as Uint8Array }
 }

@@ -10,6 +10,7 @@ import type { Effect, Now, ProtocolMessage } from '../core.js'
 import type { Entry } from '../entry.js'
 import type { LogIndex, Millis, Mode, NodeId, Term } from '../types.js'
 import type { AbortHistory } from './abort-history.js'
+import type { Jump } from './behind.js'
 import type { HybridModules, HybridOptions } from './config.js'
 import { type EpochLink, genesisEpoch } from './epoch-links.js'
 import { type EpochStart, encodeEpochRecord, FIRST_STAY, type Stay } from './epoch-record.js'
@@ -20,7 +21,7 @@ import { LogShadow } from './log-shadow.js'
 import type { HybridHandOver, HybridMessage } from './messages.js'
 import type { RaftEpoch } from './positions.js'
 import { SignedSnapshots } from './signed-snapshots.js'
-import type { SwitchCertificate } from './switch-certificate.js'
+import { EVIDENCE_MAX, type SwitchCertificate } from './switch-certificate.js'
 import { ThreatModel, type ThreatReport } from './threat-model.js'
 import { WriteMerger, type Writer } from './write-merger.js'
 
@@ -54,6 +55,11 @@ export class HybridState {
   /** How the newest epochs ended, oldest first. */
   links: EpochLink[] = []
   stay: Stay = FIRST_STAY
+  /** A later place that this node is on its way to, and who gave what was not signed. */
+  jump: Jump | null = null
+  readonly badDonors = new Set<string>()
+  /** The configuration that the driver was told of. */
+  configurationTold = 0 as LogIndex
   /** What this node can give who lacks more than logs hold. */
   snapshots = new SignedSnapshots(null)
   evidence: Evidence[] = []
@@ -71,6 +77,9 @@ export class HybridState {
   readonly suppliedMs = new Map<NodeId, Millis>()
   abortDue: string | null = null
   readonly suspects = new Map<NodeId, SignedStatement>()
+  /** When the own suspicion is said again; when suspicious members were last shown what their leader signed. */
+  suspectAgainMs: Millis = 0
+  readonly testifiedMs = new Map<NodeId, Millis>()
   /** Since when this member leads this term, as far as this node knows. */
   reign: { readonly leader: NodeId | null; readonly term: Term; readonly sinceMs: Millis }
   /** Since when the driver's oldest request waits. */
@@ -140,6 +149,16 @@ export class HybridState {
     const { start, stay, links, ended, evidence, inner } = this
     const snapshot = this.snapshots.newest
     return encodeEpochRecord({ start, stay, links, ended, snapshot, evidence, inner })
+  }
+
+  /** Keeps evidence: one piece against each culprit in an epoch. True when it was new. */
+  remember(evidence: Evidence): boolean {
+    const { culprit, epoch } = evidence
+    if (this.evidence.some((known) => known.culprit === culprit && known.epoch === epoch)) return false
+    this.evidence = [...this.evidence, evidence].slice(-EVIDENCE_MAX)
+    this.threat.noteEvidence(culprit)
+    this.storeEpoch()
+    return true
   }
 
   storeEpoch(): void {

@@ -4,16 +4,15 @@
  */
 import { ByteWriter, bytesEqual } from '../../base/bytes.js'
 import { type Evidence, encodeEvidence, equivocation } from '../bft/evidence.js'
-import type { SignedStatement } from '../bft/statement.js'
+import { conflicts, type SignedStatement } from '../bft/statement.js'
 import type { ProtocolMessage } from '../core.js'
-import type { Millis, NodeId } from '../types.js'
+import type { Millis, NodeId, Term } from '../types.js'
 import type { AbortHistory } from './abort-history.js'
 import { takeRaft } from './effects.js'
 import type { HardenedRaft } from './hardened/raft.js'
 import { currentEpoch } from './inner.js'
 import type { Leaving } from './leaving.js'
 import type { HybridState } from './state.js'
-import { EVIDENCE_MAX } from './switch-certificate.js'
 import { isAtLeast } from './threat-model.js'
 
 export function watch(state: HybridState, statement: SignedStatement): void {
@@ -34,16 +33,6 @@ export function isProven(state: HybridState, culprit: NodeId): boolean {
   return state.evidence.some((known) => known.culprit === culprit && known.epoch === state.start.epoch)
 }
 
-/** Keeps evidence: one piece against each culprit in an epoch. True when it was new. */
-export function remember(state: HybridState, evidence: Evidence): boolean {
-  const { culprit, epoch } = evidence
-  if (state.evidence.some((known) => known.culprit === culprit && known.epoch === epoch)) return false
-  state.evidence = [...state.evidence, evidence].slice(-EVIDENCE_MAX)
-  state.threat.noteEvidence(culprit)
-  state.storeEpoch()
-  return true
-}
-
 /** The replicated state cleared a member, or all. What was signed under the configuration in force stays. */
 export function clearThreat(state: HybridState, node: NodeId | null): void {
   const { configHash } = currentEpoch(state).sign
@@ -57,7 +46,7 @@ export function clearThreat(state: HybridState, node: NodeId | null): void {
 
 /** Keeps what nobody but this node may know. True when it was new. */
 export function learn(state: HybridState, evidence: Evidence): boolean {
-  if (!remember(state, evidence)) return false
+  if (!state.remember(evidence)) return false
   state.merger.emit({ type: 'evidence', evidence: encodeEvidence(evidence) })
   return true
 }
@@ -79,7 +68,24 @@ export function panic(state: HybridState): void {
   state.repeatMs = state.now.monotonicMs + state.options.limits.repeatMs
 }
 
-export function isNewVote(state: HybridState, vote: SignedStatement): boolean {
+/** Whether PANIC, SUSPECT, or what somebody else signed, is worth a verification; said again, a suspicion only asks. */
+export function isWorthVote(state: HybridState, from: NodeId, vote: SignedStatement): boolean {
+  if (vote.signer !== from) return isTestimony(state, vote)
+  return isNewVote(state, vote) || (vote.type === 'suspect' && mayTestify(state, from))
+}
+
+/** Takes a vote that was verified. */
+export function takeSuspicion(state: HybridState, from: NodeId, vote: SignedStatement): void {
+  if (vote.signer !== from) return watch(state, vote)
+  if (isNewVote(state, vote)) {
+    watch(state, vote)
+    if (vote.type === 'panic') state.panics.set(from, vote)
+    else state.suspects.set(from, vote)
+  }
+  if (vote.type === 'suspect') testify(state, from, vote)
+}
+
+function isNewVote(state: HybridState, vote: SignedStatement): boolean {
   if (vote.type === 'panic') return !state.panics.has(vote.signer)
   return vote.view > (state.suspects.get(vote.signer)?.view ?? -1)
 }
@@ -89,13 +95,23 @@ export function suspicionDueMs(state: HybridState): Millis | undefined {
   const { leader, term, sinceMs } = state.reign
   const { self, pbftSettings } = state.options
   if (state.phase.kind !== 'raft' || leader === null || leader === self) return undefined
-  if (state.suspects.get(self)?.view === term || state.demandMs === null) return undefined
+  if (state.demandMs === null) return undefined
+  if (state.suspects.get(self)?.view === term) return state.suspectAgainMs
   return Math.max(state.demandMs, sinceMs) + pbftSettings.requestTimeoutMs
+}
+
+/** Who is to blame for requests that wait: the leader; where there is none here for long, who leads the others. */
+function whoReigns(state: HybridState, raft: HardenedRaft): { readonly leader: NodeId | null; readonly term: Term } {
+  const { leader, term } = raft.status()
+  const known = raft.certifiedLeader
+  const { demandMs, now, options } = state
+  const hasWaited = demandMs !== null && now.monotonicMs - demandMs > 2 * options.pbftSettings.requestTimeoutMs
+  return leader === null && known !== null && hasWaited ? known : { leader, term }
 }
 
 /** Who leaves requests waiting, or is seen to lie, is suspected; who f + 1 suspect leads no more. */
 export function suspect(state: HybridState, raft: HardenedRaft): void {
-  const { leader, term } = raft.status()
+  const { leader, term } = whoReigns(state, raft)
   const nowMs = state.now.monotonicMs
   const { self } = state.options
   if (leader !== state.reign.leader || term !== state.reign.term) state.reign = { leader, term, sinceMs: nowMs }
@@ -104,10 +120,11 @@ export function suspect(state: HybridState, raft: HardenedRaft): void {
   const dueMs = suspicionDueMs(state)
   const isLate = dueMs !== undefined && nowMs >= dueMs
   const isSeen = leader !== self && isAtLeast(state.threat.of(leader, nowMs).level, 'medium')
-  if ((isLate || isSeen) && state.suspects.get(self)?.view !== term) {
-    if (isLate) state.threat.noteTiming(leader, nowMs)
+  if (isLate || (isSeen && state.suspects.get(self)?.view !== term)) {
+    if (isLate && state.suspects.get(self)?.view !== term) state.threat.noteTiming(leader, nowMs)
     const vote = raft.suspect(term, digest)
     state.suspects.set(self, vote)
+    state.suspectAgainMs = nowMs + state.options.pbftSettings.requestTimeoutMs
     state.broadcast({ type: 'hybridVote', vote })
   }
   const count = [...state.suspects.values()].filter(
@@ -116,6 +133,35 @@ export function suspect(state: HybridState, raft: HardenedRaft): void {
   if (count <= currentEpoch(state).replicas.f) return
   for (const [from, vote] of state.suspects) if (from !== self && vote.view <= term) state.suspects.delete(from)
   takeRaft(state, raft, raft.distrust(leader, term))
+}
+
+/**
+ * Who suspects a leader alone may have been told another history than the others: it is shown what that
+ * leader signed here, so that two words for one place meet.
+ */
+function testify(state: HybridState, to: NodeId, { view }: SignedStatement): void {
+  const phase = state.phase
+  const known = phase.kind === 'raft' ? phase.raft.certifiedLeader : null
+  if (known === null || known.leader === to || known.term !== view) return
+  if (!mayTestify(state, to)) return
+  state.testifiedMs.set(to, state.now.monotonicMs)
+  const isMeant = ({ type, epoch, view: term }: SignedStatement): boolean =>
+    type === 'header' && epoch === state.start.epoch && term === view
+  for (const vote of state.book.newest(known.leader, TESTIMONIES_MAX, isMeant))
+    state.merger.sendTo(to, { type: 'hybridVote', vote }, false)
+}
+
+function mayTestify({ now, testifiedMs }: HybridState, to: NodeId): boolean {
+  return now.monotonicMs - (testifiedMs.get(to) ?? Number.NEGATIVE_INFINITY) >= TESTIMONY_MS
+}
+
+const TESTIMONY_MS: Millis = 500
+const TESTIMONIES_MAX = 16
+
+/** What somebody else signed counts for nothing, but where it contradicts what was heard here it proves a lie. */
+function isTestimony({ book, start }: HybridState, vote: SignedStatement): boolean {
+  const before = book.before(vote.signer, vote)
+  return vote.type === 'header' && vote.epoch === start.epoch && before !== undefined && conflicts(before, vote)
 }
 
 /** A signature that does not hold, or what no honest member says, by the connection that delivered it. */

@@ -47,6 +47,11 @@ export class WriteMerger {
     this.#parts.push({ writer, stored: { type: 'stored', writeId, epoch, term, index } })
   }
 
+  /** This step's write, as soon as there is a record in it. */
+  get ownId(): WriteId {
+    return this.#nextId as WriteId
+  }
+
   record(record: StoreRecord): void {
     this.#records.push(record)
   }

@@ -84,7 +84,11 @@ export class RaftCore implements Core {
   }
 
   mayPropose(): boolean {
-    return this.#raft.leading !== null
+    const { leading, options } = this.#raft
+    // The same as what is refused: who asks again at once would ask for ever.
+    return (
+      leading !== null && leading.transfer === null && leading.uncommittedBytes < options.limits.uncommittedBytesMax
+    )
   }
 
   holdsLease(now: Now): boolean {
@@ -163,7 +167,7 @@ export class RaftCore implements Core {
       const refusal = orderTransfer(raft, leading, order.target)
       if (refusal === null) raft.emit({ type: 'ordered', orderId, index: null })
       else refuse(refusal.code, refusal.reason)
-    } else if (order.kind === 'setMode' || order.kind === 'clearThreat') {
+    } else if (order.kind === 'setMode') {
       refuse('InvalidArgument', 'this cluster runs one protocol')
     } else {
       const outcome = changeMembership(raft, leading, order)

@@ -8,7 +8,6 @@ import { bodyChecks } from '../../consensus/bft/client-request.js'
 import { EpochContext } from '../../consensus/bft/epoch.js'
 import { verifyHotStuffEntryCertificate } from '../../consensus/bft/hotstuff/index.js'
 import { verifyPbftEntryCertificate } from '../../consensus/bft/pbft/index.js'
-import type { Replicas } from '../../consensus/bft/replicas.js'
 import { SIGNATURE_BYTES } from '../../consensus/bft/statement.js'
 import type { Core } from '../../consensus/core.js'
 import { type Entry, GENESIS_CHAIN, type Sha256 } from '../../consensus/entry.js'
@@ -42,8 +41,9 @@ export class EntryRules {
     this.#issued.add(toHex(request.subarray(request.length - SIGNATURE_BYTES)))
   }
 
-  replicasOf(epoch: number): Replicas | null {
-    return this.#contexts.get(epoch)?.replicas ?? null
+  /** An epoch, once an entry of it is committed. */
+  epochOf(epoch: number): EpochContext | null {
+    return this.#contexts.get(epoch) ?? null
   }
 
   /** An entry is committed on an honest node. Throws `InvariantViolation`. */

@@ -3,8 +3,9 @@
  * an honest member has been given two verified statements that contradict each other.
  */
 import { bytesEqual } from '../../base/bytes.js'
+import type { EpochContext } from '../../consensus/bft/epoch.js'
 import { decodeEvidence, evidenceChecks, evidenceProblem } from '../../consensus/bft/evidence.js'
-import type { Replicas } from '../../consensus/bft/replicas.js'
+import { newViewJudge } from '../../consensus/bft/pbft/index.js'
 import { conflicts, type SignedStatement, slotKey } from '../../consensus/bft/statement.js'
 import type { Core, Effect, Input, ProtocolMessage } from '../../consensus/core.js'
 import type { Sha256 } from '../../consensus/entry.js'
@@ -18,8 +19,8 @@ export interface EvidenceRulesOptions {
   readonly sha256: Sha256
   readonly clusterId: Uint8Array
   readonly mayLie: (id: NodeId) => boolean
-  /** The replicas of an epoch; null where it is not known yet. */
-  readonly replicasOf: (epoch: number) => Replicas | null
+  /** Members and beginning of an epoch; null where it is not known yet. */
+  readonly epochOf: (epoch: number) => EpochContext | null
   /** What a verified message says that is held against what was said before. */
   readonly statementsOf: (node: SimulatedNode, core: Core, message: ProtocolMessage) => readonly SignedStatement[]
 }
@@ -58,15 +59,16 @@ export class EvidenceRules {
   }
 
   #accused(node: NodeId, bytes: Uint8Array): void {
-    const { sha256, clusterId, mayLie, replicasOf } = this.#options
+    const { sha256, clusterId, mayLie, epochOf } = this.#options
     this.counts.evidence++
     const evidence = decodeEvidence(bytes)
     const { culprit, epoch } = evidence
     this.#convicted.add(`${node}/${culprit}`)
     if (!mayLie(culprit)) throw new InvariantViolation('honestIsNeverAccused', `${node} accuses ${culprit}`)
-    const replicas = replicasOf(epoch)
-    if (replicas === null) return
-    const problem = evidenceProblem(sha256, replicas, evidence)
+    const context = epochOf(epoch)
+    if (context === null) return
+    const { replicas } = context
+    const problem = evidenceProblem(sha256, replicas, evidence, newViewJudge(sha256, context))
     const isSigned = evidenceChecks(clusterId, replicas, evidence).every((check) => signatureHolds(sha256, check))
     if (problem !== null || !isSigned)
       throw new InvariantViolation(

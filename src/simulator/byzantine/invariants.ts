@@ -53,10 +53,10 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
     const entryAt = (index: number) => this.#committed[index - 1]
     const modeOf = (epoch: number) => this.modeOf(epoch)
     this.#entries = new EntryRules({ sha256, modeOf, clusterId, clusterConfigHash, entryAt })
-    const replicasOf = (epoch: number) => this.#entries.replicasOf(epoch)
+    const epochOf = (epoch: number) => this.#entries.epochOf(epoch)
     const statementsOf: EvidenceRulesOptions['statementsOf'] = (node, core, message) =>
       this.statementsOf(node, core, message)
-    this.evidence = new EvidenceRules({ sha256, clusterId, mayLie, replicasOf, statementsOf })
+    this.evidence = new EvidenceRules({ sha256, clusterId, mayLie, epochOf, statementsOf })
   }
 
   get commits(): number {

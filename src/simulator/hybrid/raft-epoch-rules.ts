@@ -229,22 +229,35 @@ export class RaftEpochRules {
     )
   }
 
-  /** R6 and R7: `fast` rests on entries on the disks of a quorum, `certified` on certificates on the disks of one. */
+  /** R6 and R7: the entry is on the disks of a quorum; for `certified` its certificate is, too, of whichever quorum. */
   #expectProven(node: SimulatedNode, entry: Entry, assurance: Assurance): void {
-    const { cluster, starts, mayLie } = this.#options
+    const { starts, mayLie } = this.#options
     this.checks.proofs++
-    const { replicas } = starts.endingOf(starts.startOf(node)).raft
-    const stand = cluster.nodes.filter((other) => {
-      if (mayLie(other.id) || other.isWiped || other.isDamaged) return true
-      if (!other.durable.hasHeld(entry.index, entry.chain)) return false
-      if (assurance === 'fast' || this.#isBeyond(other, entry.epoch)) return true
+    const { quorum } = starts.endingOf(starts.startOf(node)).raft.replicas
+    const isTrusted = (other: SimulatedNode): boolean => mayLie(other.id) || other.isWiped || other.isDamaged
+    const holds = ({ durable }: SimulatedNode): boolean => durable.hasHeld(entry.index, entry.chain)
+    const knows = (other: SimulatedNode): boolean => {
+      if (this.#isBeyond(other, entry.epoch)) return holds(other)
       const commit = this.#standingOf(other, entry.epoch)?.standing.commit ?? null
       return commit !== null && positionOf(commit).index >= entry.index
-    })
-    if (stand.length >= replicas.quorum) return
+    }
+    this.#expectQuorum(node, entry, 'the entry', quorum, (other) => isTrusted(other) || holds(other))
+    if (assurance === 'certified')
+      this.#expectQuorum(node, entry, 'its certificate', quorum, (other) => isTrusted(other) || knows(other))
+  }
+
+  #expectQuorum(
+    node: SimulatedNode,
+    { index }: Entry,
+    what: string,
+    quorum: number,
+    stands: (other: SimulatedNode) => boolean,
+  ): void {
+    const standing = this.#options.cluster.nodes.filter(stands).map(({ id }) => id)
+    if (standing.length >= quorum) return
     throw new InvariantViolation(
       'answeredIsProven',
-      `${node.id} takes entry ${entry.index} for ${assurance}, for which only ${stand.map(({ id }) => id).join(', ') || 'nobody'} can stand`,
+      `${node.id} takes entry ${index} for committed, and only ${standing.join(', ') || 'nobody'} can have ${what}`,
     )
   }
 }

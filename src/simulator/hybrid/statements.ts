@@ -1,6 +1,7 @@
 /**
  * The signed statements that a member of a hybrid holds against each other when a message brings them:
- * what is said of the epoch that it is in, by the types of messages that it looks at there.
+ * what is said of the epoch that it is in, by the types of messages that it looks at there. Suspicions and
+ * PANICs are not among them: of each member the newest counts.
  */
 import type { SignedStatement } from '../../consensus/bft/statement.js'
 import type { ProtocolMessage } from '../../consensus/core.js'
@@ -14,7 +15,6 @@ export function comparedIn(message: ProtocolMessage, epoch: number, isLeaving: b
 
 function said(message: ProtocolMessage, isLeaving: boolean): readonly (SignedStatement | null)[] {
   if (message.type === 'hybridHistory') return [message.history.vote, message.history.header]
-  if (message.type === 'hybridVote') return [message.vote]
   if (isLeaving) return []
   switch (message.type) {
     case 'hybridAppend':

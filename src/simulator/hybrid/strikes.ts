@@ -5,7 +5,7 @@ export const SWITCH_STRIKES = [
   'orderByzantine',
   /** An operator orders Raft, whether it is safe or not, from all members. */
   'orderRaft',
-  /** An operator clears what is held against members. */
+  /** An administrator clears what is held against members. */
   'clearThreat',
   /** A node ends at a step of the next switch. */
   'crashInSwitch',

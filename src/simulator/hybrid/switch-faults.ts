@@ -4,6 +4,7 @@
  * there, or at the one that it was meant for.
  */
 import type { OperatorOrder } from '../../consensus/core.js'
+import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
 import type { Failpoint } from '../failpoints.js'
 import type { SimulatedNode } from '../node.js'
@@ -47,6 +48,8 @@ export class SwitchFaults {
   readonly #cluster: SimulatedCluster
   readonly #hands: SwitchFaultHands
   #armed: Waiting[] = []
+  /** An administrator clears what is held against a member; null for all. */
+  onClearThreat: (node: NodeId | null) => void = () => {}
 
   constructor(cluster: SimulatedCluster, hands: SwitchFaultHands) {
     this.#cluster = cluster
@@ -59,11 +62,8 @@ export class SwitchFaults {
         return this.#orderByzantine(random)
       case 'orderRaft':
         return this.#orderAll(this.#cluster.nodes, 'raft')
-      case 'clearThreat': {
-        const id = random.chance(0.5) ? null : node.id
-        for (const each of this.#cluster.nodes) giveOrder(this.#cluster, each, { kind: 'clearThreat', node: id })
-        return
-      }
+      case 'clearThreat':
+        return this.onClearThreat(random.chance(0.5) ? null : node.id)
       default: {
         const whom = random.chance(0.6) ? node : null
         this.#armed.push({ strike, step: random.pick(SWITCH_STEPS), node: whom, random })

@@ -135,10 +135,11 @@ export function checksOutput(checks: readonly Check[]): Output {
     value: { healthy: failed.length === 0, checks },
     items: checks,
     ids: failed.map(({ check }) => check),
-    text: ({ paint }) => {
+    text: ({ paint, fold }) => {
       const lines = checks.map(({ check, ok, message, hint }) => {
-        const head = `${ok ? paint('green', 'ok') : paint('red', 'bad')}  ${check}: ${message}`
-        return hint === '' ? head : `${head}\n    ${paint('dim', hint)}`
+        const verdict = ok ? 'ok ' : 'bad'
+        const head = fold(`${verdict}  ${check}: ${message}`).replace(verdict, paint(ok ? 'green' : 'red', verdict))
+        return hint === '' ? head : `${head}\n${paint('dim', fold(hint, '     '))}`
       })
       const verdict = failed.length === 0 ? 'all is well' : `${failed.length} of ${checks.length} checks failed`
       return `${lines.join('\n')}\n${verdict}`

@@ -163,7 +163,8 @@ function ofStatements(trust: Trust, rules: ProofRules | null, a: Receipt, b: Rec
 
 function contextsOf({ sha256, configuration, clusterConfigHash }: Trust, rules: ProofRules, { steps }: Receipt) {
   const { clusterId } = configuration
-  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, configuration, steps)
+  const wedges = steps.flatMap((step) => (step.kind === 'wedge' ? [step] : []))
+  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, configuration, wedges)
   return typeof chain === 'string' ? [] : chain.contexts
 }
 

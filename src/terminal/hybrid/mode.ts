@@ -1,6 +1,8 @@
 /** `cluster mode show` and `set`: which protocol decides now, and by whose word that changes. */
-import { KnhkError } from '../../base/error.js'
+import { setTimeout } from 'node:timers/promises'
+import { hasCode, KnhkError } from '../../base/error.js'
 import type { CallOptions, Client, ClusterStatus } from '../../client/api.js'
+import { byzantineFaults } from '../../consensus/quorum.js'
 import type { Mode } from '../../consensus/types.js'
 import type { Output } from '../printer.js'
 import * as schema from '../schema.js'
@@ -20,6 +22,8 @@ export interface ModeReport {
   readonly sinceMs: number | null
   /** How long a Byzantine epoch lasts at least; null where the mode never changes. */
   readonly residencyMs: number | null
+  /** Why the cluster stays in a Byzantine mode, as f + 1 members say; null where nothing keeps it there. */
+  readonly stays: { readonly reason: string; readonly retryAfterMs: number | null } | null
   readonly threat: string | null
   readonly leader: string | null
 }
@@ -30,11 +34,14 @@ export const MODE_SCHEMA = schema.record({
   epoch: schema.integer,
   sinceMs: schema.nullable(schema.integer),
   residencyMs: schema.nullable(schema.integer),
+  stays: schema.nullable(schema.record({ reason: schema.text, retryAfterMs: schema.nullable(schema.integer) })),
   threat: schema.nullable(schema.text),
   leader: schema.nullable(schema.text),
 })
 
 const POLL_MS = 50
+/** A refusal that is over so soon is waited for. */
+const SOON_MS = 2000
 
 export async function lookAtMode(client: Client, call: CallOptions): Promise<ModeReport> {
   const status = await client.clusterStatus(call)
@@ -47,13 +54,20 @@ export async function lookAtMode(client: Client, call: CallOptions): Promise<Mod
     epoch,
     sinceMs: told?.epochSinceMs ?? null,
     residencyMs: told?.residencyMs ?? null,
+    stays: staysOf(status),
     threat,
     leader,
   }
 }
 
+/** The first that tells, once f + 1 tell something: one member alone could make it up. */
+function staysOf({ nodes, epoch }: ClusterStatus): ModeReport['stays'] {
+  const told = nodes.flatMap((node) => (node.epoch === epoch && node.stays !== null ? [node.stays] : []))
+  return told.length > byzantineFaults(nodes.length) ? (told[0] ?? null) : null
+}
+
 export function modeOutput(report: ModeReport): Output {
-  const { protocol, mode, epoch, sinceMs, residencyMs, threat, leader } = report
+  const { protocol, mode, epoch, sinceMs, residencyMs, stays, threat, leader } = report
   return {
     value: report,
     ids: [mode],
@@ -63,6 +77,7 @@ export function modeOutput(report: ModeReport): Output {
         ['epoch', epoch],
         ['since', formatLocalTime(sinceMs)],
         ['stays at least', residencyMs === null ? null : `${residencyMs / 1000} s in a Byzantine mode`],
+        ['stays because', stays?.reason ?? null],
         ['threat', threat],
         ['leader', leader],
       ]),
@@ -87,7 +102,7 @@ export async function setMode(
     })
   }
   if (isIn(before, wanted)) return before
-  await orderAll(client, { kind: 'setMode', mode: wanted }, call())
+  await orderPatiently(client, wanted, patience.signal, call)
   for (;;) {
     const now = await lookAtMode(client, call())
     if (isIn(now, wanted) && now.epoch > before.epoch) return now
@@ -96,8 +111,26 @@ export async function setMode(
         details: { mode: now.mode, epoch: now.epoch },
       })
     }
-    patience.signal.throwIfAborted()
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    await setTimeout(POLL_MS, undefined, { signal: patience.signal })
+  }
+}
+
+/** Members that have not said yet that nothing is held against anybody do so in a moment. */
+async function orderPatiently(
+  client: Client,
+  mode: SettableMode,
+  signal: AbortSignal,
+  call: () => CallOptions,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await orderAll(client, { kind: 'setMode', mode }, call())
+    } catch (error) {
+      const waitMs = error instanceof KnhkError ? error.details.retryAfterMs : undefined
+      const isSoon = hasCode(error, 'ModeRefused') && typeof waitMs === 'number' && waitMs <= SOON_MS
+      if (!isSoon || waitMs > (call().timeoutMs ?? 0)) throw error
+      await setTimeout(waitMs, undefined, { signal })
+    }
   }
 }
 

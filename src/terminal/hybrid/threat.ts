@@ -10,6 +10,16 @@ export interface ThreatOutput {
   /** What f + 1 members see; null where the cluster's protocol has no threat model. */
   readonly level: string | null
   readonly causes: readonly string[]
+  /** What the replicated state holds: the evidence that counts. */
+  readonly replicated: {
+    readonly level: string
+    readonly live: readonly {
+      readonly id: string
+      readonly culprit: string
+      readonly epoch: number
+      readonly index: number
+    }[]
+  } | null
   /** Every member, as the others see it. */
   readonly nodes: readonly { readonly id: string; readonly level: string | null; readonly causes: readonly string[] }[]
 }
@@ -17,6 +27,14 @@ export interface ThreatOutput {
 export const THREAT_SCHEMA = schema.record({
   level: schema.nullable(schema.text),
   causes: schema.list(schema.text),
+  replicated: schema.nullable(
+    schema.record({
+      level: schema.text,
+      live: schema.list(
+        schema.record({ id: schema.text, culprit: schema.text, epoch: schema.integer, index: schema.integer }),
+      ),
+    }),
+  ),
   nodes: schema.list(
     schema.record({ id: schema.text, level: schema.nullable(schema.text), causes: schema.list(schema.text) }),
   ),
@@ -25,10 +43,13 @@ export const THREAT_SCHEMA = schema.record({
 export async function lookAtThreat(client: Client, call: CallOptions): Promise<ThreatOutput> {
   const status = await client.clusterStatus(call)
   requireReachable(status)
-  return threatOf(status)
+  const seen = threatOf(status)
+  if (seen.level === null) return { ...seen, replicated: null }
+  const { value } = await client.query('threat.live', {}, { ...call, read: 'local' })
+  return { ...seen, replicated: value as ThreatOutput['replicated'] }
 }
 
-function threatOf({ threat, nodes }: ClusterStatus): ThreatOutput {
+function threatOf({ threat, nodes }: ClusterStatus): Omit<ThreatOutput, 'replicated'> {
   const reports = nodes.flatMap((node) => (node.threat === null ? [] : [{ by: node.id, ...node.threat }]))
   const needed = byzantineFaults(Math.max(1, nodes.length)) + 1
   const seen = nodes.map(({ id }) => {
@@ -41,6 +62,11 @@ function threatOf({ threat, nodes }: ClusterStatus): ThreatOutput {
   return { level: threat, causes: [...new Set(seen.flatMap(({ causes }) => causes))], nodes: seen }
 }
 
+function liveText(replicated: ThreatOutput['replicated']): string | null {
+  const pieces = replicated?.live ?? []
+  return pieces.map(({ id, culprit, epoch }) => `${culprit} in epoch ${epoch} (${id.slice(0, 16)})`).join(', ') || null
+}
+
 export function threatOutput(report: ThreatOutput): Output {
   return {
     value: report,
@@ -51,6 +77,8 @@ export function threatOutput(report: ThreatOutput): Output {
         fields([
           ['threat', report.level ?? 'not watched by this protocol'],
           ['causes', report.causes.join(', ') || null],
+          ['replicated', report.replicated?.level ?? null],
+          ['live evidence', liveText(report.replicated)],
         ]),
         await table(
           ['node', 'level', 'causes'],

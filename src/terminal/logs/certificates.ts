@@ -11,14 +11,18 @@ import { entryProof, hasCertificates } from '../../consensus/bft/entry-proof.js'
 import { EpochContext, type Origin } from '../../consensus/bft/epoch.js'
 import type { ClusterConfiguration } from '../../consensus/configuration.js'
 import { type Entry, GENESIS_CHAIN } from '../../consensus/entry.js'
+import type { EpochLink } from '../../consensus/hybrid/epoch-links.js'
 import { genesisMembership, type Membership } from '../../consensus/membership.js'
 import { logIndex } from '../../consensus/types.js'
 import { sha256 } from '../../crypto/sha256.js'
 import { Verifier } from '../../crypto/verifier.js'
 import { configurationHash } from '../../node/compose.js'
 import type { CertificateVerifier } from '../../storage/log-certificates.js'
+import { HybridCertificates } from './hybrid-certificates.js'
 
 export interface CertificateRules {
+  /** How the epochs of a hybrid cluster led to each other, as far as a node keeps that beside its log. */
+  readonly links?: readonly EpochLink[]
   /** Of the cluster's configuration, 32 bytes; by default that of a cluster without operations of its own. */
   readonly clusterConfigHash?: Uint8Array
   /** Whether a signature holds; the pinned Ed25519 rule by default. */
@@ -33,6 +37,11 @@ export function certificateVerifier(
   configuration: ClusterConfiguration,
   rules: CertificateRules = {},
 ): CertificateVerifier | null {
+  if (configuration.protocol === 'hybrid' && rules.links !== undefined) {
+    const { clusterConfigHash = configurationHash(sha256, configuration), holds = pinnedRule(), links } = rules
+    const walk = new HybridCertificates({ configuration, clusterConfigHash, holds }, links)
+    return (entry) => walk.problem(entry)
+  }
   if (!hasCertificates(configuration)) return null
   const walk = new EntryCertificates(configuration, configuration.protocol, rules)
   return (entry, membership) => walk.problem(entry, membership)

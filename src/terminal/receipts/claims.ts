@@ -13,6 +13,14 @@ export interface Claim {
 
 export function inclusionClaim({ receipt, deciders, signers, clientSigned, faults }: ProvenReceipt): Claim {
   const { entry } = receipt
+  const client = clientSigned ? ' The client itself signed the request.' : ''
+  if (deciders.length === 0 && faults.signers > 0) {
+    return {
+      by: signers,
+      proves: `${signers.length} members signed that this entry of a Raft epoch stands at index ${entry.index}: one of them at least is honest, and an honest one signs what is committed.${client}`,
+      assumes: `that at most ${faults.signers} of the members lie.`,
+    }
+  }
   if (deciders.length === 0) {
     return {
       by: signers,
@@ -21,7 +29,6 @@ export function inclusionClaim({ receipt, deciders, signers, clientSigned, fault
         'that this one member is honest: plain Raft tolerates crashes, not lies, and no other member signs anything. It does show who claimed it: two such receipts that contradict each other convict their signer.',
     }
   }
-  const client = clientSigned ? ' The client itself signed the request.' : ''
   return {
     by: deciders,
     proves: `A quorum of the members of epoch ${entry.epoch} decided this entry at index ${entry.index}: no other one can be decided there.${client}`,
@@ -32,7 +39,7 @@ export function inclusionClaim({ receipt, deciders, signers, clientSigned, fault
 /** Null where the receipt claims no result. */
 export function resultClaim({ receipt, signers, deciders, faults }: ProvenReceipt): Claim | null {
   if (receipt.result === null) return null
-  if (deciders.length === 0) {
+  if (deciders.length === 0 && faults.signers === 0) {
     return {
       by: signers,
       proves: 'The leader signed what the operation came to, with the results of all entries before it.',

@@ -7,7 +7,8 @@ import { readContexts } from '../../cluster/contexts.js'
 import type { Paint } from '../colours.js'
 import { liveValues, QUERIED_KINDS, type QueriedKind } from '../completion/live-values.js'
 import { type ErrorReport, errorText } from '../error-report.js'
-import { changeNotice, connectionNotice } from '../notices.js'
+import { columnsOf, folded } from '../fold.js'
+import { changeNotices, connectionNotice } from '../notices.js'
 import { complete } from './completer.js'
 import {
   DOT_COMMANDS,
@@ -23,6 +24,8 @@ import { promptText } from './prompt.js'
 import { type Statement, StatementReader } from './statements.js'
 
 const STATUS_POLL_MS = 2_000
+/** That wait while a command runs. */
+const NOTICES_MAX = 20
 const CONTINUATION = '... '
 /** Nouns whose commands may change what Tab offers. */
 const NAMING_NOUNS: readonly string[] = ['.use', 'case', 'policy', 'overlay', 'cluster']
@@ -52,7 +55,7 @@ class InteractiveRepl {
   /** For completion. */
   #values: Readonly<Record<QueriedKind, readonly string[]>> = { case: [], policy: [], overlay: [], client: [] }
   /** Told when the command that runs is done. */
-  #notice: string | null = null
+  readonly #notices: string[] = []
 
   constructor(options: InteractiveOptions, contexts: readonly string[], status: ClusterStatus | null) {
     this.#options = options
@@ -85,17 +88,26 @@ class InteractiveRepl {
       return nestedLine(await feed.next(running), context)
     }
     void this.#refreshValues()
+    this.#welcome()
     this.#prompt()
     for (let line = await feed.next(); line !== null; line = await feed.next()) {
       await this.#line(line)
       if (context.isOver) break
-      this.#tellNotice()
+      this.#tellNotices()
       this.#prompt()
     }
     clearInterval(poll)
     this.#options.signal.removeEventListener('abort', stop)
     lines.close()
     if (!this.#options.context.isOver) process.stdout.write('\n')
+  }
+
+  #welcome(): void {
+    const { session } = this.#options.context
+    const { name, configuration } = session.connection.target
+    const { length } = this.#nodes()
+    const whole = `knhk ${session.config.version} on ${name}: ${length} ${length === 1 ? 'node' : 'nodes'} of ${configuration.protocol}. Tab completes, help lists the commands, .help what else there is, .exit leaves.`
+    process.stdout.write(`${this.#options.paint('dim', folded(whole, columnsOf(process.stdout)))}\n`)
   }
 
   async #line(line: string): Promise<void> {
@@ -156,20 +168,21 @@ class InteractiveRepl {
     const after = await currentStatus(context)
     if (context.isOver) return
     this.#status = after
-    const notice = connectionNotice(before, after) ?? (after === null ? null : changeNotice(before, after))
-    if (notice === null) return
-    this.#notice = notice
+    const connection = connectionNotice(before, after)
+    if (connection !== null) this.#notices.push(connection)
+    else if (after !== null) this.#notices.push(...changeNotices(before, after))
+    if (this.#notices.length > NOTICES_MAX) this.#notices.splice(0, this.#notices.length - NOTICES_MAX)
+    if (this.#notices.length === 0) return
     if (context.session.isRunning) return
     clearLine(process.stdout, 0)
     cursorTo(process.stdout, 0)
-    this.#tellNotice()
+    this.#tellNotices()
     this.#prompt(true)
   }
 
-  #tellNotice(): void {
-    if (this.#notice === null) return
-    process.stderr.write(`${this.#options.paint('yellow', `* ${this.#notice}`)}\n`)
-    this.#notice = null
+  #tellNotices(): void {
+    for (const notice of this.#notices.splice(0))
+      process.stderr.write(`${this.#options.paint('yellow', `* ${notice}`)}\n`)
   }
 
   #prompt(keepCursor = false): void {

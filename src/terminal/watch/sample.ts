@@ -1,8 +1,9 @@
 /**
- * One look at the cluster for `watch`: its status, how fast it commits, how long a linearizable read takes, and
- * what changed since the look before. A read writes nothing, so an idle cluster stays idle.
+ * One look at the cluster for `watch`: its status, how fast it commits, how long a read takes, and what changed
+ * since the look before. The read writes nothing, so an idle cluster stays idle: where nodes may lie a linearizable
+ * one is ordered, and the leader is asked instead.
  */
-import type { CallOptions, Client, ClusterStatus } from '../../client/api.js'
+import type { CallOptions, Client, ClusterStatus, QueryOptions } from '../../client/api.js'
 import { eventsBetween } from '../notices.js'
 import * as schema from '../schema.js'
 import { STATUS_FIELDS, statusJson } from '../status-report.js'
@@ -38,7 +39,7 @@ export class Sampler {
   async look(call: CallOptions): Promise<Sample> {
     const status = await this.#client.clusterStatus(call)
     // After the status, which has dialled every member: what is timed is the read alone.
-    const read = await this.#read(call)
+    const read = await this.#read(status.protocol === 'raft' ? call : { ...call, read: 'leader' })
     const monotonicMs = performance.now()
     const before = this.#before
     this.#before = { status, monotonicMs }
@@ -51,8 +52,8 @@ export class Sampler {
     }
   }
 
-  /** The time of a linearizable read that costs little; its answer tells how many sessions are open. */
-  async #read(call: CallOptions): Promise<Pick<Sample, 'readMs' | 'openSessions'>> {
+  /** The time of a read that costs little; its answer tells how many sessions are open. */
+  async #read(call: QueryOptions): Promise<Pick<Sample, 'readMs' | 'openSessions'>> {
     const startedMs = performance.now()
     try {
       const { value } = await this.#client.query('sessions.list', { limit: 1 }, call)

@@ -73,12 +73,13 @@ export function sampleLine({ atMs, status, entriesPerSecond, readMs }: Sample): 
   )
   const facts = [
     formatLocalTime(atMs),
+    ...(status.protocol === 'raft' ? [] : [`${status.mode} e${status.epoch}`]),
     `leader ${status.leader ?? 'none'}`,
     positionText(status),
     `commit ${status.commitIndex ?? '-'}`,
     `${entriesPerSecond ?? '-'} entries/s`,
     `read ${readMs === null ? '-' : `${readMs} ms`}`,
-    `threat ${status.threat ?? '-'}`,
+    ...(status.threat === null ? [] : [`threat ${status.threat}`]),
     nodes.join(', '),
   ]
   return facts.join('  ')
@@ -104,7 +105,8 @@ function positionText({ term, view, round }: Sample['status']): string {
 }
 
 function threatStyle(threat: string): Style {
-  return threat === 'normal' || threat === 'none' ? 'green' : threat === 'byzantine' ? 'red' : 'yellow'
+  if (threat === 'none') return 'green'
+  return threat === 'high' || threat === 'critical' ? 'red' : 'yellow'
 }
 
 function figureLines({ samples }: WatchHistory, { paint, columns }: Frame): string[] {

@@ -34,10 +34,25 @@ export function byzantineFindings(evidence: Evidence): Finding[] {
     ...cutOff(evidence, numbers),
     ...apart(evidence, numbers),
     ...otherEpochs(evidence),
+    ...staying(evidence, numbers),
     ...standstill(evidence, numbers),
     ...lagging(evidence),
     ...applying(evidence),
   ]
+}
+
+/** What f + 1 replicas name as the reason why a hybrid does not go back to Raft. */
+function staying({ reports, status }: Evidence, { ids, f }: Numbers): Finding[] {
+  const told = ids.flatMap((id) => reports.get(id)?.stays ?? [])
+  const [stays] = told
+  if (stays === undefined || told.length <= f) return []
+  const { reason, retryAfterMs } = stays
+  const hint =
+    retryAfterMs === null
+      ? 'Somebody has to act: see `knhk cluster threat show`; `knhk cluster mode set raft` orders the return.'
+      : `It may go back in ${Math.ceil(retryAfterMs / 1000)} s.`
+  const message = `this hybrid cluster stays in ${status.mode}: ${reason}`
+  return [{ code: 'StaysByzantine', node: null, message, hint, numbers: retryAfterMs === null ? {} : { retryAfterMs } }]
 }
 
 const arithmetic = ({ n, f, q }: Numbers) => `n = ${n}, f = ${f}, q = ${q}`

@@ -27,6 +27,7 @@ export type FindingCode =
   | 'ViewsApart'
   | 'CutOff'
   | 'OtherEpoch'
+  | 'StaysByzantine'
 
 export interface Finding {
   readonly code: FindingCode

@@ -6,10 +6,10 @@
 import { fromBase64, toBase64 } from '../../base/base64.js'
 import { ByteReader, ByteWriter, toHex } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
-import { type EpochStep, readChain, writeChain } from '../../consensus/bft/epoch-chain.js'
 import { decodeEvidence, type Evidence, encodeEvidence, evidenceId } from '../../consensus/bft/evidence.js'
 import type { Sha256 } from '../../consensus/entry.js'
 import { uuidFromBytes, uuidToBytes } from '../uuid.js'
+import { type EpochPath, readPath, writePath } from './epochs.js'
 import { decodeReceipt, encodeReceipt, RECEIPT_BYTES_MAX, type Receipt } from './receipt.js'
 
 export const RECEIPT_FORMAT = 'knhk-receipt/1'
@@ -48,7 +48,7 @@ export interface EvidenceFile {
   /** 16 bytes. */
   readonly clusterId: Uint8Array
   readonly evidence: Evidence
-  readonly steps: readonly EpochStep[]
+  readonly steps: EpochPath
 }
 
 export function receiptDocument(receipt: Receipt): ReceiptDocument {
@@ -66,7 +66,7 @@ export function receiptDocument(receipt: Receipt): ReceiptDocument {
 
 export function evidenceDocument(sha256: Sha256, { clusterId, evidence, steps }: EvidenceFile): EvidenceDocument {
   const chain = new ByteWriter(256)
-  writeChain(chain, steps)
+  writePath(chain, steps)
   return {
     format: EVIDENCE_FORMAT,
     clusterId: uuidFromBytes(clusterId),
@@ -96,7 +96,7 @@ export function parseEvidence(sha256: Sha256, text: string): EvidenceFile {
   const document = documentOf(text, EVIDENCE_FORMAT)
   const evidence = decodeEvidence(encodedField(document, 'evidence'))
   const reader = new ByteReader(encodedField(document, 'steps'))
-  const steps = readChain(reader)
+  const steps = readPath(reader)
   reader.end()
   const { clusterId: name } = document
   const file = { clusterId: clusterIdOf(name), evidence, steps }

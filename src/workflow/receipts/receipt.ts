@@ -6,10 +6,11 @@
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
-import { type EpochStep, readChain, writeChain } from '../../consensus/bft/epoch-chain.js'
 import { readSigned, type SignedStatement, writeSigned } from '../../consensus/bft/statement.js'
 import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, HASH_BYTES } from '../../consensus/entry.js'
 import { type BatchPlace, type MerklePath, readMerklePath, writeMerklePath } from '../../consensus/merkle-path.js'
+
+import { type EpochPath, readPath, writePath } from './epochs.js'
 
 /** What a member hands out of one entry: everything but signatures under it. */
 export interface ReceiptBody {
@@ -21,7 +22,7 @@ export interface ReceiptBody {
   readonly place: BatchPlace
   readonly path: MerklePath
   /** From the members of the cluster file to those that signed. */
-  readonly steps: readonly EpochStep[]
+  readonly steps: EpochPath
   /** Null where no results of the entry are kept: it holds no operations of clients, is too old, or they were too large. */
   readonly result: ResultClaim | null
 }
@@ -84,7 +85,7 @@ function writeBody(out: ByteWriter, { entry, request, place, path, steps, result
     .bytes(entry.certificate ?? NO_BODY)
   out.bytes(request).u32(place.ordinal).u32(place.count)
   writeMerklePath(out, path)
-  writeChain(out, steps)
+  writePath(out, steps)
   out.u8(result === null ? 0 : 1)
   if (result === null) return
   for (const results of result.requests) out.bytes(results)
@@ -101,7 +102,7 @@ function readBody(reader: ByteReader): ReceiptBody {
   const place = { ordinal: reader.u32(), count: reader.u32() }
   if (place.ordinal >= place.count) throw new KnhkError('ProtocolViolation', 'a request outside of its entry')
   const path = readMerklePath(reader, place)
-  const steps = readChain(reader)
+  const steps = readPath(reader)
   const result = reader.flag() ? readResult(reader, place) : null
   return { entry, request, place, path, steps, result }
 }

@@ -7,9 +7,6 @@ import { KnhkError } from '../../base/error.js'
 import { decodeCertificate } from '../../consensus/bft/certificate.js'
 import type { SignatureCheck } from '../../consensus/bft/checks.js'
 import { requestCheck } from '../../consensus/bft/client-request.js'
-import { entryProof, hasCertificates, headerProblem, type ProofRules } from '../../consensus/bft/entry-proof.js'
-import type { EpochContext } from '../../consensus/bft/epoch.js'
-import { walkEpochs } from '../../consensus/bft/epoch-chain.js'
 import { decodeProof } from '../../consensus/bft/hotstuff/proof.js'
 import { type SignedStatement, type Statement, sameStatement, signBytes } from '../../consensus/bft/statement.js'
 import type { ClusterConfiguration } from '../../consensus/configuration.js'
@@ -20,6 +17,7 @@ import type { Epoch, NodeId } from '../../consensus/types.js'
 import { RequestCursor } from '../request-cursor.js'
 import { decodeResults, type PlacedResult } from '../result-codec.js'
 import { resultRoot } from '../result-log.js'
+import { decisionChecks, isByzantine, type ProvenEpoch, walkPath } from './epochs.js'
 import type { Receipt, ReceiptBody } from './receipt.js'
 import { entryStatement, resultStatement, type SigningPlace } from './statements.js'
 
@@ -96,18 +94,16 @@ export function soundStatements(
 function signatureOf(trust: Trust, receipt: Receipt): readonly SignatureCheck[] | null {
   const { sha256, configuration, clusterConfigHash } = trust
   const { clusterId } = configuration
-  if (!hasCertificates(configuration)) {
+  if (!isByzantine(configuration)) {
     if (statementsProblem(sha256, receipt, { mode: 'raft', epoch: 0 as Epoch }) !== null) return null
     const sign = { clusterId, configHash: clusterConfigHash }
     return statementChecks(receipt.statements, sign, (id) => memberKey(configuration, id))
   }
-  const ports = { sha256, clusterId, clusterConfigHash }
-  const chain = walkEpochs(ports, configuration, configuration, receipt.steps)
-  if (typeof chain === 'string') return null
-  const last = chain.contexts.at(-1) as EpochContext
-  const place: SigningPlace = { mode: configuration.protocol, epoch: last.epoch }
-  if (statementsProblem(sha256, receipt, place) !== null) return null
-  return statementChecks(receipt.statements, last.sign, (id) => last.replicas.publicKeyOf(id))
+  const path = walkPath(trust, receipt.steps)
+  if (typeof path === 'string') return null
+  const { mode, context } = path.epochs.at(-1) as ProvenEpoch
+  if (statementsProblem(sha256, receipt, { mode, epoch: context.epoch }) !== null) return null
+  return statementChecks(receipt.statements, context.sign, (id) => context.replicas.publicKeyOf(id))
 }
 
 function tolerantly<T>(judge: () => T): T | null {
@@ -136,48 +132,41 @@ function prove(trust: Trust, receipt: Receipt): ProvenReceipt | string {
 }
 
 function authorityOf(trust: Trust, receipt: Receipt): Authority | string {
-  const { configuration } = trust
-  if (hasCertificates(configuration)) return byzantineAuthority(trust, configuration, receipt)
-  if (configuration.protocol === 'raft') return raftAuthority(trust, receipt)
-  return `receipts of a ${configuration.protocol} cluster are unknown to this program`
+  return isByzantine(trust.configuration) ? byzantineAuthority(trust, receipt) : raftAuthority(trust, receipt)
 }
 
 type Authority = Pick<ProvenReceipt, 'deciders' | 'signers' | 'clientSigned' | 'faults'> & {
   readonly checks: readonly SignatureCheck[]
 }
 
-function byzantineAuthority(
-  { sha256, configuration, clusterConfigHash }: Trust,
-  rules: ProofRules,
-  receipt: Receipt,
-): Authority | string {
+function byzantineAuthority(trust: Trust, receipt: Receipt): Authority | string {
+  const { sha256, configuration } = trust
   const { entry, request, steps, statements } = receipt
-  const { clusterId } = configuration
-  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, configuration, steps)
-  if (typeof chain === 'string') return chain
-  const context = chain.contexts[entry.epoch]
-  const last = chain.contexts.at(-1) as EpochContext
-  if (context === undefined) return 'the members of its epoch are not shown'
-  const next = chain.contexts[entry.epoch + 1]
-  if (entry.index <= context.origin.index || (next !== undefined && entry.index > next.origin.index))
+  const path = walkPath(trust, steps)
+  if (typeof path === 'string') return path
+  const epoch = path.epochs[entry.epoch]
+  if (epoch === undefined) return 'the members of its epoch are not shown'
+  const [{ context }, next] = [epoch, path.epochs[entry.epoch + 1]]
+  if (entry.index <= context.origin.index || (next !== undefined && entry.index > next.context.origin.index))
     return 'the entry does not stand in its epoch'
-  const proof = headerProblem(sha256, entry) ?? entryProof(sha256, rules, context, entry)
+  const proof = decisionChecks(sha256, configuration, epoch, entry)
   if (typeof proof === 'string') return proof
-  const place: SigningPlace = { mode: rules.protocol, epoch: last.epoch }
-  const problem = statementsProblem(sha256, receipt, place)
+  const last = path.epochs.at(-1) as ProvenEpoch
+  const { replicas, sign } = last.context
+  const problem = statementsProblem(sha256, receipt, { mode: last.mode, epoch: last.context.epoch })
   if (problem !== null) return problem
-  const { replicas } = last
   if (statements.length <= replicas.f) return `${statements.length} members are no proof: one honest one is needed`
-  const vouched = statementChecks(statements, last.sign, (id) => replicas.publicKeyOf(id))
+  const vouched = statementChecks(statements, sign, (id) => replicas.publicKeyOf(id))
   if (vouched === null) return 'a signer is no member'
-  const client = entry.kind === 'data' ? requestCheck(sha256, clusterId, request) : null
+  const client = entry.kind === 'data' ? requestCheck(sha256, configuration.clusterId, request) : null
   if (entry.kind === 'data' && client === null) return 'the request carries no signature of its client'
+  const { certificate } = entry
   return {
-    checks: [...chain.checks, ...proof, ...vouched, ...(client === null ? [] : [client])],
-    deciders: decidersOf(rules, context, entry.certificate as Uint8Array),
+    checks: [...path.checks, ...proof, ...vouched, ...(client === null ? [] : [client])],
+    deciders: certificate === null ? [] : decidersOf(epoch, certificate),
     signers: statements.map(({ signer }) => signer),
     clientSigned: client !== null,
-    faults: { deciders: context.replicas.f, signers: replicas.f },
+    faults: { deciders: certificate === null ? 0 : context.replicas.f, signers: replicas.f },
   }
 }
 
@@ -229,8 +218,8 @@ function statementChecks(
   return checks
 }
 
-function decidersOf({ protocol }: ProofRules, { replicas }: EpochContext, certificate: Uint8Array): NodeId[] {
-  const { signers } = protocol === 'pbft' ? decodeCertificate(certificate) : decodeProof(certificate).qc
+function decidersOf({ mode, context: { replicas } }: ProvenEpoch, certificate: Uint8Array): NodeId[] {
+  const { signers } = mode === 'pbft' ? decodeCertificate(certificate) : decodeProof(certificate).qc
   return signers.map((signer) => replicas.ids[signer] as NodeId)
 }
 

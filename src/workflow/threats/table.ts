@@ -32,6 +32,8 @@ export interface LiveEvidence {
   readonly evidence: Evidence
 }
 
+const NOBODY: readonly NodeId[] = []
+
 export class ThreatTable {
   readonly #modules: ThreatModules
   readonly #live = new Map<string, LiveEvidence>()
@@ -68,6 +70,7 @@ export class ThreatTable {
   }
 
   get culprits(): readonly NodeId[] {
+    if (this.#live.size === 0) return NOBODY
     return [...new Set([...this.#live.values()].map(({ evidence }) => evidence.culprit))]
   }
 

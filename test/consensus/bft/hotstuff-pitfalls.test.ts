@@ -68,6 +68,7 @@ function rules(maySign = true): SafetyRules {
     epoch: epoch(0),
     lastVotedRound: 0,
     lastProposedRound: 0,
+    fencedRound: 0,
     lockedRound: 0,
     lockedHash: GENESIS.hash,
     highQc: genesisQc(GENESIS),

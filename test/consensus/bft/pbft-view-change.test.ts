@@ -2,9 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import type { Certificate } from '../../../src/consensus/bft/certificate.js'
 import { EpochContext } from '../../../src/consensus/bft/epoch.js'
-import type { PbftMessage, ViewChange } from '../../../src/consensus/bft/pbft/messages.js'
+import { decodeEvidence, evidenceProblem } from '../../../src/consensus/bft/evidence.js'
+import type { NewView, PbftMessage, ViewChange } from '../../../src/consensus/bft/pbft/messages.js'
 import { computeOrder } from '../../../src/consensus/bft/pbft/new-view.js'
 import { digestOf, nullValue } from '../../../src/consensus/bft/pbft/value.js'
+import { newViewJudge, wrongNewView } from '../../../src/consensus/bft/pbft/wrong-new-view.js'
 import { GENESIS_CHAIN } from '../../../src/consensus/entry.js'
 import { epoch, logIndex, nodeId } from '../../../src/consensus/types.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
@@ -122,11 +124,14 @@ describe('joining', () => {
   })
 })
 
+const context = new EpochContext(
+  { sha256, clusterId: CLUSTER_ID, clusterConfigHash: CONFIG_HASH },
+  epoch(0),
+  { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 },
+  { index: logIndex(0), membership: replicasOf(4) },
+)
+
 describe('what a new view orders', () => {
-  const membership = replicasOf(4)
-  const ports = { sha256, clusterId: CLUSTER_ID, clusterConfigHash: CONFIG_HASH }
-  const origin = { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
-  const context = new EpochContext(ports, epoch(0), origin, { index: logIndex(0), membership })
   const digest = (n: number): Uint8Array => sha256(Uint8Array.of(n))
 
   function prepared(
@@ -231,6 +236,47 @@ describe('slots over a view change', () => {
     cluster.rotate(cluster.node('n1'))
     expect(cluster.runFor(15_000, () => cluster.executedBy(name, cluster.honest))).toBe(true)
     expect(viewOf(cluster, 'n3')).toBe(2)
+    const found = cluster.watch.evidence.map(({ culprit, bytes }) => `${culprit} ${decodeEvidence(bytes).kind}`)
+    expect(found).toContain('n2 newView')
+    const isOrdered = () => cluster.watch.log.some((entry) => entry?.kind === 'evidence')
+    expect(cluster.runFor(10_000, isOrdered)).toBe(true)
+  })
+
+  it('no honest new view can be made to look wrong: not with another order, other view changes, or a bit more', () => {
+    const cluster = pbftCluster()
+    cluster.runFor(100)
+    const seen: NewView[] = []
+    cluster.onDeliver = (_from, _to, message) => {
+      if (message.type === 'pbftNewView') seen.push(message as NewView)
+    }
+    for (let i = 0; i < 3; i++) {
+      const name = cluster.submit()
+      cluster.runFor(1000, () => cluster.executedBy(name))
+    }
+    cluster.crash(cluster.node('n1'))
+    cluster.submit()
+    expect(cluster.runFor(15_000, () => seen.length > 0)).toBe(true)
+    const honest = seen[0] as NewView
+    const judge = newViewJudge(sha256, context)
+    const judged = (message: NewView) => {
+      const evidence = wrongNewView(context, message)
+      return evidence === null ? 'too long' : evidenceProblem(sha256, context.replicas, evidence, judge)
+    }
+    expect(judged(honest)).toBe('its order is the right one')
+    const [first, ...others] = honest.viewChanges as [ViewChange, ...ViewChange[]]
+    const liar = new Liar(N2, cluster.options.membership)
+    const reordered = liar.wrongOrder(honest)
+    for (const changed of [
+      { ...honest, order: reordered.order },
+      { ...honest, viewChanges: others },
+      {
+        ...honest,
+        viewChanges: [{ ...first, prepared: [], stable: null, vote: { ...first.vote, view: 2 } }, ...others],
+      },
+      { ...honest, vote: { ...honest.vote, sequence: 1 } },
+    ])
+      expect(judged(changed)).not.toBeNull()
+    expect(judged(reordered)).toBeNull()
   })
 })
 

@@ -3,14 +3,17 @@
  * to the same states, they never release two signatures for one slot (over restarts too), and no
  * evidence names them.
  */
+
+import { EpochContext } from '../../../src/consensus/bft/epoch.js'
 import { decodeEvidence, evidenceChecks, evidenceProblem } from '../../../src/consensus/bft/evidence.js'
+import { newViewJudge } from '../../../src/consensus/bft/pbft/index.js'
 import { Replicas } from '../../../src/consensus/bft/replicas.js'
 import { SIGN_BYTES } from '../../../src/consensus/bft/statement.js'
-import type { Entry } from '../../../src/consensus/entry.js'
+import { type Entry, GENESIS_CHAIN } from '../../../src/consensus/entry.js'
 import type { Membership } from '../../../src/consensus/membership.js'
-import type { NodeId } from '../../../src/consensus/types.js'
+import { epoch, logIndex, type NodeId } from '../../../src/consensus/types.js'
 import { signaturesIn } from '../../../src/simulator/byzantine/signing-rules.js'
-import { CLUSTER_ID, sha256 } from '../disk.js'
+import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { holds } from './keys.js'
 import type { Node } from './node.js'
 import { namesIn } from './requests.js'
@@ -100,7 +103,10 @@ export class Watch {
     const evidence = decodeEvidence(bytes)
     const replicas = new Replicas(membership)
     if (!this.liars.has(evidence.culprit)) throw new Error(`the honest ${evidence.culprit} is accused`)
-    const problem = evidenceProblem(sha256, replicas, evidence)
+    const ports = { sha256, clusterId: CLUSTER_ID, clusterConfigHash: CONFIG_HASH }
+    const origin = { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
+    const context = new EpochContext(ports, epoch(0), origin, { index: logIndex(0), membership })
+    const problem = evidenceProblem(sha256, replicas, evidence, newViewJudge(sha256, context))
     if (problem !== null) throw new Error(`evidence is unsound: ${problem}`)
     if (!evidenceChecks(CLUSTER_ID, replicas, evidence).every(holds)) throw new Error('evidence without a signature')
     this.evidence.push({ culprit: evidence.culprit, bytes })

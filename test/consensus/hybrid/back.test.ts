@@ -145,7 +145,9 @@ describe('a return in which', () => {
       for (let i = 0; i < 30; i++) settle(cluster, [cluster.submit()])
       order(cluster, 'raft')
       const back = (): boolean =>
-        cluster.honest.every((node) => !node.up || (node.core.status().mode === 'raft' && node.core.status().epoch === 2))
+        cluster.honest.every(
+          (node) => !node.up || (node.core.status().mode === 'raft' && node.core.status().epoch === 2),
+        )
       expect(cluster.runFor(30_000, back)).toBe(true)
       settle(cluster, [cluster.submit()])
       // The helpers themselves were restarted in between.

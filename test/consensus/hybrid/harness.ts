@@ -7,7 +7,7 @@ import { evidenceIn } from '../../../src/consensus/hybrid/ordered-evidence.js'
 import { RESIDENCY_MS } from '../../../src/consensus/hybrid/revert-rules.js'
 import { THREAT_WINDOW_MS } from '../../../src/consensus/hybrid/threat-model.js'
 import { DEFAULT_RAFT_LIMITS } from '../../../src/consensus/raft/config.js'
-import type { NodeId } from '../../../src/consensus/types.js'
+import { type NodeId, nodeId } from '../../../src/consensus/types.js'
 import { ByzantineCluster, type CoreSeed } from '../bft/cluster.js'
 import { replicasOf } from '../bft/keys.js'
 import { CLUSTER_ID, CONFIG_HASH, SETTINGS, sha256 } from '../disk.js'
@@ -18,6 +18,8 @@ export interface Given {
   readonly bft?: HybridOptions['bft']
   readonly batchMax?: number
   readonly residencyMs?: number
+  /** Nodes that are no members yet. */
+  readonly spares?: readonly string[]
 }
 
 /** Who lied, by what each node executed: what the state machine keeps. */
@@ -62,22 +64,39 @@ export function makeHybrid(
   )
 }
 
-export function hybridCluster(given: Given = {}): ByzantineCluster {
-  const culprits: Culprits = new Map()
-  const cluster = new ByzantineCluster({
-    seed: given.seed ?? 1,
-    membership: replicasOf(given.count ?? 4),
-    batchMax: given.batchMax ?? 4,
-    checkpointInterval: CHECKPOINT_INTERVAL,
-    bodyOf: proposedBody,
-    makeCore: (seed) => makeHybrid(seed, given, culprits),
-  })
-  cluster.onExecute = (id, entry) => {
-    const known = culprits.get(id) ?? new Set()
-    for (const evidence of evidenceIn(entry)) known.add(evidence.culprit)
-    culprits.set(id, known)
+export class HybridCluster extends ByzantineCluster {
+  readonly #culprits: Culprits
+
+  constructor(given: Given) {
+    const culprits: Culprits = new Map()
+    super({
+      seed: given.seed ?? 1,
+      membership: replicasOf(given.count ?? 4),
+      spares: (given.spares ?? []).map(nodeId),
+      batchMax: given.batchMax ?? 4,
+      checkpointInterval: CHECKPOINT_INTERVAL,
+      bodyOf: proposedBody,
+      makeCore: (seed) => makeHybrid(seed, given, culprits),
+    })
+    this.#culprits = culprits
+    this.onExecute = (id, entry) => {
+      const known = culprits.get(id) ?? new Set()
+      for (const evidence of evidenceIn(entry)) known.add(evidence.culprit)
+      culprits.set(id, known)
+    }
   }
-  return cluster
+
+  /** The replicated state cleared a member: what an ordered operation leads to on every node. */
+  pardon(member: NodeId): void {
+    for (const node of this.nodes.values()) {
+      this.#culprits.get(node.id)?.delete(member)
+      this.step(node, { type: 'clear', node: member })
+    }
+  }
+}
+
+export function hybridCluster(given: Given = {}): HybridCluster {
+  return new HybridCluster(given)
 }
 
 /** Where everybody stands, for a failure's message. */

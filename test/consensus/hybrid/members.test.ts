@@ -5,9 +5,10 @@
  * half takes place.
  */
 import { describe, expect, it } from 'vitest'
-import { targetOf } from '../engine.js'
+import { nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
 import { replicasOf } from '../bft/keys.js'
+import { targetOf } from '../engine.js'
 import { describeNodes, hybridCluster } from './harness.js'
 
 function settle(cluster: ByzantineCluster, names: readonly string[], nodes?: readonly Node[], ms = 30_000): void {
@@ -28,8 +29,11 @@ function change(cluster: ByzantineCluster, ids: readonly string[], voters: reado
   cluster.order(leader, targetOf({ joint: false, members }))
   const there = () =>
     ids.every((id) => {
-      const { status } = { status: cluster.node(id).core.status() }
-      return !cluster.node(id).up || (status.epoch === epoch + 1 && status.membership.membership.members.length === ids.length)
+      const status = cluster.node(id).core.status()
+      return (
+        !cluster.node(id).up ||
+        (status.epoch === epoch + 1 && status.membership.membership.members.length === ids.length)
+      )
     })
   const refused = cluster.seen.findLast(({ effect }) => effect.type === 'orderRefused')
   if (!cluster.runFor(30_000, there))
@@ -39,7 +43,10 @@ function change(cluster: ByzantineCluster, ids: readonly string[], voters: reado
 const nodesOf = (cluster: ByzantineCluster, ids: readonly string[]): Node[] => ids.map((id) => cluster.node(id))
 const idsUpTo = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i + 1}`)
 
-function begun(count: number, options: { readonly spares?: readonly string[]; readonly seed?: number } = {}): ByzantineCluster {
+function begun(
+  count: number,
+  options: { readonly spares?: readonly string[]; readonly seed?: number } = {},
+): ByzantineCluster {
   const cluster = hybridCluster({ count, ...options })
   settle(cluster, [cluster.submit(), cluster.submit()], nodesOf(cluster, idsUpTo(count)))
   return cluster
@@ -52,7 +59,11 @@ describe('a change of members in a Raft epoch', () => {
       const left = idsUpTo(count - 1)
       change(cluster, left)
       const nodes = nodesOf(cluster, left)
-      settle(cluster, Array.from({ length: 6 }, () => cluster.submit()), nodes)
+      settle(
+        cluster,
+        Array.from({ length: 6 }, () => cluster.submit()),
+        nodes,
+      )
       for (const node of nodes) expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 1 })
       expect(cluster.rejected).toEqual([])
     })
@@ -65,9 +76,12 @@ describe('a change of members in a Raft epoch', () => {
     change(cluster, idsUpTo(4))
     const nodes = nodesOf(cluster, idsUpTo(4))
     settle(cluster, [cluster.submit()], nodes)
-    for (const node of nodes)
-      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
-    settle(cluster, Array.from({ length: 8 }, () => cluster.submit()), nodes)
+    for (const node of nodes) cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    settle(
+      cluster,
+      Array.from({ length: 8 }, () => cluster.submit()),
+      nodes,
+    )
     for (const node of nodes) expect(node.core.status()).toMatchObject({ mode: 'pbft', epoch: 3 })
     expect(cluster.rejected).toEqual([])
   })
@@ -119,4 +133,126 @@ describe('a change whose leader is gone', () => {
       settle(cluster, [cluster.submit()], nodesOf(cluster, rest), 60_000)
     }
   })
+})
+
+/** The checkpoint up to which all of these compact their logs. */
+function compact(cluster: ByzantineCluster, ids: readonly string[]): void {
+  const least = Math.min(...nodesOf(cluster, ids).map(({ executed }) => executed))
+  const index = least - (least % 8)
+  for (const node of nodesOf(cluster, ids)) cluster.snapshot(node, index)
+  const isDone = () => nodesOf(cluster, ids).every((node) => node.core.status().firstIndex === index + 1)
+  if (!cluster.runFor(10_000, isDone)) throw new Error(`no log begins at ${index}\n${describeNodes(cluster)}`)
+}
+
+function write(cluster: ByzantineCluster, ids: readonly string[], count: number): void {
+  for (let i = 0; i < count; i++) settle(cluster, [cluster.submit()], nodesOf(cluster, ids))
+}
+
+const toByzantine = (cluster: ByzantineCluster, ids: readonly string[]): void => {
+  for (const node of nodesOf(cluster, ids))
+    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+  const there = () => nodesOf(cluster, ids).every((node) => node.core.status().mode !== 'raft')
+  if (!cluster.runFor(20_000, there)) throw new Error(`no switch\n${describeNodes(cluster)}`)
+}
+
+describe('who joins', () => {
+  for (const isCompacted of [false, true]) {
+    it(`becomes a learner, then a voter that is needed, ${isCompacted ? 'by a snapshot' : 'from the whole log'}`, () => {
+      const cluster = begun(4, { spares: ['n5'] })
+      write(cluster, idsUpTo(4), 20)
+      if (isCompacted) compact(cluster, idsUpTo(4))
+      change(cluster, idsUpTo(5), idsUpTo(4))
+      write(cluster, idsUpTo(5), 3)
+      expect(cluster.counts.installs).toBe(isCompacted ? 1 : 0)
+      change(cluster, idsUpTo(5))
+      write(cluster, idsUpTo(5), 3)
+      // Four of five are a quorum: the fifth counts.
+      cluster.crash(cluster.node('n1'))
+      write(cluster, ['n2', 'n3', 'n4', 'n5'], 3)
+      for (const node of nodesOf(cluster, ['n2', 'n3', 'n4', 'n5']))
+        expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 2 })
+      expect(cluster.rejected).toEqual([])
+    })
+  }
+
+  it('believes nobody who signed for the members by himself', () => {
+    const cluster = begun(4, { spares: ['n5'] })
+    cluster.crash(cluster.node('n5'))
+    write(cluster, idsUpTo(4), 20)
+    compact(cluster, idsUpTo(4))
+    change(cluster, ['n1', 'n2', 'n3', 'n4', 'n5'], idsUpTo(4))
+    cluster.restart(cluster.node('n5'))
+    cluster.lie(nodeId('n1'))
+    // The liar's links lack the one that names the newcomer's epoch: none of its offers is taken.
+    let offers = 0
+    cluster.intercept = (from, to, message) => {
+      if (message.type !== 'hybridCheckpoint' || message.snapshot === null || to !== 'n5') return null
+      if (from !== 'n1') return []
+      offers++
+      const base = { ...message.snapshot.base, chain: new Uint8Array(32) }
+      return [{ ...message, snapshot: { ...message.snapshot, base } }]
+    }
+    cluster.runFor(5000)
+    expect(cluster.counts.installs).toBe(0)
+    expect(offers).toBeGreaterThan(0)
+    cluster.intercept = () => null
+    write(cluster, ['n2', 'n3', 'n4', 'n5'], 2)
+    expect(cluster.counts.installs).toBe(1)
+  })
+})
+
+describe('who was away over changes and epochs', () => {
+  it('comes back, with the links and a snapshot, into the present epoch', () => {
+    const cluster = begun(6, { seed: 11 })
+    cluster.crash(cluster.node('n3'))
+    const there = ['n1', 'n2', 'n4', 'n5', 'n6']
+    change(cluster, ['n1', 'n2', 'n3', 'n4', 'n5'])
+    const left = there.filter((id) => id !== 'n6')
+    write(cluster, left, 10)
+    toByzantine(cluster, left)
+    write(cluster, left, 14)
+    compact(cluster, left)
+    write(cluster, left, 3)
+    cluster.restart(cluster.node('n3'))
+    write(cluster, [...left, 'n3'], 3)
+    expect(cluster.counts.installs).toBe(1)
+    expect(cluster.node('n3').core.status()).toMatchObject({ mode: 'pbft', epoch: 2 })
+    // It signs there: without it and another nothing is decided.
+    cluster.crash(cluster.node('n1'))
+    write(cluster, ['n2', 'n3', 'n4', 'n5'], 2)
+    expect(cluster.rejected).toEqual([])
+  })
+})
+
+describe('a change of members in a Byzantine epoch of a hybrid', () => {
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`of ${bft} begins the next epoch, which the hybrid knows after a restart`, () => {
+      const cluster = hybridCluster({ count: 5, bft, seed: 12 })
+      settle(cluster, [cluster.submit()])
+      toByzantine(cluster, idsUpTo(5))
+      write(cluster, idsUpTo(5), 3)
+      change(cluster, idsUpTo(4))
+      write(cluster, idsUpTo(4), 3)
+      for (const node of nodesOf(cluster, idsUpTo(4))) cluster.crash(node)
+      for (const id of idsUpTo(4)) cluster.restart(cluster.node(id))
+      write(cluster, idsUpTo(4), 3)
+      for (const node of nodesOf(cluster, idsUpTo(4))) {
+        expect(node.core.status()).toMatchObject({ mode: bft, epoch: 2 })
+        expect(node.core.status().membership.membership.members).toHaveLength(4)
+      }
+      expect(cluster.rejected).toEqual([])
+    })
+
+    it(`of ${bft} is possible after one in a Raft epoch`, () => {
+      const cluster = hybridCluster({ count: 6, bft, seed: 13 })
+      settle(cluster, [cluster.submit()])
+      change(cluster, idsUpTo(5))
+      write(cluster, idsUpTo(5), 1)
+      toByzantine(cluster, idsUpTo(5))
+      write(cluster, idsUpTo(5), 3)
+      change(cluster, idsUpTo(4))
+      write(cluster, idsUpTo(4), 3)
+      for (const node of nodesOf(cluster, idsUpTo(4))) expect(node.core.status()).toMatchObject({ mode: bft, epoch: 3 })
+    })
+  }
 })

@@ -1,4 +1,4 @@
-/** Random runs of the hybrid under faults and liars, each decided by its seed. */
+/** Random runs of the hybrid under faults and liars, to and fro between its protocols, each decided by its seed. */
 
 import { seededRandom } from '../../random.js'
 import { type ByzantineCluster, CALM, type Node } from '../bft/cluster.js'
@@ -28,31 +28,34 @@ function disturb(cluster: ByzantineCluster, random: () => number): void {
   for (let i = 0; i < 3; i++) cluster.submit()
 }
 
-function order(cluster: ByzantineCluster): void {
+const ORDERS = ['bft', 'raft', 'pbft', 'hotstuff'] as const
+
+function order(cluster: ByzantineCluster, mode: (typeof ORDERS)[number]): void {
   for (const node of [...cluster.nodes.values()])
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode } })
 }
 
 /** Throws where honest members disagree, sign twice or are accused, and where the run does not end after its faults. */
 export function run({ seed, liars }: RandomRun): ByzantineCluster {
   const random = seededRandom(seed * 7919)
   const count = 4 + (seed % 7)
-  const cluster = hybridCluster({ seed, count, bft: seed % 3 === 0 ? 'hotstuff' : 'pbft' })
+  // Half of the runs stay shortly, so that they come back.
+  const residencyMs = seed % 2 === 0 ? 500 + Math.floor(random() * 2000) : 30_000
+  const cluster = hybridCluster({ seed, count, bft: seed % 3 === 0 ? 'hotstuff' : 'pbft', residencyMs })
   if (liars) unleash(cluster, Math.floor((count - 1) / 3), random)
   cluster.faults = { drop: random() * 0.1, duplicate: 0.05, delayMaxMs: 20, storeMaxMs: 5, verifyMaxMs: 2 }
   cluster.submit()
   cluster.runFor(1500)
   const rounds = 2 + Math.floor(random() * 6)
-  const switchAt = Math.floor(random() * rounds)
   for (let round = 0; round < rounds; round++) {
     disturb(cluster, random)
-    if (round === switchAt) order(cluster)
+    if (random() < 0.6) order(cluster, ORDERS[Math.floor(random() * ORDERS.length)] as (typeof ORDERS)[number])
     cluster.runFor(random() * 1500)
   }
   cluster.heal()
   cluster.faults = CALM
   for (const node of [...cluster.nodes.values()]) cluster.restart(node)
-  if (random() < 0.7) order(cluster)
+  if (random() < 0.5) order(cluster, random() < 0.5 ? 'bft' : 'raft')
   const last = cluster.submit()
   const done = (): boolean =>
     cluster.executedBy(last, cluster.honest) && cluster.honest.every((node) => node.up && node.pool.size === 0)

@@ -6,30 +6,37 @@
  * signatures for one slot, and nobody accuses them; once the faults end, everything is executed.
  */
 import { describe, expect, it } from 'vitest'
+import type { CoreStatus } from '../../../src/consensus/core.js'
 import { run } from './random-run.js'
 
 /** A longer campaign: `HYBRID_RUNS=2000 npx vitest run test/consensus/hybrid/random.test.ts`. */
 const RUNS = Number(process.env.HYBRID_RUNS ?? 20)
 const FIRST = Number(process.env.HYBRID_FIRST ?? 1)
 
-function campaign(liars: boolean): { readonly switches: number; readonly evidence: number } {
+function campaign(liars: boolean): { readonly switches: number; readonly returns: number; readonly evidence: number } {
   let switches = 0
+  let returns = 0
   let evidence = 0
   for (let seed = FIRST; seed < FIRST + RUNS; seed++) {
     try {
       const cluster = run({ seed, liars })
       if (cluster.honest.some((node) => node.core.status().epoch > 0)) switches++
+      if (cluster.honest.some((node) => hasReturned(node.core.status()))) returns++
       evidence += cluster.watch.evidence.length
     } catch (error) {
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
   }
-  return { switches, evidence }
+  return { switches, returns, evidence }
 }
+
+const hasReturned = ({ mode, epoch }: CoreStatus): boolean => mode === 'raft' && epoch > 1
 
 describe('random faults', () => {
   it('honest members agree, sign once, and go on over the switch', { timeout: 3_600_000 }, () => {
-    expect(campaign(false).switches).toBeGreaterThan(0)
+    const { switches, returns } = campaign(false)
+    expect(switches).toBeGreaterThan(0)
+    expect(returns).toBeGreaterThan(0)
   })
 
   it('liars change nothing of that', { timeout: 3_600_000 }, () => {

@@ -52,9 +52,17 @@ describe('SELECT', () => {
     expect(resultOf(left, right, view('n4', at(1, 3, 30), [1, 2, 30]))).toEqual(at(1, 3, 30))
   })
 
-  it('nothing follows the first configuration operation', () => {
+  it('a configuration operation that is not certified is cut, with all above it', () => {
     const change: HistoryView = { ...view('n1', at(1, 3), [1, 2, 3]), kinds: ['data', 'membership', 'data'] }
-    expect(resultOf(change, view('n2', at(1, 1), [1]), view('n3', at(1, 1), [1]))).toEqual(at(1, 2))
+    expect(resultOf(change, view('n2', at(1, 1), [1]), view('n3', at(1, 1), [1]))).toEqual(at(1, 1))
+    const first: HistoryView = { ...view('n1', at(1, 1), [1]), kinds: ['membership'] }
+    expect(resultOf(first, view('n2', at(0, 0, 0), []), view('n3', at(0, 0, 0), []))).toEqual(at(0, 0, 0))
+  })
+
+  it('a certified configuration operation is the last of its epoch', () => {
+    const change: HistoryView = { ...view('n1', at(1, 3), [1, 2, 3]), kinds: ['data', 'membership', 'data'] }
+    const certified: HistoryView = { ...view('n2', at(1, 2), []), certified: at(1, 2) }
+    expect(resultOf(change, certified, view('n3', at(1, 1), [1]))).toEqual(at(1, 2))
   })
 
   it('without any entry the epoch ends where it began', () => {

@@ -149,7 +149,8 @@ function propose(
   hs.journal.safety()
   hs.announceQc = null
   hs.rotating = false
-  hs.broadcastSigned(proposal)
+  if (hs.durableFence === round) hs.broadcast(proposal)
+  else hs.broadcastSigned(proposal)
   voteFor(hs, { ...block, parts: proposal })
   return header.index
 }

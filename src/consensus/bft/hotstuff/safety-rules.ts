@@ -30,6 +30,8 @@ export interface SafetyData {
   readonly forgot: boolean
   readonly lastVotedRound: number
   readonly lastProposedRound: number
+  /** After a restart nothing is proposed in a round up to this one, whether or not something was before. */
+  readonly fencedRound: number
   readonly lockedRound: number
   readonly lockedHash: Uint8Array
   readonly highQc: Qc
@@ -97,6 +99,14 @@ export class SafetyRules {
     const signed = this.#signed(statement)
     this.#data = { ...this.#data, lastVotedRound: header.round, lastVote: signed }
     return signed
+  }
+
+  /**
+   * Gives up to propose in this round after a restart. Once that is durable, a block of the round may leave before it
+   * is durable itself: whoever crashes in between can never sign another one.
+   */
+  fence(round: number): void {
+    if (round > this.#data.fencedRound) this.#data = { ...this.#data, fencedRound: round }
   }
 
   /** The signature under an own block; null where one of this round or a later one was made before. */

@@ -119,6 +119,8 @@ export class HotStuffState {
   wedge: Wedge | null = null
   /** The round of which this node alone may hold the QC: the others are told when nothing follows. */
   announceQc: Qc | null = null
+  /** A block of this round may leave at once: that no other follows it after a crash is on the disk. */
+  durableFence = 0
   readonly #effects: Effect[] = []
 
   constructor(options: HotStuffOptions, modules: HotStuffModules) {
@@ -200,6 +202,7 @@ export class HotStuffState {
       forgot: this.rejoin !== null,
       lastVotedRound: 0,
       lastProposedRound: 0,
+      fencedRound: 0,
       lockedRound: 0,
       lockedHash: this.genesis.hash,
       highQc: this.genesisQc,
@@ -213,6 +216,7 @@ export class HotStuffState {
     this.ending = null
     this.announceQc = null
     this.rotating = false
+    this.durableFence = 0
     this.sync.clear()
   }
 

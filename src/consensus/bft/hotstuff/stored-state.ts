@@ -67,7 +67,8 @@ export function encodeState(state: StoredState): Uint8Array {
   if (root !== null) writeHeader(out, root)
   writeOptionalTc(out, tc)
   out.u8(Number(safety.forgot))
-  out.u64(safety.lastVotedRound).u64(safety.lastProposedRound).u64(safety.lockedRound).raw(safety.lockedHash)
+  const proposedRound = Math.max(safety.lastProposedRound, safety.fencedRound)
+  out.u64(safety.lastVotedRound).u64(proposedRound).u64(safety.lockedRound).raw(safety.lockedHash)
   writeCertificate(out, safety.highQc)
   writeOptionalSigned(out, safety.lastVote)
   out.bytes(safety.lastTimeout === null ? new Uint8Array(0) : encodeHotStuff(safety.lastTimeout))
@@ -123,6 +124,7 @@ export function decodeState(bytes: Uint8Array): StoredState {
     forgot,
     lastVotedRound,
     lastProposedRound,
+    fencedRound: 0,
     lockedRound,
     lockedHash,
     highQc,

@@ -31,8 +31,25 @@ export function voteFor(hs: HotStuffState, node: BlockNode): void {
   if (vote === null) return
   hs.journal.safety()
   const collector = hs.leaders.leader(node.header.round + 1, node)
+  if (collector === hs.self && goesOn(hs, node)) fenceNext(hs, node.header.round + 1)
   if (collector !== hs.self) hs.sendSigned(collector, { type: 'hsVote', vote })
   else if (tree.has(node.key)) hs.journal.whenDurable(() => onVote(hs, vote))
+}
+
+/** True where a block will follow this one at once: something needs it to be decided, or waits to be proposed. */
+function goesOn(hs: HotStuffState, node: BlockNode): boolean {
+  const decided = hs.rule.committed(node, hs.tree.parentOf)?.header.height ?? -1
+  const isLeft = hs.tree.undecided(node).some(({ header }) => header.height > decided)
+  return isLeft || hs.demandSinceMs !== null
+}
+
+/** This node leads the next round: one write less stands between the QC and the block that rests on it. */
+function fenceNext(hs: HotStuffState, round: number): void {
+  const { epoch } = hs
+  hs.safety.fence(round)
+  hs.journal.whenDurable(() => {
+    if (hs.epoch === epoch) hs.durableFence = round
+  })
 }
 
 /** The last vote again, after a restart. */

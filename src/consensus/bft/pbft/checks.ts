@@ -35,6 +35,7 @@ import { changePlace } from './reconfigure.js'
 import type { PbftState } from './state.js'
 import { checkpointProblem, statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
+import { newViewJudge } from './wrong-new-view.js'
 
 type Checks = readonly SignatureCheck[] | null
 
@@ -145,7 +146,8 @@ function checksOfInit(state: PbftState, body: Uint8Array): Checks {
 function checksOfEvidence(state: PbftState, evidence: Evidence): Checks {
   const { context, options, modules } = state
   if (!bytesEqual(evidence.configHash, context.sign.configHash)) return null
-  if (evidenceProblem(modules.sha256, context.replicas, evidence) !== null) return null
+  if (evidenceProblem(modules.sha256, context.replicas, evidence, newViewJudge(modules.sha256, context)) !== null)
+    return null
   return evidenceChecks(options.clusterId, context.replicas, evidence)
 }
 

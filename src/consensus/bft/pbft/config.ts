@@ -88,6 +88,8 @@ export interface PbftOptions {
   readonly membership: Membership
   /** Index of the entry that brought the members, where that is not 0. */
   readonly configuredAt?: LogIndex
+  /** Who contains this core knows that it signed nothing in this epoch before its first safety record. */
+  readonly knowsItsPast?: boolean
   /** What this epoch's INIT rests on where that is neither genesis nor a checkpoint; null without a hand-over. */
   readonly handOver: HandOver | null
   /** Where a MODE operation may end the epoch; absent where this protocol is the only one. */

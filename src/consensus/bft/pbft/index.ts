@@ -10,3 +10,4 @@ export {
 export { PbftCore } from './core.js'
 export { verifyPbftEntryCertificate } from './decision-proof.js'
 export type { PbftMessage } from './messages.js'
+export { newViewJudge } from './wrong-new-view.js'

@@ -29,7 +29,8 @@ export function restoreState(options: PbftOptions, modules: PbftModules): PbftSt
   const ports: EpochPorts = { sha256: modules.sha256, clusterId, clusterConfigHash }
   const start = restored.safety === null ? freshStart(ports, options) : decodeSafety(ports, restored.safety)
   // Without its safety record a replica that took part before does not know what it signed.
-  const hasForgotten = restored.safety === null && restored.lastIndex > options.origin.index
+  const isFirst = restored.safety === null && options.knowsItsPast !== true
+  const hasForgotten = isFirst && restored.lastIndex > options.origin.index
   const { context, view, active } = start
   const silent = !restored.mayVote || hasForgotten || start.silent
   const rules = new SafetyRules(options.self, modules.sign, { context, view, active, silent })

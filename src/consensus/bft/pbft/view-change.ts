@@ -6,7 +6,7 @@
 import { assert } from '../../../base/assert.js'
 import type { LogIndex } from '../../types.js'
 import type { Certificate } from '../certificate.js'
-import { noteStatement, noteVotesOf } from './accusations.js'
+import { noteStatement, noteVotesOf, takeEvidence } from './accusations.js'
 import { adoptCheckpoint } from './checkpoint-rules.js'
 import { noteDecision } from './decisions.js'
 import { hasOwnCertificates } from './help.js'
@@ -14,6 +14,7 @@ import type { NewView, ViewChange } from './messages.js'
 import { computeOrder, newViewDigest, sameOrder, viewChangeDigest } from './new-view.js'
 import { acceptOrdered } from './normal-case.js'
 import type { PbftState } from './state.js'
+import { wrongNewView } from './wrong-new-view.js'
 
 /** The time-out of the present view: doubled for each view that failed since the last progress. */
 export function timeoutMs({ options: { settings }, failedViews }: PbftState): number {
@@ -130,6 +131,8 @@ export function receiveNewView(state: PbftState, message: NewView): void {
   if (vote.view < state.view || (vote.view === state.view && state.active)) return
   const outcome = computeOrder(state.modules.sha256, state.context, state.nullValue, viewChanges)
   if (!sameOrder(outcome.order, order)) {
+    const evidence = wrongNewView(state.context, message)
+    if (evidence !== null) takeEvidence(state, evidence)
     startViewChange(state, vote.view + 1)
     return
   }

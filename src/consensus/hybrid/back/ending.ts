@@ -13,7 +13,7 @@ import { linkRules } from '../inner.js'
 import type { HybridState } from '../state.js'
 
 /** Another protocol follows: what is not durable yet of this epoch is in writes before this one. */
-export function leaveByzantine(state: HybridState, wedge: Wedge): void {
+function leaveByzantine(state: HybridState, wedge: Wedge): void {
   const { epoch, mode } = state.start
   const link: EpochLink = { kind: 'wedge', ...wedge }
   const walk = walkLinks(linkRules(state.options, state.modules), state.start, [link])
@@ -31,8 +31,16 @@ export function leaveByzantine(state: HybridState, wedge: Wedge): void {
   enter(state, link, next)
 }
 
+/** What the core of a Byzantine epoch came to: other members, or its end. */
+export function followCore(state: HybridState): void {
+  const { phase } = state
+  if (phase.kind !== 'byzantine') return
+  followMembers(state, phase.core)
+  if (phase.core.wedge !== null) leaveByzantine(state, phase.core.wedge)
+}
+
 /** The core went on in a later epoch by itself: other members. */
-export function followCore(state: HybridState, core: WedgedCore): void {
+function followMembers(state: HybridState, core: WedgedCore): void {
   const { epoch, membership: record } = core.status()
   if (epoch === state.start.epoch) return
   assert(epoch > state.start.epoch, 'epochs only grow')

@@ -5,9 +5,10 @@
  */
 import { decodeModeChange, encodeModeChange, type ModeRules } from '../../bft/mode-change.js'
 import type { SignedStatement } from '../../bft/statement.js'
+import type { Stays } from '../../core.js'
 import type { Millis, Mode, NodeId } from '../../types.js'
 import { currentEpoch } from '../inner.js'
-import { type RevertRefusal, residencyAfter, revertRefusal } from '../revert-rules.js'
+import { residencyAfter, revertRefusal } from '../revert-rules.js'
 import type { HybridState } from '../state.js'
 import { isRecent, modeChecks } from './votes.js'
 
@@ -32,7 +33,7 @@ export function backRefusal(
   state: HybridState,
   clears: readonly SignedStatement[],
   atMs: Millis,
-): RevertRefusal | null {
+): Stays | null {
   const { start, stay, options } = state
   const { replicas } = currentEpoch(state)
   const culprits = liveCulprits(state)
@@ -43,9 +44,17 @@ export function backRefusal(
     level: culprits.length > 0 ? 'critical' : 'none',
     culprits,
     sinceMs: stay.sinceMs ?? start.origin.timestampMs,
-    nowMs: atMs,
+    nowMs: Math.floor(atMs),
     residencyMs: residencyAfter(stay.flaps, options.residencyMs),
   })
+}
+
+/** Why the Byzantine mode stays as it is; null where nothing speaks against a return, and in Raft. */
+export function staysBecause(state: HybridState, wallMs: Millis): Stays | null {
+  if (state.phase.kind !== 'byzantine') return null
+  const refusal = backRefusal(state, [...state.clears.values()], wallMs)
+  if (refusal !== null || !state.stay.byOrder) return refusal
+  return { reason: 'an operator ordered this mode, and nobody has ordered Raft since', retryAfterMs: null }
 }
 
 function modeProblem(state: HybridState, body: Uint8Array, timestampMs: Millis): string | null {

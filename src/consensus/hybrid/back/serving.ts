@@ -10,6 +10,7 @@ import type { Entry } from '../../entry.js'
 import type { Epoch, LogIndex, NodeId } from '../../types.js'
 import { ENTRIES_MAX } from '../codec.js'
 import { type EpochLink, epochEndedBy } from '../epoch-links.js'
+import { isTooFar, offerJump } from '../jump-offers.js'
 import type { HybridState } from '../state.js'
 
 interface Asked {
@@ -52,6 +53,7 @@ export function helpBehind(state: HybridState, from: NodeId, message: ProtocolMe
   const { index } = link.entry
   if (asked.lastIndex === null || asked.lastIndex >= index) return sendEnd(state, from, link)
   const first = asked.lastIndex + 1
+  if (isTooFar(state, first)) return offerJump(state, from, link.entry.epoch, first as LogIndex)
   withEntries(state, from, { from: first as LogIndex, upTo: index }, (entries) =>
     sendEntries(state, from, link, entries),
   )

@@ -38,7 +38,8 @@ export function fetchSigned(
 ): void {
   const { awaited } = states
   if (awaited === null || !bytesEqual(awaited.snapshot.id, effect.snapshot.id)) return
-  out.push({ ...effect, stateDigest: awaited.certificate.statement.digest })
+  const { snapshot, certificate } = awaited
+  out.push({ ...effect, snapshot, stateDigest: certificate.statement.digest })
 }
 
 type Told = Partial<Pick<HybridCheckpoint, 'own' | 'certificate' | 'snapshot' | 'commit'>>

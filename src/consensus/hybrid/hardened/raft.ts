@@ -14,7 +14,7 @@ import type { LogIndex, Millis, NodeId, Term } from '../../types.js'
 import type { AbortHistory } from '../abort-history.js'
 import { HEADERS_MAX } from '../headers.js'
 import type { HybridMessage } from '../messages.js'
-import type { Position } from '../positions.js'
+import { type Position, termOf } from '../positions.js'
 import { changeIn, isChangeCertified, isChangeOrphaned, orderChange, proposeChange } from './changing.js'
 import { checkpointDueMs, noteDigest, noteTaken, repeatCheckpoint } from './checkpoints.js'
 import { raftChecks } from './checks.js'
@@ -43,6 +43,12 @@ export class HardenedRaft {
 
   get commitIndex(): LogIndex {
     return this.#raft.released
+  }
+
+  /** Who leads by the newest certificate that is known here; null before the first. */
+  get certifiedLeader(): { readonly leader: NodeId; readonly term: Term } | null {
+    const { current } = this.#raft.standing
+    return current === null ? null : { leader: current.candidate, term: termOf(current) }
   }
 
   get lastCertificate(): Position {

@@ -4,7 +4,7 @@ import type { SignedStatement } from '../../bft/statement.js'
 import type { ProtocolMessage } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { AppendEntries, AppendEntriesReply, RaftMessage } from '../../raft/messages.js'
-import type { LogIndex, NodeId } from '../../types.js'
+import type { LogIndex, Millis, NodeId } from '../../types.js'
 import type { HybridAck, HybridAppend, HybridCommit, HybridGrant, HybridVoteRequest } from '../messages.js'
 import { comparePlaces, grantStatement, type TermCertificate, termOf } from '../positions.js'
 import { judgeAppend } from './append-rules.js'
@@ -178,8 +178,25 @@ export function receiveReply(raft: HardenedState, from: NodeId, message: RaftMes
   if (message.term > term + TERM_LEAP_MAX) return
   raft.claims.set(from, message.term)
   const above = [...raft.claims.values()].filter((claimed) => claimed > term).length
-  if (role === 'candidate' || above > raft.options.epoch.replicas.f) pass(raft, from, message, out)
+  if (role === 'candidate' || above > raft.options.epoch.replicas.f || isStranded(raft, from))
+    pass(raft, from, message, out)
 }
+
+/**
+ * One member alone says so: a liar, or an honest one that voted for somebody who never led, and that can go
+ * back to no lower term. It is heeded in the end, and each time only after twice as long.
+ */
+function isStranded(raft: HardenedState, from: NodeId): boolean {
+  const nowMs = raft.now.monotonicMs
+  const before = raft.stranded.get(from)
+  const { sinceMs, waitMs } = before ?? { sinceMs: nowMs, waitMs: STRANDED_MS }
+  const isHeeded = nowMs - sinceMs >= waitMs
+  if (before === undefined || isHeeded)
+    raft.stranded.set(from, { sinceMs: nowMs, waitMs: isHeeded ? 2 * waitMs : waitMs })
+  return isHeeded
+}
+
+const STRANDED_MS: Millis = 10_000
 
 export function receiveVoteRequest(raft: HardenedState, from: NodeId, message: HybridVoteRequest, out: Out): void {
   const { request } = message

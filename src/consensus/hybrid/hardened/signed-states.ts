@@ -14,7 +14,7 @@ export interface StoredStates {
   readonly stable: Certificate | null
 }
 
-/** The snapshot that is on its way here, as this node will take it. */
+/** The snapshot that is on its way here, as it was offered: `transfer.ts` takes less of it. */
 export interface Awaited {
   readonly from: NodeId
   readonly snapshot: SnapshotOffer

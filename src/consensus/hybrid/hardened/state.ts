@@ -7,7 +7,7 @@ import type { Effect, Now, RestoredLog } from '../../core.js'
 import type { Membership, MembershipRecord } from '../../membership.js'
 import type { RaftHardening, RaftLimits } from '../../raft/config.js'
 import { RaftCore } from '../../raft/core.js'
-import type { Assurance, LogIndex, NodeId, Term } from '../../types.js'
+import type { Assurance, LogIndex, Millis, NodeId, Term } from '../../types.js'
 import type { LogShadow } from '../log-shadow.js'
 import type { HybridAppend, HybridVoteRequest } from '../messages.js'
 import type { Position, RaftEpoch, TermCertificate } from '../positions.js'
@@ -80,6 +80,8 @@ export class HardenedState {
   readonly informed = new Set<NodeId>()
   /** Higher terms that peers claim to be in; a leader heeds what f + 1 say. */
   readonly claims = new Map<NodeId, number>()
+  /** Who says so alone: since when it has to wait to be heeded, and for how long. */
+  readonly stranded = new Map<NodeId, { readonly sinceMs: Millis; readonly waitMs: Millis }>()
   /** The append and the vote request that Raft is looking at. */
   distrusted: { readonly leader: NodeId; readonly term: Term } | null = null
   /** The leader's newest word about the log that this node holds. */

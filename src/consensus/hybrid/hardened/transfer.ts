@@ -26,7 +26,7 @@ export function receiveOffer(raft: HardenedState, from: NodeId, message: HybridC
   if (raft.standing.certified.index < snapshot.base.index) return
   if (snapshot.base.timestampMs > raft.now.wallMs + CLOCK_BOUND_MS) return
   const taken = asBelieved(raft, snapshot)
-  raft.states.awaited = { from, snapshot: taken, certificate }
+  raft.states.awaited = { from, snapshot, certificate }
   if (raft.modules.shadow.lastIndex >= taken.base.index && raft.covered < taken.base.index && holds(raft, taken))
     raft.covered = taken.base.index
   pass(raft, from, { type: 'installSnapshot', epoch, term, snapshot: taken }, out)

@@ -1,0 +1,153 @@
+/**
+ * Members that are epochs behind, and who joins: they ask where the cluster is, and get what ended their
+ * epoch, or, where logs do not reach back to them, a snapshot of a later epoch with the links that lead
+ * there. Who knows the members of its own epoch needs to believe nothing else: it walks the links to the
+ * members that signed the snapshot, and goes on where that stands.
+ */
+import { bytesEqual, toHex } from '../../base/bytes.js'
+import { type Certificate, certificateChecks, certificateProblem } from '../bft/certificate.js'
+import { checkpointStatement } from '../bft/checkpoints.js'
+import type { SignatureCheck } from '../bft/checks.js'
+import { sameStatement } from '../bft/statement.js'
+import type { StoreRecord } from '../core.js'
+import type { LogBase, SnapshotOffer } from '../snapshot.js'
+import type { LogIndex, Millis, NodeId, Term } from '../types.js'
+import { enterBy } from './entering.js'
+import { contextOf, type EpochLink, walkLinks } from './epoch-links.js'
+import type { EpochStart } from './epoch-record.js'
+import { linkRules } from './inner.js'
+import type { HybridCheckpoint } from './messages.js'
+import type { HybridState } from './state.js'
+import { statusOf } from './status.js'
+
+/** A later place that this node is on its way to. */
+export interface Jump {
+  readonly from: NodeId
+  readonly sinceMs: Millis
+  readonly snapshot: SnapshotOffer
+  readonly certificate: Certificate
+  readonly links: readonly EpochLink[]
+  /** The present epoch, and those that the links lead to. */
+  readonly epochs: readonly EpochStart[]
+}
+
+/** A donor has so long for a snapshot before another is asked. */
+const JUMP_TIMEOUT_MS: Millis = 10_000
+const BAD_DONORS_MAX = 64
+
+/** Whether an offer is worth a verification. */
+export function isAhead(
+  { released, jump, now, badDonors }: HybridState,
+  from: NodeId,
+  message: HybridCheckpoint,
+): boolean {
+  const { snapshot, certificate } = message
+  if (snapshot === null || certificate === null || snapshot.base.index <= released) return false
+  if (badDonors.has(donorKey(from, snapshot))) return false
+  return jump === null || jump.from === from || now.monotonicMs - jump.sinceMs >= JUMP_TIMEOUT_MS
+}
+
+function donorKey(from: NodeId, { id }: SnapshotOffer): string {
+  return `${from}/${toHex(id)}`
+}
+
+/** The signatures in an offer of another epoch's state; null where it is unsound. Throws `ProtocolViolation`. */
+export function checksOfJump(
+  state: HybridState,
+  { certificate, snapshot, links }: HybridCheckpoint,
+): readonly SignatureCheck[] | null {
+  if (certificate === null || snapshot === null) return null
+  const rules = linkRules(state.options, state.modules)
+  const walk = walkLinks(rules, state.start, links)
+  if (typeof walk === 'string') return null
+  const { statement } = certificate
+  const signedIn = walk.epochs.find(({ epoch }) => epoch === statement.epoch)
+  const last = walk.epochs.at(-1) as EpochStart
+  if (signedIn === undefined || statement.sequence < last.origin.index) return null
+  const place = { mode: signedIn.mode, epoch: signedIn.epoch, index: snapshot.base.index }
+  const { replicas, sign } = contextOf(rules, signedIn)
+  if (!sameStatement(statement, checkpointStatement(place, statement.digest, snapshot.base.chain))) return null
+  if (certificateProblem(replicas, certificate) !== null) return null
+  return [...walk.checks, ...certificateChecks(sign, replicas, certificate)]
+}
+
+/** A verified offer. */
+export function receiveJump(
+  state: HybridState,
+  from: NodeId,
+  { certificate, snapshot, links }: HybridCheckpoint,
+): void {
+  if (certificate === null || snapshot === null || snapshot.base.index <= state.released) return
+  const walk = walkLinks(linkRules(state.options, state.modules), state.start, links)
+  if (typeof walk === 'string') return
+  const last = walk.epochs.at(-1) as EpochStart
+  // HotStuff begins a core in the middle of an epoch by its own proofs only.
+  if (last.mode === 'hotstuff' && snapshot.base.index !== last.origin.index) return
+  const { jump, now } = state
+  const sinceMs = jump?.from === from ? jump.sinceMs : now.monotonicMs
+  state.jump = { from, sinceMs, snapshot, certificate, links, epochs: walk.epochs }
+  state.merger.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: certificate.statement.digest })
+}
+
+/** What was fetched holds the signed state. False where it was fetched for somebody else. */
+export function takeJump(state: HybridState, { id }: SnapshotOffer): boolean {
+  const { jump, phase } = state
+  if (jump === null || !bytesEqual(jump.snapshot.id, id)) return false
+  state.jump = null
+  const { snapshot, certificate, links, epochs } = jump
+  const isStill = epochs[0]?.epoch === state.start.epoch && phase.kind !== 'entering'
+  if (!isStill || snapshot.base.index <= state.released) return true
+  const base = believedBase(snapshot, certificate, epochs.at(-1) as EpochStart)
+  const records: StoreRecord[] = []
+  if (state.shadow.lastIndex > base.index) records.push({ kind: 'truncate', from: (base.index + 1) as LogIndex })
+  records.push({ kind: 'base', base })
+  state.shadow.apply(records)
+  for (const record of records) state.merger.record(record)
+  const taken = { ...snapshot, base }
+  state.snapshots.certified(certificate)
+  state.snapshots.taken(taken)
+  state.released = base.index
+  state.merger.emit({ type: 'restoreState', snapshot: taken, after: state.merger.ownId })
+  if (links.length > 0) leaveFor(state, links, epochs)
+  else {
+    if (phase.kind === 'leaving') phase.leaving.beginsBehind(base.index)
+    state.storeEpoch()
+  }
+  return true
+}
+
+/** Of the place only what is signed: the term is the lowest, the members are those of the epoch. */
+function believedBase(
+  { base }: SnapshotOffer,
+  { statement }: Certificate,
+  { configuredAt, membership }: EpochStart,
+): LogBase {
+  const { index, chain, timestampMs } = base
+  const record = configuredAt === 0 ? null : { index: configuredAt, membership }
+  return { index, epoch: statement.epoch, term: 0 as Term, chain, timestampMs, membership: record }
+}
+
+function leaveFor(state: HybridState, links: readonly EpochLink[], epochs: readonly EpochStart[]): void {
+  const { phase, start } = state
+  if (phase.kind === 'raft') {
+    for (const effect of phase.raft.stepDown()) {
+      if (effect.type === 'readRefused' || effect.type === 'refused') state.merger.emit(effect)
+    }
+  }
+  const { epoch, mode } = start
+  const { term } = statusOf(state)
+  state.merger.emit({ type: 'roleChanged', role: 'follower', epoch, term, leader: null })
+  const reason = `a snapshot of epoch ${epochs.at(-1)?.epoch} takes the place of the log`
+  state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: true, reason })
+  enterBy(state, links, epochs.slice(1))
+}
+
+/** The donor lied, or its disk did. False where it was fetched for somebody else. */
+export function rejectJump(state: HybridState, from: NodeId, id: Uint8Array): boolean {
+  const { jump, badDonors } = state
+  if (jump === null || !bytesEqual(jump.snapshot.id, id)) return false
+  badDonors.add(donorKey(from, jump.snapshot))
+  if (badDonors.size > BAD_DONORS_MAX) badDonors.delete(badDonors.values().next().value as string)
+  state.jump = null
+  return true
+}

@@ -1,0 +1,39 @@
+/** Who is epochs behind says so, and is offered a signed snapshot of a later epoch with the links that lead there (`behind.ts`). */
+import type { Certificate } from '../bft/certificate.js'
+import type { Epoch, LogIndex, NodeId, Term } from '../types.js'
+import { type EpochLink, epochEndedBy } from './epoch-links.js'
+import { FETCHED_MAX } from './leaving.js'
+import type { HybridState } from './state.js'
+
+/** Something of a later epoch came: this node is behind, and says how far. */
+export function askWhere(state: HybridState, to: NodeId): void {
+  if (state.phase.kind === 'entering') return
+  const upTo = state.shadow.lastIndex
+  state.tell(to, { type: 'hybridFetch', epoch: state.start.epoch, from: (upTo + 1) as LogIndex, upTo })
+}
+
+/** A member whose log ends before `from` in `epoch` gets the newest snapshot that was signed, where logs do not help it. */
+export function offerJump(state: HybridState, to: NodeId, epoch: Epoch, from: LogIndex): void {
+  const { newest } = state.snapshots
+  if (newest === null || newest.snapshot.base.index < from) return
+  const { snapshot, certificate } = newest
+  const links = linksTo(state.links, epoch, certificate)
+  if (links === null) return
+  const nothing = { leads: 0 as Term, own: null, commit: null }
+  state.merger.sendTo(to, { type: 'hybridCheckpoint', epoch, ...nothing, certificate, snapshot, links }, false)
+}
+
+/** From `epoch` to the one that the state is in: behind a signed end of an epoch that is the next one. */
+function linksTo(known: readonly EpochLink[], epoch: Epoch, { statement }: Certificate): readonly EpochLink[] | null {
+  if (statement.epoch < epoch) return null
+  const links = known.filter((link) => epochEndedBy(link) >= epoch && epochEndedBy(link) < statement.epoch)
+  if (links.length !== statement.epoch - epoch) return null
+  const end = known.find((link) => epochEndedBy(link) === statement.epoch)
+  const isEnd = end?.kind === 'wedge' && end.entry.index === statement.sequence
+  return isEnd ? [...links, end] : links
+}
+
+/** Whether nobody can make up entry by entry for what a log lacks from here on. */
+export function isTooFar({ shadow }: HybridState, from: number): boolean {
+  return from <= shadow.base.index || shadow.lastIndex - from >= FETCHED_MAX
+}
