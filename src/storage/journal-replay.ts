@@ -273,6 +273,9 @@ export class JournalReplay implements FrameVisitor {
         case 'block':
           this.pending.add({ ...change, payload: new Uint8Array(change.payload) })
           break
+        case 'live':
+          this.pending.keepNewest(change.count)
+          break
         case 'truncate':
           this.positions.truncate(change.from)
           this.terms.truncate(change.from)

@@ -110,6 +110,7 @@ export class LogAppender {
   #tally(records: readonly JournalRecord[]): void {
     for (const record of records) {
       if (record.kind === 'slot' || record.kind === 'block') this.#pending.add(record)
+      else if (record.kind === 'live') this.#pending.keepNewest(record.count)
       else if (record.kind === 'entry') this.#pending.dropThrough(record.entry.index)
       else if (record.kind === 'truncate') this.#pending.truncate(record.from)
     }

@@ -25,6 +25,8 @@ export interface SegmentedLogParts {
   readonly directory: string
   readonly restored: RestoredLog
   readonly report: LogReport
+  /** What the file `repaired` excuses: the places of the report, and an earlier loss without a place, compacted away or not. */
+  readonly excused: readonly Place[]
   readonly positions: PositionMap
   /** For each segment, oldest first, the index that came next when it began. */
   readonly segmentStarts: Map<number, number>

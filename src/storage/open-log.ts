@@ -12,7 +12,7 @@ import type { LogIndex } from '../consensus/types.js'
 import { type FileSystem, storageFailed } from './files.js'
 import { JournalReplay } from './journal-replay.js'
 import { scanJournal } from './journal-scan.js'
-import { hasPlace, type LogStart, readLogStart } from './log-start.js'
+import { hasPlace, LOST_UNSEEN, type LogStart, readLogStart } from './log-start.js'
 import { dropLeftovers, forgetRepair, tidyLog } from './log-tidying.js'
 import type { LogProblem, ScanResult } from './scan-types.js'
 import { FIRST_SEGMENT, type JournalIdentity, type Place, SEGMENT_BYTES_MAX } from './segment-header.js'
@@ -103,12 +103,14 @@ class LogOpening {
     const restored = await this.#restored(damaged, provenIndex, standing)
     const unrepaired = scan.resumptions.filter((place) => !hasPlace(scan.repaired, place))
     if (resumeAs !== null) unrepaired.push({ segment: end.segment, offset: end.offset })
+    const excused = this.#start.repaired.filter((place) => hasPlace([...scan.repaired, LOST_UNSEEN], place))
     const bytesOnDisk = scan.segments.reduce((sum, segment) => sum + segment.size, 0)
     return new SegmentedLog({
       files,
       directory,
       restored,
       report: { problems, cutTail: resumeAs === null ? scan.tornTail : null, repaired: scan.repaired },
+      excused,
       positions,
       segmentStarts,
       standing,

@@ -59,6 +59,19 @@ export class PendingRecords {
     this.#done = Math.max(this.#done, index)
   }
 
+  /** Of those so far only the last `count` count. */
+  keepNewest(count: number): void {
+    const orders = [...this.#byIndex.values()].flat().map(({ order }) => order)
+    if (orders.length <= count) return
+    const first = orders.sort((a, b) => b - a)[count - 1] ?? Number.POSITIVE_INFINITY
+    for (const [index, held] of this.#byIndex) {
+      for (const { record, order } of held) if (order < first) this.#uncount(record)
+      const kept = held.filter(({ order }) => order >= first)
+      if (kept.length > 0) this.#byIndex.set(index, kept)
+      else this.#byIndex.delete(index)
+    }
+  }
+
   /** Entries from `from` on are gone. */
   truncate(from: number): void {
     this.#done = Math.min(this.#done, from - 1)
@@ -73,11 +86,13 @@ export class PendingRecords {
   }
 
   #drop(index: number): void {
-    for (const { record } of this.#byIndex.get(index) ?? []) {
-      this.#count--
-      this.#bytes -= record.payload.length
-    }
+    for (const { record } of this.#byIndex.get(index) ?? []) this.#uncount(record)
     this.#byIndex.delete(index)
+  }
+
+  #uncount({ payload }: PendingRecord): void {
+    this.#count--
+    this.#bytes -= payload.length
   }
 }
 

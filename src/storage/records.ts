@@ -23,6 +23,7 @@ export const RECORD_KINDS = {
   block: 7,
   abort: 8,
   safety: 9,
+  live: 10,
 } as const
 
 export type RecordKind = keyof typeof RECORD_KINDS
@@ -38,10 +39,12 @@ const KIND_NAMES: readonly (RecordKind | undefined)[] = [
   'block',
   'abort',
   'safety',
+  'live',
 ]
 
 const INDEX_BYTES = 8
 const EPOCH_BYTES = 4
+const COUNT_BYTES = 4
 /** The content of a segment's seal; 1 is that of a clean stop. */
 const SEGMENT_SEAL_BYTE = 0
 
@@ -61,6 +64,7 @@ export type PlainRecord =
   | { readonly kind: 'hardState'; readonly hardState: HardState }
   | { readonly kind: 'seal'; readonly reason: SealReason }
   | { readonly kind: 'safety'; readonly safety: Uint8Array }
+  | { readonly kind: 'live'; readonly count: number }
   | PendingRecord
   | AbortRecord
 
@@ -104,6 +108,8 @@ export function contentParts(record: JournalRecord): readonly Uint8Array[] {
       return [new ByteWriter(EPOCH_BYTES).u32(record.epoch).finish(), record.payload]
     case 'safety':
       return [record.safety]
+    case 'live':
+      return [new ByteWriter(COUNT_BYTES).u32(record.count).finish()]
     case 'truncate':
       return [new ByteWriter(INDEX_BYTES).u64(record.from).finish()]
     case 'hardState':
@@ -136,6 +142,11 @@ export function decodeContent(kind: PlainRecord['kind'], content: Uint8Array): P
       return { kind, epoch: reader.u32() as Epoch, payload: reader.raw(reader.remaining) }
     case 'safety':
       return { kind, safety: content }
+    case 'live': {
+      const count = reader.u32()
+      reader.end()
+      return { kind, count }
+    }
     case 'truncate': {
       const from = reader.u64() as LogIndex
       reader.end()

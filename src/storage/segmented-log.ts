@@ -38,7 +38,7 @@ export class SegmentedLog implements LogStore {
     this.restored = parts.restored
     this.report = parts.report
     this.#appender = new LogAppender(parts, this.#readings)
-    this.#repaired = parts.report.repaired
+    this.#repaired = parts.excused
     this.#mayVote = parts.restored.mayVote
   }
 

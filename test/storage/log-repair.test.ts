@@ -183,6 +183,29 @@ test('a loss that only a leader knew of is remembered until it is repaired, and 
   expect((await verifyLog(files, LOG, LOOK)).ok).toBe(true)
 })
 
+test('a loss made good is forgotten by compaction, and does not excuse the next one', async () => {
+  const files = await freshFiles()
+  let log = await open(files)
+  await log.append([storeVote(3, 'n2'), storeEntries(entries)])
+  for (let i = 0; i < 3; i++) {
+    await log.markDamaged()
+    await log.close()
+    log = await open(files)
+    expect([i, log.restored.mayVote]).toEqual([i, false])
+    await log.markRepaired()
+    // The base is written anew without the damage that was repaired; what names it as repaired stays behind.
+    await log.append([storeBase(baseAt(entries[4 + i] as Entry))])
+    await log.close()
+    log = await open(files)
+    expect([i, log.restored.mayVote]).toEqual([i, true])
+  }
+  await log.startOver()
+  await log.close()
+  log = await open(files)
+  expect(log.restored).toMatchObject({ mayVote: false, lastIndex: 0, hardState: { term: 3 } })
+  await log.close()
+})
+
 test('unrepaired damage is named once, however often the log is opened and compacted', async () => {
   const { files, log } = await damaged()
   await log.append([storeEntries(entries.slice(4))])

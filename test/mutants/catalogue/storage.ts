@@ -36,6 +36,15 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [{ file: FAULT_TESTS }] },
   },
   {
+    id: 'old-repair-excuses-new-loss',
+    title: 'a repair whose damage was compacted away excuses the next loss too',
+    pitfall: 'torn tail against damaged middle',
+    file: 'src/storage/segmented-log.ts',
+    find: 'this.#repaired = parts.excused',
+    replace: 'this.#repaired = parts.report.repaired',
+    killedBy: { tests: [{ file: 'test/storage/log-repair.test.ts' }] },
+  },
+  {
     id: 'truncation-forgotten',
     title: 'a truncation that is on disk is not read back',
     pitfall: 'append that truncates on reordering (truncation not durable)',
