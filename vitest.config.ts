@@ -3,6 +3,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 /** Too long for every run: `npm run test:long` tells them, `npm test` the rest, within ten minutes on two cores. */
 const LONG = [
   'test/e2e/byzantine-operations.test.ts',
+  'test/e2e/hybrid-liars.test.ts',
+  'test/telemetry/hybrid-export.test.ts',
   'test/simulator/byzantine.test.ts',
   'test/simulator/twins.test.ts',
   'test/conformance/hotstuff.test.ts',

@@ -24,7 +24,10 @@ export default class SimReplay extends BaseCommand {
     byzantine: countFlagWithDefault('Members that may lie, as far as the protocol bears as many.', 0, BYZANTINE_MAX, 0),
     seed: countFlag('The seed.', 0, 2 ** 40),
     trace: Flags.string({ summary: 'Write every event, one a line.', helpValue: 'FILE' }),
-    report: Flags.string({ summary: 'Draw the run as one HTML page.', helpValue: 'FILE.html' }),
+    report: Flags.string({
+      summary: 'Draw the run as one HTML page, or its first change of protocol as a picture (FILE.svg).',
+      helpValue: 'FILE.html',
+    }),
   }
 
   async run(): Promise<void> {

@@ -138,6 +138,11 @@ export type StoreRecord =
    * handed back by `RestoredLog.pending` as long as the log ends below `index`.
    */
   | { readonly kind: 'slot' | 'block'; readonly index: LogIndex; readonly payload: Uint8Array }
+  /**
+   * Of the slots and blocks that were written before, the last `count` are all that is live: the core has just written
+   * them again, and what is older is not handed back any more.
+   */
+  | { readonly kind: 'live'; readonly count: number }
   /** How this node left an epoch: nothing is signed in it any more. The newest of an epoch replaces those before it. */
   | { readonly kind: 'abort'; readonly epoch: Epoch; readonly payload: Uint8Array }
 

@@ -89,7 +89,7 @@ export class HybridConsensus extends EmbeddedCluster<HybridNode> {
 
   /**
    * Has the operation applied in whatever mode the cluster is, over a switch too: `mode` and `epoch` of the decision
-   * say in which. In Raft mode the certificate is that of the commit. Throws as `BftCluster.propose`.
+   * say in which. An entry of a Raft epoch carries no certificate: a receipt proves it. Throws as `BftCluster.propose`.
    */
   async proposeWithThreatDetection(value: StateMachineOp, options: CallOptions = {}): Promise<WatchedDecision> {
     const decision = await provenBy(this.node, await this.submit(value, options), options)

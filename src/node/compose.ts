@@ -15,6 +15,7 @@ import { type MachineOptions, WorkflowMachine } from '../workflow/machine.js'
 import type { RuleType } from '../workflow/policies/rule-types.js'
 import { MEMBERS_ROLE } from '../workflow/roles.js'
 import { SYSTEM_FROM, SYSTEM_TO } from '../workflow/state-keys.js'
+import { keptLinks } from './epoch-steps.js'
 import type { MakeMachine } from './execution.js'
 import { DEFAULT_NODE_LIMITS, type NodeLimits } from './limits.js'
 import { NodeLoop } from './loop.js'
@@ -94,6 +95,7 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
   if (stateLost) requireCertified(configuration)
   const limits = { ...DEFAULT_NODE_LIMITS, ...options.limits }
   const { checkpointInterval } = limits
+  const links = configuration.protocol === 'hybrid' ? await keptLinks(ports.epochs) : []
   const core = makeCore(
     { configuration, self, configHash, checkpointInterval, limits: options.coreLimits ?? {} },
     {
@@ -101,6 +103,7 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
       sign: options.sign,
       mayChangeMembers: (key) => loop.machine.roleOf(key) === MEMBERS_ROLE,
       liveCulprits: () => loop.machine.threats.culprits,
+      links,
       random,
       restored: stateLost ? { ...log.restored, stateLost } : log.restored,
       now: { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() },

@@ -13,6 +13,9 @@ import type { LogIndex } from '../consensus/types.js'
 import type { EpochPath } from '../workflow/receipts/epochs.js'
 import type { LogStore, StepStore } from './ports.js'
 
+/** A switch certificate of very many members with long histories may be larger: others have to show it then. */
+const LINK_BYTES_MAX = 1 << 20
+
 export class EpochSteps {
   readonly #log: LogStore
   readonly #store: StepStore
@@ -41,7 +44,8 @@ export class EpochSteps {
       if (epoch >= LINKS_MAX || (await this.#store.read(nameOf(epoch))) !== null) continue
       const out = new ByteWriter(4096)
       writeLinks(out, [link])
-      await this.#store.put(nameOf(epoch), out.finish())
+      const bytes = out.finish()
+      if (bytes.length <= LINK_BYTES_MAX) await this.#store.put(nameOf(epoch), bytes)
     }
   }
 
@@ -87,6 +91,16 @@ export class EpochSteps {
     const [last] = await this.#log.read(index, 1)
     return last === undefined || last.certificate === null ? null : stepBetween(last, init)
   }
+}
+
+/** What a hybrid node kept of how its epochs led to each other. Throws `Corrupt`, `StorageFailed`. */
+export async function keptLinks(store: StepStore): Promise<EpochLink[]> {
+  const links: EpochLink[] = []
+  for (const name of store.list()) {
+    const bytes = await store.read(name)
+    if (bytes !== null) links.push(...readLinks(new ByteReader(bytes)))
+  }
+  return links
 }
 
 function wedge({ entry, checkpoint }: EpochStep): EpochLink {

@@ -1,5 +1,6 @@
 /** What messages say, in short, for the trace. */
 import type { ProtocolMessage } from '../consensus/core.js'
+import type { HybridMessage } from '../consensus/hybrid/messages.js'
 import type { TraceFields } from './trace.js'
 
 export function describeMessage(message: ProtocolMessage): TraceFields {
@@ -33,7 +34,35 @@ export function describeMessage(message: ProtocolMessage): TraceFields {
       return { ...fields, view: message.view, last: message.lastIndex }
     case 'hsStatus':
       return { ...fields, round: message.round, last: message.committedIndex }
+    case 'hybridAppend':
+    case 'hybridAck':
+    case 'hybridVoteRequest':
+    case 'hybridGrant':
+    case 'hybridVote':
+    case 'hybridHandOver':
+      return { ...fields, ...describeHybrid(message) }
     default:
       return fields
+  }
+}
+
+function describeHybrid(message: HybridMessage): TraceFields {
+  switch (message.type) {
+    case 'hybridAppend': {
+      const { term, prevIndex: prev, entries } = message.append
+      return { term, prev, entries: entries.length }
+    }
+    case 'hybridAck':
+      return { term: message.reply.term, success: message.reply.success, match: message.reply.matchIndex }
+    case 'hybridVoteRequest':
+      return { term: message.request.term, tip: message.tip.index }
+    case 'hybridGrant':
+      return { term: message.reply.term, granted: message.reply.granted }
+    case 'hybridVote':
+      return { what: message.vote.type, term: message.vote.view }
+    case 'hybridHandOver':
+      return { what: message.message.type }
+    default:
+      return {}
   }
 }

@@ -6,6 +6,7 @@ import type { Trace } from './trace.js'
 interface Seen {
   activity: number
   role: string
+  epoch: number
   commit: number
   applied: number
   durable: number
@@ -19,7 +20,7 @@ export class Observer {
   constructor(cluster: SimulatedCluster, trace: Trace) {
     this.#cluster = cluster
     this.#trace = trace
-    this.#seen = cluster.nodes.map(() => ({ activity: -1, role: '', commit: 0, applied: 0, durable: 0 }))
+    this.#seen = cluster.nodes.map(() => ({ activity: -1, role: '', epoch: 0, commit: 0, applied: 0, durable: 0 }))
   }
 
   /** After every event. */
@@ -39,7 +40,9 @@ export class Observer {
       return
     }
     seen.activity = node.activity
-    const { role, term, view, round, leader, commitIndex } = node.running.core.status()
+    const { mode, role, epoch, term, view, round, leader, commitIndex } = node.running.core.status()
+    if (epoch !== seen.epoch) this.#trace.emit('epoch', id, { epoch, mode })
+    seen.epoch = epoch
     const applied = node.running.loop.machine.appliedIndex
     const turn = view === null ? (round === null ? { term } : { round }) : { view }
     const now = `${role} ${Object.values(turn)} ${leader}`

@@ -137,6 +137,8 @@ const SIGNS: Readonly<Record<Mark['kind'], string>> = {
   phase: '▼',
   heal: '♥',
   violation: '✖',
+  switch: '⇄',
+  epoch: '★',
 }
 
 function drawMark(place: Place, { on, atMs, kind, text }: Mark): string {
@@ -172,7 +174,7 @@ function at(x: number): string {
   return `left:calc(var(--zoom) * ${px(x)}px)`
 }
 
-function px(value: number): string {
+export function px(value: number): string {
   return String(Math.round(value * 10) / 10)
 }
 
@@ -180,6 +182,6 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(3)} s`
 }
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

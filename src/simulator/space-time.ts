@@ -28,7 +28,18 @@ export interface DrawnMessage {
 export interface Mark {
   readonly on: string | null
   readonly atMs: Millis
-  readonly kind: 'fault' | 'crash' | 'start' | 'pause' | 'commit' | 'phase' | 'heal' | 'violation' | 'stop'
+  readonly kind:
+    | 'fault'
+    | 'crash'
+    | 'start'
+    | 'pause'
+    | 'commit'
+    | 'phase'
+    | 'heal'
+    | 'violation'
+    | 'stop'
+    | 'switch'
+    | 'epoch'
   readonly text: string
 }
 
@@ -123,6 +134,8 @@ export class SpaceTime {
       case 'fault':
       case 'heal':
       case 'phase':
+      case 'epoch':
+      case 'switch':
         return this.#mark(kind, on, describe(kind, fields))
       default:
     }
@@ -193,7 +206,7 @@ export class SpaceTime {
   }
 }
 
-function describe(kind: 'pause' | 'fault' | 'heal' | 'phase', fields: TraceFields): string {
+function describe(kind: 'pause' | 'fault' | 'heal' | 'phase' | 'epoch' | 'switch', fields: TraceFields): string {
   switch (kind) {
     case 'pause':
       return `stands still for ${Math.round(Number(fields.forMs))} ms`
@@ -203,5 +216,9 @@ function describe(kind: 'pause' | 'fault' | 'heal' | 'phase', fields: TraceField
       return 'the network is healed'
     case 'phase':
       return `phase: ${fields.phase}`
+    case 'epoch':
+      return `epoch ${fields.epoch}: ${fields.mode}`
+    case 'switch':
+      return String(fields.step)
   }
 }

@@ -40,6 +40,8 @@ function tell({ kind, on, fields }: TraceEvent): string | null {
       return fields.view === undefined
         ? `${on} leads term ${fields.term}`
         : `${on} is the primary of view ${fields.view}`
+    case 'epoch':
+      return `${on} is in epoch ${fields.epoch}, ${fields.mode}`
     case 'fault':
       return fields.point === undefined ? `fault ${fields.strike} on ${on}` : `${on} is ended at ${fields.point}`
     case 'crash':

@@ -16,6 +16,8 @@ export type TraceKind =
   | 'fault'
   | 'heal'
   | 'role'
+  | 'epoch'
+  | 'switch'
   | 'commit'
   | 'apply'
   | 'sync'

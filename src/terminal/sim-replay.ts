@@ -11,6 +11,7 @@ import { runPlan } from '../simulator/run-seed.js'
 import { type Shrunk, shrink } from '../simulator/shrink.js'
 import { SpaceTime } from '../simulator/space-time.js'
 import { spaceTimePage } from '../simulator/space-time-page.js'
+import { spaceTimePicture } from '../simulator/space-time-picture.js'
 import { Story } from '../simulator/story.js'
 import { formatTraceEvent } from '../simulator/trace.js'
 import type { Output } from './printer.js'
@@ -25,6 +26,7 @@ export interface ReplayReport {
   readonly leaderChanges: number
   readonly snapshotInstalls: number
   readonly viewChanges: number | null
+  readonly switches: number | null
   readonly simulatedSeconds: number
   readonly story: readonly string[]
 }
@@ -91,7 +93,9 @@ export async function replayPlan({ plan, trace, report }: ReplayOptions): Promis
   if (trace !== undefined) await writeFile(trace, lines.join('')).catch(cannotWrite(trace))
   if (diagram !== null && report !== undefined) {
     const title = `seed ${result.seed}, ${result.nodes} nodes`
-    await writeFile(report, spaceTimePage(title, diagram.diagram())).catch(cannotWrite(report))
+    const drawn = diagram.diagram()
+    const page = report.endsWith('.svg') ? (spaceTimePicture(title, drawn) ?? noSwitch()) : spaceTimePage(title, drawn)
+    await writeFile(report, page).catch(cannotWrite(report))
   }
   const { simulatedMs, history: _history, ...figures } = result
   return { ...figures, simulatedSeconds: Math.round(simulatedMs) / 1000, story: story.lines() }
@@ -128,6 +132,7 @@ export function replayOutput(report: ReplayReport): Output {
         ['verdict', verdict],
         ['commits', report.commits],
         ['leader changes', report.leaderChanges],
+        ...(report.switches === null ? [] : [['switches', report.switches] as const]),
         ['simulated', `${report.simulatedSeconds.toFixed(1)} s`],
       ])
       return [...report.story, '', figures].join('\n')
@@ -177,6 +182,12 @@ export function shrinkOutput(report: ShrinkReport): Output {
       ])
     },
   }
+}
+
+function noSwitch(): never {
+  throw new KnhkError('InvalidArgument', 'this run changes no protocol: there is nothing to draw', {
+    hint: 'A report that ends in .html draws any run.',
+  })
 }
 
 function cannotWrite(path: string): (cause: unknown) => never {

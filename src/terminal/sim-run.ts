@@ -149,6 +149,7 @@ export function simulationOutput(report: SimReport): Output {
         ['leader changes', report.leaderChanges],
         ['snapshot installs', report.snapshotInstalls],
         ...(report.viewChanges === null ? [] : [['view changes', report.viewChanges] as const]),
+        ...(report.switches === null ? [] : [['switches', report.switches] as const]),
         ['faults', struck.map(([id, count]) => `${id} ${count}`).join(', ')],
         ['simulated', `${report.simulatedSeconds.toFixed(1)} s in ${report.elapsedSeconds.toFixed(1)} s`],
       ])

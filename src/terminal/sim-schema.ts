@@ -43,6 +43,7 @@ export const REPLAY_SCHEMA = schema.record({
   leaderChanges: schema.integer,
   snapshotInstalls: schema.integer,
   viewChanges: schema.nullable(schema.integer),
+  switches: schema.nullable(schema.integer),
   simulatedSeconds: schema.number,
   story: schema.list(schema.text),
 })

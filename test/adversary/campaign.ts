@@ -7,7 +7,7 @@ import type { NodeId } from '../../src/consensus/types.js'
 import type { Liar } from '../../src/simulator/byzantine/liar.js'
 import type { Speak } from './lying-links.js'
 
-export const ADVERSARY_LIES = ['bad-signatures', 'equivocate', 'tamper', 'withhold', 'flood'] as const
+export const ADVERSARY_LIES = ['bad-signatures', 'equivocate', 'tamper', 'forge', 'withhold', 'flood'] as const
 export type AdversaryLie = (typeof ADVERSARY_LIES)[number]
 
 export interface CampaignOptions {

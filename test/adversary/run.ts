@@ -98,7 +98,7 @@ async function main(): Promise<void> {
       })
       const { speak } = campaign
       if (contexts !== null && (lie === 'bad-signatures' || lie === 'equivocate'))
-        lieInRaft(campaign, hybrid, lie, ports.peers, others)
+        lieInRaft(campaign, hybrid, lie, ports.peers, others, stop.signal)
       const links = new LyingLinks({
         links: ports.peers,
         scheduler: realScheduler,
@@ -134,8 +134,10 @@ function lieInRaft(
   lie: 'bad-signatures' | 'equivocate',
   peers: PeerLinks,
   others: readonly NodeId[],
+  signal: AbortSignal,
 ): void {
   const tell = (): void => {
+    if (signal.aborted) return
     // As a leader it has two histories to tell.
     const isIdle = lie === 'bad-signatures' || !lies.leads
     if (isIdle && campaign.isOn && others.every((id) => peers.isConnected(id))) {

@@ -10,7 +10,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ARGUMENT_KINDS } from '../../src/terminal/completion/value-kinds.js'
 import { BIN, World } from '../e2e/harness.js'
 import { projectRoot } from '../project/project-root.js'
-import { runQuickly } from './in-process.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 
@@ -18,10 +17,10 @@ let world: World
 let script: string
 
 beforeAll(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   world.env.KNHK_DIR = world.dir
   // Twice: what is appended to the script stands in it once.
-  for (let run = 0; run < 2; run++) expect((await world.run(['autocomplete', '--refresh-cache'])).exitCode).toBe(0)
+  for (let run = 0; run < 2; run++) expect((await world.runApart(['autocomplete', '--refresh-cache'])).exitCode).toBe(0)
   script = join(world.env.XDG_CACHE_HOME as string, 'knhk', 'autocomplete', 'functions', 'bash', 'knhk.bash')
 })
 afterAll(() => world.remove())
@@ -74,7 +73,7 @@ describe('bash completes', () => {
       ['policy', 'apply', fixture('policies', 'order-shape.yaml')],
       ['overlay', 'deploy', fixture('overlays', 'no-cancel.yaml')],
     ]
-    for (const words of making) expect((await runQuickly(world, words)).exitCode, words.join(' ')).toBe(0)
+    for (const words of making) expect((await world.run(words)).exitCode, words.join(' ')).toBe(0)
     expect(await offered('case', 'get', CASE.slice(0, 4))).toEqual([CASE])
     expect(await offered('case', 'get', 'x')).toEqual([])
     expect(await offered('policy', 'retract', '')).toEqual(['order-shape'])
@@ -87,7 +86,7 @@ describe('bash completes', () => {
 })
 
 it('every command of the table is one', async () => {
-  const { stdout } = await runQuickly(world, ['commands', '--json'])
+  const { stdout } = await world.run(['commands', '--json'])
   const commands = JSON.parse(stdout) as { id: string; args: unknown[] }[]
   for (const id of Object.keys(ARGUMENT_KINDS)) {
     expect(commands.find((command) => command.id === id.replaceAll(':', ' '))?.args.length, id).toBeGreaterThan(0)

@@ -17,7 +17,7 @@ let world: World
 let client: ClusterClient
 
 beforeAll(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   world.env.KNHK_DIR = world.dir
   await world.up()
   client = await world.client()

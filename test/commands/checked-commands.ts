@@ -2,7 +2,6 @@
 import { expect } from 'vitest'
 import type { CommandEntry } from '../../src/terminal/command-list.js'
 import { type Ran, World } from '../e2e/harness.js'
-import { runQuickly } from './in-process.js'
 import { violations } from './json-schema.js'
 
 export class CheckedCommands {
@@ -16,7 +15,7 @@ export class CheckedCommands {
 
   /** A world of its own, in which commands mean its cluster unless they say another. */
   static async make(): Promise<CheckedCommands> {
-    const world = await World.make()
+    const world = await World.make({ quick: true })
     world.env.KNHK_DIR = world.dir
     return new CheckedCommands(world, await world.json<CommandEntry[]>(['commands']))
   }
@@ -32,7 +31,7 @@ export class CheckedCommands {
   }
 
   run(words: readonly string[]): Promise<Ran> {
-    return runQuickly(this.world, words)
+    return this.world.run(words)
   }
 
   /** The result of a command that has to succeed. */

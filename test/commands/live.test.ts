@@ -2,7 +2,7 @@
  * Shows the commands on a real cluster: results equal to their published schemas, the documented exit
  * codes, scripts of the REPL, and the log read over the link and from the directory.
  */
-import { appendFile, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, type World } from '../e2e/harness.js'
@@ -32,10 +32,14 @@ describe('up', () => {
   })
 
   it('makes a context, so that other commands need no --dir', async () => {
-    const { KNHK_DIR: _, ...env } = world.env
-    const there = Object.assign(Object.create(Object.getPrototypeOf(world)) as World, world, { env })
-    expect((await there.json<{ name: string }>(['context', 'current'])).name).toBe('cluster')
-    expect((await there.json<{ leader: string }>(['status'])).leader).toMatch(/^n[123]$/)
+    const { KNHK_DIR } = world.env
+    delete world.env.KNHK_DIR
+    try {
+      expect((await world.json<{ name: string }>(['context', 'current'])).name).toBe('cluster')
+      expect((await world.json<{ leader: string }>(['status'])).leader).toMatch(/^n[123]$/)
+    } finally {
+      Object.assign(world.env, { KNHK_DIR })
+    }
   })
 })
 
@@ -285,44 +289,4 @@ describe('down and damage', () => {
     await writeFile(path, bytes)
     return world.run(['log', 'verify', '--node', 'n2', '--json'])
   }
-})
-
-describe('up in the foreground', () => {
-  // Whatever a failing test left running.
-  afterAll(() => world.run(['down', '--dir', join(world.base, 'foreground')]))
-
-  it('stays until SIGTERM, tells of a node that dies, and stops what it started', async () => {
-    const dir = join(world.base, 'foreground')
-    const running = world.start(['up', '--nodes', '1', '--dir', dir])
-    let notes = ''
-    running.stderr?.on('data', (chunk) => {
-      notes += String(chunk)
-    })
-    await told('until SIGINT or SIGTERM')
-    const pid = Number(await readFile(join(dir, 'nodes', 'n1', 'node.pid'), 'utf8'))
-    process.kill(pid, 'SIGKILL')
-    await told('node n1')
-    expect(await json('up', '--dir', dir, '--detach')).toMatchObject({ dir })
-    expect(running.exitCode).toBeNull()
-    running.kill('SIGTERM')
-    expect((await running).exitCode).toBe(0)
-    // The node that runs now was started by another: it is not ours to stop.
-    expect(await json('down', '--dir', dir)).toMatchObject({ nodes: [{ outcome: 'stopped' }] })
-
-    async function told(text: string): Promise<void> {
-      for (let i = 0; i < 400 && !notes.includes(text); i++) await new Promise((resolve) => setTimeout(resolve, 50))
-      expect(notes).toContain(text)
-    }
-  })
-
-  it('says why a node did not start', async () => {
-    const dir = join(world.base, 'refused')
-    await world.json(['cluster', 'init', '--dir', dir, '--nodes', '1'])
-    await appendFile(join(dir, 'nodes', 'n1', 'data', 'identity.json'), 'x')
-    const { exitCode, stdout } = await world.run(['up', '--dir', dir, '--detach', '--json'])
-    expect(exitCode).toBe(70)
-    const { error } = JSON.parse(stdout) as { error: { code: string; message: string } }
-    expect(error.code).toBe('StartFailed')
-    expect(error.message).toContain('identity.json')
-  })
 })

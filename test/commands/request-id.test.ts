@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CommandEntry } from '../../src/terminal/command-list.js'
 import { World } from '../e2e/harness.js'
-import { runQuickly } from './in-process.js'
 
 const CASE = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b11'
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
@@ -15,17 +14,17 @@ const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 let world: World
 
 beforeAll(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   world.env.KNHK_DIR = world.dir
   await world.json(['up', '--nodes', '1', '--protocol', 'raft', '--detach'])
 })
 afterAll(() => world.remove())
 
 const twice = async (args: readonly string[]) => {
-  const { stdout } = await runQuickly(world, [...args, '--json'])
-  const first = JSON.parse(stdout) as Record<string, unknown>
+  const first = await world.json<Record<string, unknown>>([...args])
   // In another process: what makes it the same request is its id.
-  const second = await world.json<Record<string, unknown>>([...args])
+  const { stdout } = await world.runApart([...args, '--json'])
+  const second = JSON.parse(stdout) as Record<string, unknown>
   return [first, second] as const
 }
 
@@ -84,7 +83,15 @@ describe('a second run', () => {
     const commands = await world.json<CommandEntry[]>(['commands'])
     const named = commands.filter(({ flags }) => flags.some(({ name }) => name === 'request-id')).map(({ id }) => id)
     const shown = rows.map((args) => args.filter((word) => /^[a-z]+$/.test(word)).join(' '))
-    const elsewhere = ['case cancel', 'case fail', 'kv put', 'overlay compose', 'propose', 'cluster clients add']
+    const elsewhere = [
+      'case cancel',
+      'case fail',
+      'kv put',
+      'overlay compose',
+      'propose',
+      'cluster clients add',
+      'cluster threat clear',
+    ]
     expect(named.filter((id) => !shown.some((row) => row.startsWith(id))).sort()).toEqual(elsewhere.sort())
   })
 

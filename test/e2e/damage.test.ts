@@ -26,7 +26,7 @@ let up: UpReport
 let client: ClusterClient
 
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   up = await world.up()
   client = await world.client()
   for (let i = 0; i < WRITES; i++) await put(`k${i}`, `v${i}`)

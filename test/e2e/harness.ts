@@ -10,6 +10,7 @@ import { execa } from 'execa'
 import { type ClusterClient, connectClient } from '../../src/client/index.js'
 import { parseClusterFile } from '../../src/cluster/cluster-file.js'
 import { loadKeyPair } from '../../src/crypto/key-files.js'
+import { runHere } from './in-process.js'
 
 export const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
@@ -38,8 +39,12 @@ export class World {
   readonly dir: string
   readonly env: Record<string, string>
 
-  private constructor(base: string) {
+  /** Commands run in the process of the test where they can: see `in-process.ts`. */
+  readonly #quick: boolean
+
+  private constructor(base: string, quick: boolean) {
     this.base = base
+    this.#quick = quick
     this.dir = join(base, 'cluster')
     this.env = {
       PATH: process.env.PATH ?? '',
@@ -53,8 +58,9 @@ export class World {
     }
   }
 
-  static async make(): Promise<World> {
-    return new World(await mkdtemp(join(tmpdir(), 'knhk-e2e-')))
+  /** `quick`: for tests that say nothing of the processes of commands. */
+  static async make({ quick = false } = {}): Promise<World> {
+    return new World(await mkdtemp(join(tmpdir(), 'knhk-e2e-')), quick)
   }
 
   /** Starts a command; the caller awaits or signals it. */
@@ -68,6 +74,12 @@ export class World {
   }
 
   async run(args: readonly string[], options: { readonly input?: string } = {}): Promise<Ran> {
+    const ran = this.#quick && options.input === undefined ? await runHere(args, this.env) : null
+    return ran ?? this.runApart(args, options)
+  }
+
+  /** In a process of its own, as a shell does. */
+  async runApart(args: readonly string[], options: { readonly input?: string } = {}): Promise<Ran> {
     const { exitCode, stdout, stderr } = await this.start(args, options)
     return { exitCode, stdout, stderr }
   }

@@ -1,7 +1,8 @@
 /**
  * Shows what a liar with a member's key costs a hybrid cluster of four real processes under load: bad signatures
  * climb the levels exactly as the table says and switch it at High; a leader with two histories is convicted and
- * switches it at once. Clients lose nothing and see nothing, receipts and evidence verify without the cluster.
+ * switches it at once, and once it is replaced and the threat cleared, the cluster goes back to Raft. Clients lose
+ * nothing and see nothing, receipts and evidence verify without the cluster.
  */
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -45,6 +46,15 @@ async function expectReceipt(index: number): Promise<void> {
   expect(verified).toMatchObject({ exitCode: 0 })
 }
 
+/** Raft is not to be had yet: exit code 8, with the reason. */
+async function expectRefusal(reason: RegExp): Promise<void> {
+  const refused = await hybrid.world.run(['cluster', 'mode', 'set', 'raft', '--yes', '--json'])
+  expect(refused.exitCode).toBe(8)
+  const { error } = JSON.parse(refused.stdout) as { error: { code: string; message: string } }
+  expect(error.code).toBe('ModeRefused')
+  expect(error.message).toMatch(reason)
+}
+
 const numbers = (values: readonly unknown[]): string => (values.length === 0 ? 'none' : values.join(', '))
 
 it(
@@ -66,11 +76,15 @@ it(
       await eventually(`the mode is ${mode}`, async () => (await hybrid.mode()).mode === mode)
       expect(await hybrid.put(level)).toMatchObject({ mode, epoch: mode === 'raft' ? 0 : 1, assurance: 'certified' })
     }
+    await hybrid.startAdversary(LIAR, 'bad-signatures')
+    await eventually('more than ten are critical', async () => (await hybrid.threat()).level === 'critical')
+    await expectRefusal(/the threat level is critical/)
     await goesOn()
+    await hybrid.stopAdversary()
     expectWhole(await load.stop())
     for (const node of HONEST) {
       const lines = await hybrid.logged('the threat level changed', [node])
-      expect(lines.map(({ level, against }) => [level, against])).toEqual([
+      expect(lines.slice(0, 3).map(({ level, against }) => [level, against])).toEqual([
         ['low', `${LIAR}:low`],
         ['medium', `${LIAR}:medium`],
         ['high', `${LIAR}:high`],
@@ -84,7 +98,7 @@ it(
 )
 
 it(
-  'a leader with two histories is convicted, and the cluster has switched',
+  'a leader with two histories is convicted, the cluster switches, and is back when the liar is replaced',
   async () => {
     const before = await hybrid.put('before')
     await hybrid.stop(LIAR)
@@ -104,21 +118,31 @@ it(
     const after = await hybrid.put('after')
     expect(after).toMatchObject({ mode: 'pbft', epoch: 1, assurance: 'certified' })
     await goesOn()
-    expectWhole(await load.stop())
 
     const evidence = await hybrid.json<{ id: string; culprit: string; kind: string }[]>('evidence', 'list')
     expect(new Set(evidence.map(({ culprit }) => culprit))).toEqual(new Set([LIAR]))
     const [piece] = evidence
     const file = join(hybrid.world.base, 'evidence.json')
     await hybrid.json('evidence', 'export', piece?.id ?? '', '--out', file)
-    const clusterFile = join(hybrid.world.dir, 'cluster.yaml')
     expect(await hybrid.stopAdversary()).toContain('the first lie: equivocate')
+
+    // The way back: evidence counts until its culprit is gone, or has another key, and it was cleared.
+    await expectRefusal(new RegExp(LIAR))
+    await hybrid.json('cluster', 'members', 'replace', LIAR, '--as', 'n5', '--yes', '--timeout', '60')
+    await hybrid.json('cluster', 'threat', 'clear', LIAR, '--yes')
+    await hybrid.json('cluster', 'mode', 'set', 'raft', '--yes', '--timeout', '60')
+    expect(await hybrid.threat()).toMatchObject({ level: 'none' })
+    const back = await hybrid.put('back')
+    expect(back.mode).toBe('raft')
+    await goesOn()
+    expectWhole(await load.stop())
+
+    const clusterFile = join(hybrid.world.dir, 'cluster.yaml')
+    for (const { index } of [before, after, back]) await expectReceipt(index)
     await hybrid.world.run(['down'])
     const verified = await hybrid.world.run(['evidence', 'verify', file, '--cluster', clusterFile, '--json'])
     expect(verified.exitCode).toBe(0)
     expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, culprit: LIAR })
-    await hybrid.world.up('hybrid', 4)
-    for (const { index } of [before, after]) await expectReceipt(index)
 
     // The first epoch alone: afterwards it lies on.
     const inRaft = ({ epoch }: LogLine) => epoch === 0
@@ -135,6 +159,32 @@ it(
     )
     expect(detected.length).toBeGreaterThan(0)
     expect(stored.length).toBe(detected.length)
+  },
+  TIMEOUT_MS,
+)
+
+it(
+  'who withholds or forges what ends an epoch keeps nobody from the next one, and none of it is lost',
+  async () => {
+    const keys: string[] = []
+    const write = async (mode: string, key: string) => {
+      keys.push(key)
+      expect(await hybrid.put(key)).toMatchObject({ mode })
+    }
+    for (const lie of ['withhold', 'forge']) {
+      await hybrid.stop(LIAR)
+      await hybrid.startAdversary(LIAR, lie)
+      await write('raft', `${lie}, before`)
+      await hybrid.json('cluster', 'mode', 'set', 'bft', '--yes', '--timeout', '60')
+      await write('pbft', `${lie}, after`)
+      expect(await hybrid.stopAdversary()).toContain(`the first lie: ${lie}`)
+      await hybrid.world.up('hybrid', 4)
+      await hybrid.json('cluster', 'threat', 'clear', '--yes')
+      await hybrid.json('cluster', 'mode', 'set', 'raft', '--yes', '--timeout', '60')
+    }
+    expectWhole(await load.stop())
+    for (const key of keys) expect(await hybrid.json('kv', 'get', key)).toMatchObject({ value: `value of ${key}` })
+    await hybrid.json('wait', '--for', 'converged', '--timeout', '60')
   },
   TIMEOUT_MS,
 )

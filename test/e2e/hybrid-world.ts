@@ -3,10 +3,14 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import type { ClusterStatus } from '../../src/client/api.js'
 import { runningPid } from '../../src/cluster/processes.js'
 import { eventually, World } from './harness.js'
 
 const ADVERSARY = fileURLToPath(new URL('../../dist/test/adversary/run.js', import.meta.url))
+
+/** Of a Byzantine epoch: the tests have no half minute to wait. */
+const RESIDENCY = '2s'
 
 export interface ModeReport {
   readonly mode: string
@@ -41,7 +45,7 @@ function launch(env: Record<string, string>, args: readonly string[]) {
 
 export class HybridWorld {
   readonly world: World
-  #adversary: { readonly node: string; readonly process: ReturnType<typeof launch> } | null = null
+  #adversary: ReturnType<typeof launch> | null = null
 
   private constructor(world: World) {
     this.world = world
@@ -49,8 +53,10 @@ export class HybridWorld {
 
   /** `env`: beside what every cluster of a test gets. */
   static async make(env: Readonly<Record<string, string>> = {}): Promise<HybridWorld> {
-    const world = await World.make()
+    const world = await World.make({ quick: true })
     Object.assign(world.env, env, { KNHK_DIR: world.dir })
+    const kind = ['--nodes', '4', '--protocol', 'hybrid', '--residency', RESIDENCY]
+    await world.json(['cluster', 'init', ...kind, '--dir', world.dir])
     await world.up('hybrid', 4)
     return new HybridWorld(world)
   }
@@ -88,8 +94,11 @@ export class HybridWorld {
   async startAdversary(node: string, ...lie: string[]): Promise<void> {
     const { dir, env } = this.world
     const liar = launch(env, ['--dir', dir, '--node', node, '--lie', ...lie])
-    this.#adversary = { node, process: liar }
-    await eventually(`${node} answers`, async () => (await this.world.run(['status', '--json'])).stdout.includes(node))
+    this.#adversary = liar
+    await eventually(`${node} answers`, async () => {
+      const { nodes } = await this.json<ClusterStatus>('status')
+      return nodes.some(({ id, reachable }) => id === node && reachable)
+    })
   }
 
   /** Gives what it said. */
@@ -97,8 +106,8 @@ export class HybridWorld {
     const adversary = this.#adversary
     if (adversary === null) return ''
     this.#adversary = null
-    adversary.process.kill('SIGKILL')
-    return (await adversary.process).stderr
+    adversary.kill('SIGKILL')
+    return (await adversary).stderr
   }
 
   /** What a node has written in its log. */

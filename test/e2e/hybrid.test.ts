@@ -1,108 +1,45 @@
 /**
- * Shows a hybrid cluster of four real processes: it runs Raft, an operator's order or a member's bad signatures
- * make it switch to PBFT without losing what it acknowledged, and it does not go back while anything speaks
- * against it.
+ * Shows a hybrid cluster of four real processes: it runs Raft, an operator's order makes it switch to PBFT and back
+ * without losing what it acknowledged, it stays for its residency, and it knows its mode after a restart of everybody.
  */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { eventually, World } from './harness.js'
+import { HybridWorld, type ModeReport } from './hybrid-world.js'
 
-const ADVERSARY = fileURLToPath(new URL('../../dist/test/adversary/run.js', import.meta.url))
 const TIMEOUT_MS = 180_000
 
-interface ModeReport {
-  readonly mode: string
-  readonly epoch: number
-  readonly residencyMs: number
-}
-interface Threat {
-  readonly level: string
-  readonly causes: readonly string[]
-  readonly nodes: readonly { readonly id: string; readonly level: string }[]
-}
-interface Written {
-  readonly mode: string
-  readonly epoch: number
-  readonly assurance: string
-}
-
-let world: World
+let hybrid: HybridWorld
 beforeEach(async () => {
-  world = await World.make()
-  await world.up('hybrid', 4)
+  hybrid = await HybridWorld.make()
 })
-afterEach(() => world.remove())
+afterEach(() => hybrid.remove())
 
-const put = (key: string) => world.json<Written>(['kv', 'put', key, `value of ${key}`, '--dir', world.dir])
-const mode = () => world.json<ModeReport>(['cluster', 'mode', 'show', '--dir', world.dir])
+const set = (mode: string, ...flags: string[]) => hybrid.world.run(['cluster', 'mode', 'set', mode, ...flags, '--json'])
 
 async function expectAll(keys: readonly string[]): Promise<void> {
   for (const key of keys) {
-    const { value } = await world.json<{ value: string }>(['kv', 'get', key, '--dir', world.dir])
+    const { value } = await hybrid.json<{ value: string }>('kv', 'get', key)
     expect(value).toBe(`value of ${key}`)
   }
 }
 
 it(
-  'switches by order, keeps what it acknowledged, and stays for its residency',
+  'switches by order, keeps what it acknowledged, stays for its residency, and comes back',
   async () => {
-    expect(await put('before')).toMatchObject({ mode: 'raft', epoch: 0, assurance: 'fast' })
-    expect(await mode()).toMatchObject({ mode: 'raft', epoch: 0, residencyMs: 30_000 })
-    const set = ['cluster', 'mode', 'set', 'bft', '--dir', world.dir]
-    expect(await world.run(set)).toMatchObject({ exitCode: 2 })
-    expect(await world.json<ModeReport>([...set, '--yes'])).toMatchObject({ mode: 'pbft', epoch: 1 })
-    expect(await put('after')).toMatchObject({ mode: 'pbft', epoch: 1, assurance: 'certified' })
-    await expectAll(['before', 'after'])
-    const back = await world.run(['cluster', 'mode', 'set', 'raft', '--yes', '--dir', world.dir, '--json'])
-    expect(back.exitCode).toBe(8)
-    const { error } = JSON.parse(back.stdout) as { error: { code: string; details: { retryAfterMs: number } } }
-    expect(error.code).toBe('ModeRefused')
-    expect(error.details.retryAfterMs).toBeGreaterThan(0)
+    expect(await hybrid.put('before')).toMatchObject({ mode: 'raft', epoch: 0, assurance: 'fast' })
+    expect(await hybrid.mode()).toMatchObject({ mode: 'raft', epoch: 0, residencyMs: 2000 })
+    expect(await set('bft')).toMatchObject({ exitCode: 2 })
+    const switched = await set('bft', '--yes')
+    expect(JSON.parse(switched.stdout)).toMatchObject({ mode: 'pbft', epoch: 1 })
+    expect(await hybrid.put('after')).toMatchObject({ mode: 'pbft', epoch: 1, assurance: 'certified' })
     // The mode outlives a restart of everybody.
-    await world.run(['down', '--dir', world.dir])
-    await world.up('hybrid', 4)
-    expect(await mode()).toMatchObject({ mode: 'pbft', epoch: 1 })
+    await hybrid.world.run(['down'])
+    await hybrid.world.up('hybrid', 4)
+    expect(await hybrid.mode()).toMatchObject({ mode: 'pbft', epoch: 1 })
     await expectAll(['before', 'after'])
-  },
-  TIMEOUT_MS,
-)
-
-it(
-  'switches by itself when a member sends six bad signatures, and says whose they are',
-  async () => {
-    await put('before')
-    const pid = Number(await readFile(join(world.dir, 'nodes', 'n4', 'node.pid'), 'utf8'))
-    process.kill(pid, 'SIGTERM')
-    await eventually('n4 has ended', async () => {
-      try {
-        process.kill(pid, 0)
-        return false
-      } catch {
-        return true
-      }
-    })
-    const lie = ['--dir', world.dir, '--node', 'n4', '--lie', 'bad-signatures', '--count', '8']
-    const adversary = execa(process.execPath, [ADVERSARY, ...lie], { reject: false, env: world.env, extendEnv: false })
-    try {
-      const switched = await eventually('the cluster has switched', async () => {
-        const now = await mode()
-        return now.mode === 'pbft' && now
-      })
-      expect(switched.epoch).toBe(1)
-      const threat = await world.json<Threat>(['cluster', 'threat', 'show', '--dir', world.dir])
-      expect(threat).toMatchObject({ level: 'high', causes: ['badSignatures'] })
-      expect(threat.nodes.filter(({ level }) => level !== 'none').map(({ id }) => id)).toEqual(['n4'])
-      await put('after')
-      await expectAll(['before', 'after'])
-      const cleared = await world.run(['cluster', 'threat', 'clear', 'n4', '--yes', '--dir', world.dir, '--json'])
-      expect(cleared).toMatchObject({ exitCode: 0 })
-    } finally {
-      adversary.kill('SIGKILL')
-      await adversary
-    }
+    const back = await hybrid.json<ModeReport>('cluster', 'mode', 'set', 'raft', '--yes', '--timeout', '30')
+    expect(back).toMatchObject({ mode: 'raft', epoch: 2 })
+    expect(await hybrid.put('back')).toMatchObject({ mode: 'raft', epoch: 2 })
+    await expectAll(['before', 'after', 'back'])
   },
   TIMEOUT_MS,
 )

@@ -18,7 +18,7 @@ import { Load } from './load.js'
 let world: World
 let commands: Map<string, CommandEntry>
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   world.env.KNHK_DIR = world.dir
   commands = new Map((await world.json<CommandEntry[]>(['commands'])).map((command) => [command.id, command]))
 })

@@ -23,7 +23,7 @@ interface Accusation {
 let world: World
 
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   world.env.KNHK_DIR = world.dir
 })
 afterEach(() => world.remove())

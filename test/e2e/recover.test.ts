@@ -35,7 +35,7 @@ let up: UpReport
 let recovered: string
 
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   recovered = join(world.base, 'recovered')
   up = await world.up()
 })

@@ -57,7 +57,7 @@ let others: string[]
 
 beforeEach(async () => {
   others = []
-  world = await World.make()
+  world = await World.make({ quick: true })
   up = await world.up()
   client = await world.client()
 })

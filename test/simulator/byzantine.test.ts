@@ -1,18 +1,18 @@
 /**
- * Shows that production nodes keep the promises of PBFT and HotStuff while up to f of them lie, crash,
- * and lose disks; that every lie is told across a batch of seeds, views change and evidence is found; and
- * that a seed decides everything.
+ * Shows that production nodes keep the promises of PBFT, HotStuff and the hybrid while up to f of them lie,
+ * crash, and lose disks; that every lie is told across a batch of seeds, views and protocols change and
+ * evidence is found; and that a seed decides everything.
  */
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { LIES } from '../../src/simulator/byzantine/lies.js'
-import { planByzantineRun } from '../../src/simulator/byzantine/plan.js'
 import { runCampaign } from '../../src/simulator/campaign.js'
 import { addFaults, noFaults } from '../../src/simulator/fault-counts.js'
+import { planOf } from '../../src/simulator/plan-choice.js'
 import { runPlan, runSeed } from '../../src/simulator/run-seed.js'
 import { formatTraceEvent } from '../../src/simulator/trace.js'
 
-const PROTOCOLS = ['pbft', 'hotstuff'] as const
+const PROTOCOLS = ['pbft', 'hotstuff', 'hybrid'] as const
 const SEEDS = 4
 
 describe.each(PROTOCOLS)('%s', (protocol) => {
@@ -34,12 +34,14 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
     expect(details).toEqual([])
     expect(report.counted).toBe(SEEDS)
     expect(report.viewChanges).toBeGreaterThan(SEEDS)
+    if (protocol === 'hybrid') expect(report.switches).toBeGreaterThan(1)
+    else expect(report.switches).toBeNull()
     addFaults(struck, report.faults)
   })
 
   // One liar, one lie, from the first moment to the last: the others go on.
   it.each(LIES)('bears a member that goes in for %s', { timeout: 120_000 }, async (lie) => {
-    const plan = planByzantineRun(protocol, 77, 4, 1)
+    const plan = planOf({ protocol, seed: 77, nodes: 4, byzantine: 1 })
     const faults = Array.from({ length: 40 }, (_, at) => ({ atMs: 20 + at * 150, strike: lie, target: 0, detail: at }))
     const shorter = {
       ...plan,

@@ -123,6 +123,31 @@ test('slots and blocks come back above the last entry, in write order, the same 
   expect((await open(files)).restored.pending).toEqual([])
 })
 
+test('of slots and blocks only those count that a live record names, wherever a crash cuts the append', async () => {
+  const files = await freshFiles()
+  const log = await open(files, SMALL)
+  await log.append([storeSlot(1, 1), storeSlot(2, 2), storeSlot(1, 3)])
+  await log.append([storeSlot(2, 2), storeSlot(3, 4), { kind: 'live', count: 2 }, storeSlot(1, 5)])
+  const left = [
+    [2, 2],
+    [3, 4],
+    [1, 5],
+  ]
+  files.crash()
+  const again = await open(files, SMALL)
+  expect(pendingOf(again.restored)).toEqual(left)
+  await again.append([{ kind: 'live', count: 0 }])
+  await again.close()
+  expect((await open(files)).restored.pending).toEqual([])
+})
+
+test('a log takes any number of slots that are renewed now and then', async () => {
+  const log = await open(await freshFiles())
+  const many = Array.from({ length: 20_000 }, (_, at) => storeSlot(1 + (at % 50), at % 251, 20 + (at % 13)))
+  for (let round = 0; round < 5; round++) await log.append([...many, storeSlot(1, round), { kind: 'live', count: 1 }])
+  await log.close()
+})
+
 test('the newest safety record and aborts are in every segment, however many are dropped', async () => {
   const files = await freshFiles()
   let log = await open(files, SMALL)

@@ -24,6 +24,7 @@ import { statusOf } from './status.js'
 export interface Jump {
   readonly from: NodeId
   readonly sinceMs: Millis
+  readonly askedMs: Millis
   readonly snapshot: SnapshotOffer
   readonly certificate: Certificate
   readonly links: readonly EpochLink[]
@@ -31,6 +32,8 @@ export interface Jump {
   readonly epochs: readonly EpochStart[]
 }
 
+/** What an offer asks to fetch is asked for again this often, with the donor's next offers. */
+const JUMP_REPEAT_MS: Millis = 1000
 /** A donor has so long for a snapshot before another is asked. */
 const JUMP_TIMEOUT_MS: Millis = 10_000
 const BAD_DONORS_MAX = 64
@@ -44,7 +47,8 @@ export function isAhead(
   const { snapshot, certificate } = message
   if (snapshot === null || certificate === null || snapshot.base.index <= released) return false
   if (badDonors.has(donorKey(from, snapshot))) return false
-  return jump === null || jump.from === from || now.monotonicMs - jump.sinceMs >= JUMP_TIMEOUT_MS
+  if (jump === null || now.monotonicMs - jump.sinceMs >= JUMP_TIMEOUT_MS) return true
+  return jump.from === from && now.monotonicMs - jump.askedMs >= JUMP_REPEAT_MS
 }
 
 function donorKey(from: NodeId, { id }: SnapshotOffer): string {
@@ -85,7 +89,7 @@ export function receiveJump(
   if (last.mode === 'hotstuff' && snapshot.base.index !== last.origin.index) return
   const { jump, now } = state
   const sinceMs = jump?.from === from ? jump.sinceMs : now.monotonicMs
-  state.jump = { from, sinceMs, snapshot, certificate, links, epochs: walk.epochs }
+  state.jump = { from, sinceMs, askedMs: now.monotonicMs, snapshot, certificate, links, epochs: walk.epochs }
   state.merger.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: certificate.statement.digest })
 }
 

@@ -13,6 +13,7 @@ import type { MembershipRecord } from '../membership.js'
 import type { LogIndex, Millis, NodeId } from '../types.js'
 import { followCore } from './back/ending.js'
 import { staysBecause } from './back/mode-rules.js'
+import { checksOfOldEvidence, isOldEvidence } from './back/old-evidence.js'
 import { helpBehind, isOfEarlierCore, takeLoaded } from './back/serving.js'
 import { checksOfVote, considerMode, isWorthTaking, takeVote } from './back/talking.js'
 import { checksOfJump, isAhead, receiveJump, rejectJump, takeJump } from './behind.js'
@@ -82,7 +83,10 @@ export class HybridCore implements Core {
   deadline(): Millis | undefined {
     const phase = this.#state.phase
     const fallsMs = this.#state.threat.nextChangeMs(this.#state.now.monotonicMs)
-    if (phase.kind === 'byzantine') return earliest([phase.core.deadline(), fallsMs, this.#state.clearDueMs])
+    if (phase.kind === 'byzantine') {
+      const isReplica = currentEpoch(this.#state).replicas.has(this.#state.options.self)
+      return earliest([phase.core.deadline(), fallsMs, isReplica ? this.#state.clearDueMs : undefined])
+    }
     if (phase.kind === 'entering') return undefined
     const own = phase.kind === 'raft' ? phase.raft.deadline() : phase.instance.deadline()
     const isRepeating = phase.kind === 'leaving' || this.#state.panics.has(this.#state.options.self)
@@ -137,6 +141,7 @@ export class HybridCore implements Core {
     if (of > epoch) return 'keep'
     if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))
       return isAhead(this.#state, from, message) ? 'verify' : 'drop'
+    if (message.type === 'hybridEvidence' && isOldEvidence(this.#state, message.evidence)) return 'verify'
     // Who is behind gets what ended its epoch; nothing of its message counts.
     if (of < epoch) return 'keep'
     if (phase.kind === 'byzantine')
@@ -170,6 +175,8 @@ export class HybridCore implements Core {
     if (phase.kind === 'byzantine' && message.type === 'hybridVote') return checksOfVote(this.#state, message.vote)
     if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))
       return soundly(() => checksOfJump(this.#state, message))
+    if (message.type === 'hybridEvidence' && isOldEvidence(this.#state, message.evidence))
+      return checksOfOldEvidence(this.#state, message)
     if (phase.kind === 'byzantine') return phase.core.checks(from, message)
     if (!isHybrid(message)) return null
     if (message.type === 'hybridHandOver')
@@ -181,7 +188,8 @@ export class HybridCore implements Core {
   }
 
   stays(now: Now): Stays | null {
-    return staysBecause(this.#state, now.wallMs)
+    const stays = staysBecause(this.#state, now)
+    return stays?.retryAfterMs == null ? stays : { ...stays, retryAfterMs: Math.ceil(stays.retryAfterMs) }
   }
 
   #apply(input: Exclude<Input, { type: 'stored' }>): void {
@@ -229,6 +237,8 @@ export class HybridCore implements Core {
     if (of === null) return
     if (message.type === 'hybridCheckpoint' && of === this.#state.start.epoch && isJump(this.#state, message))
       return receiveJump(this.#state, from, message)
+    if (message.type === 'hybridEvidence' && isOldEvidence(this.#state, message.evidence))
+      return accuse(this.#state, message.evidence)
     if (of < this.#state.start.epoch) return help(this.#state, from, of, message)
     if (phase.kind === 'byzantine' && message.type === 'hybridVote') return takeVote(this.#state, message.vote)
     if (of > this.#state.start.epoch || this.#state.start.mode !== 'raft') return

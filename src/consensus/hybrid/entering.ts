@@ -70,6 +70,11 @@ function stayOf({ start, stay, ordered, wanted, options }: HybridState, link: Ep
 
 /** What was said and heard of an epoch that is over. */
 function forget(state: HybridState): void {
+  for (const orderId of state.openOrders) {
+    const reason = 'the protocol is changing'
+    state.merger.emit({ type: 'orderRefused', orderId, code: 'EpochChanging', reason, leader: null })
+  }
+  state.openOrders.clear()
   state.ordered = null
   state.wanted = null
   for (const heard of [state.panics, state.suspects, state.early, state.clears, state.modeOrders]) heard.clear()

@@ -17,7 +17,8 @@ export function help(state: HybridState, to: NodeId, epoch: Epoch, message: Prot
   if (message.type === 'hybridFetch' && message.from <= message.upTo)
     return supply(state, to, epoch, message.from, message.upTo)
   // Who asks where the cluster is says so by what its log lacks.
-  if (message.type === 'hybridFetch' && isTooFar(state, message.from)) offerJump(state, to, epoch, message.from)
+  if (message.type === 'hybridFetch' && isTooFar(state, message.from) && mayAnswer(state, to))
+    offerJump(state, to, epoch, message.from)
   const link = state.links.find((known) => epochEndedBy(known) === epoch)
   if (link?.kind === 'switch') state.tell(to, { type: 'hybridSwitch', certificate: link.certificate })
 }
@@ -70,13 +71,17 @@ export function fetch(state: HybridState, result: Position, holders: readonly No
     state.merger.sendTo(donor, { type: 'hybridFetch', epoch: state.start.epoch, from, upTo }, false)
 }
 
+/** Entries and snapshots are given to each no more often than it can have use for them. */
+function mayAnswer({ now, options, suppliedMs }: HybridState, to: NodeId): boolean {
+  if (now.monotonicMs - (suppliedMs.get(to) ?? Number.NEGATIVE_INFINITY) < options.limits.helpMs) return false
+  suppliedMs.set(to, now.monotonicMs)
+  return true
+}
+
 export function supply(state: HybridState, to: NodeId, epoch: Epoch, from: LogIndex, upTo: LogIndex): void {
-  const nowMs = state.now.monotonicMs
   const { limits } = state.options
   const isOver = epoch < state.start.epoch
-  if (state.phase.kind === 'raft' && !isOver) return
-  if (nowMs - (state.suppliedMs.get(to) ?? Number.NEGATIVE_INFINITY) < limits.helpMs) return
-  state.suppliedMs.set(to, nowMs)
+  if ((state.phase.kind === 'raft' && !isOver) || !mayAnswer(state, to)) return
   if (isTooFar(state, from)) offerJump(state, to, epoch, from)
   const answer = (entries: readonly Entry[]): void => {
     const wanted = entries.filter(({ index }) => index >= from && index <= upTo)

@@ -109,7 +109,7 @@ export class HybridState {
     this.now = now
     this.shadow = new LogShadow(restored)
     this.threat = new ThreatModel(options.threatWindowMs)
-    this.released = restored.commitIndex
+    this.released = Math.max(restored.commitIndex, restored.base.index) as LogIndex
     this.repeatMs = now.monotonicMs
     this.clearDueMs = now.monotonicMs
     this.reign = { leader: null, term: 0 as Term, sinceMs: now.monotonicMs }

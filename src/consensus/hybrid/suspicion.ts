@@ -95,7 +95,7 @@ export function suspicionDueMs(state: HybridState): Millis | undefined {
   const { leader, term, sinceMs } = state.reign
   const { self, pbftSettings } = state.options
   if (state.phase.kind !== 'raft' || leader === null || leader === self) return undefined
-  if (state.demandMs === null) return undefined
+  if (state.demandMs === null || !currentEpoch(state).replicas.has(self)) return undefined
   if (state.suspects.get(self)?.view === term) return state.suspectAgainMs
   return Math.max(state.demandMs, sinceMs) + pbftSettings.requestTimeoutMs
 }

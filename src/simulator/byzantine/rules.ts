@@ -39,7 +39,7 @@ export class ByzantineRules implements RunRules {
       signed: (node, bytes, signature) => this.invariants.signed(node, bytes, signature),
       stepped: (node, core, input, effects) => {
         if (input.type === 'message') this.liars.hear(node.id, input.from, input.message)
-        if (isHybrid) this.onSwitchSteps(node, switchStepsIn(node.id, effects))
+        if (isHybrid) this.#switching(node, switchStepsIn(node.id, effects))
         this.invariants.stepped(node, core, input, effects)
       },
     }
@@ -52,6 +52,11 @@ export class ByzantineRules implements RunRules {
         cluster.node(from).broken ??= error
       }
     }
+  }
+
+  #switching(node: SimulatedNode, steps: ReadonlySet<SwitchStep>): void {
+    for (const step of steps) this.#cluster.trace?.emit('switch', node.id, { step })
+    this.onSwitchSteps(node, steps)
   }
 
   isQuorum(nodes: readonly NodeId[]): boolean {

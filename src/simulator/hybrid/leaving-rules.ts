@@ -82,8 +82,9 @@ export class LeavingRules {
         const { type, signer } = effect.message.vote
         if (type === 'panic' && signer === node.id) this.#reasonsOf(node, effect.message.vote.epoch).panics.add(signer)
       } else if (effect.type === 'epochChanged') {
-        if (effect.isUnderWay) this.#expectReason(node, effect.epoch)
-        else this.#entered.set(node.id, effect.epoch)
+        if (!effect.isUnderWay) this.#entered.set(node.id, effect.epoch)
+        // A Byzantine epoch ends by an operation that its members decided.
+        else if (effect.mode === 'raft') this.#expectReason(node, effect.epoch)
       }
     }
   }

@@ -4,9 +4,8 @@
  */
 import { bytesEqual, toHex } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
-import { hasCertificates, type ProofRules } from '../../consensus/bft/entry-proof.js'
+import type { ProofRules } from '../../consensus/bft/entry-proof.js'
 import type { EpochContext } from '../../consensus/bft/epoch.js'
-import { walkEpochs } from '../../consensus/bft/epoch-chain.js'
 import { evidenceId } from '../../consensus/bft/evidence.js'
 import {
   type Blame,
@@ -17,6 +16,7 @@ import {
   type Decided,
   type Testimony,
 } from '../../consensus/bft/forensics.js'
+import { isByzantine, type ProvenEpoch, walkPath } from '../../workflow/receipts/epochs.js'
 import type { Receipt } from '../../workflow/receipts/receipt.js'
 import { parseReceipt } from '../../workflow/receipts/receipt-file.js'
 import { type Trust, verifyReceipt } from '../../workflow/receipts/verify.js'
@@ -40,6 +40,8 @@ export interface ForensicsReport {
   readonly explanation: string
 }
 
+const RAFT_EPOCH =
+  'Entries of a Raft epoch are proven by what ended it: `knhk log verify` says which of the logs that is. Who said two things there is in `knhk evidence list`.'
 const NOBODY = { culprits: [], suspects: [] } as const
 const REASONS: Readonly<Record<Blame['culprits'][number]['reason'], string>> = {
   equivocation: 'signed two different statements where it may sign one',
@@ -88,17 +90,15 @@ async function ofLogs(
     return unknown(partsAt, 'They parted in what one of them has compacted away: the entries are gone.')
   if (differs.includes('unreadable'))
     return unknown(partsAt, 'An entry cannot be read: that is damage, not a lie. `knhk log verify` says where.')
-  const { configuration } = trust
-  if (!hasCertificates(configuration))
+  if (!isByzantine(trust.configuration))
     return unknown(partsAt, 'Plain Raft signs no entries: nobody can be convicted by a log.')
-  const sideA = await sideOfLog(realFiles(), a, trust, configuration, partsAt)
-  const sideB = await sideOfLog(realFiles(), b, trust, configuration, partsAt)
-  return ofSides(trust, configuration, names, [sideA, sideB], partsAt)
+  const sideA = await sideOfLog(realFiles(), a, trust, partsAt)
+  const sideB = await sideOfLog(realFiles(), b, trust, partsAt)
+  return ofSides(trust, names, [sideA, sideB], partsAt)
 }
 
 function ofSides(
   trust: Trust,
-  rules: ProofRules,
   names: readonly [string, string],
   sides: readonly [LogSide, LogSide],
   index: number,
@@ -112,21 +112,29 @@ function ofSides(
   const [first, second] = [a.entries[0], b.entries[0]]
   if (first === undefined || second === undefined || a.context === null || !contradicts(first, second))
     return unknown(index, 'The entries belong to different epochs: compare the logs up to where the epoch ended.')
+  if (a.protocol === null) return unknown(index, RAFT_EPOCH)
   const newViews = [...a.newViews, ...b.newViews]
-  return convicted(trust, rules, a.context, newViews, [first, ...a.entries.slice(1)], [second, ...b.entries.slice(1)])
+  return convicted(
+    trust,
+    a.protocol,
+    a.context,
+    newViews,
+    [first, ...a.entries.slice(1)],
+    [second, ...b.entries.slice(1)],
+  )
 }
 
 function convicted(
   trust: Trust,
-  rules: ProofRules,
+  protocol: ProofRules['protocol'],
   context: EpochContext,
   newViews: Testimony['newViews'],
   a: Decided,
   b: Decided,
 ): ForensicsReport {
-  const { sha256, holds } = trust
-  const testimony = { sha256, holds, context, newViews, commitRule: rules.settings.commitRule ?? 3 }
-  const blamed = rules.protocol === 'pbft' ? blamePbft(testimony, a, b) : blameHotStuff(testimony, a, b)
+  const { sha256, holds, configuration } = trust
+  const testimony = { sha256, holds, context, newViews, commitRule: configuration.settings.commitRule ?? 3 }
+  const blamed = protocol === 'pbft' ? blamePbft(testimony, a, b) : blameHotStuff(testimony, a, b)
   return contradiction(trust, a[0].index, blamed)
 }
 
@@ -139,33 +147,28 @@ function ofReceipts(trust: Trust, a: Receipt, b: Receipt): ForensicsReport {
   }
   const { index } = a.entry
   if (index !== b.entry.index) return agreed()
-  const { configuration } = trust
-  const rules: ProofRules | null = hasCertificates(configuration) ? configuration : null
-  if (rules !== null && contradicts(a.entry, b.entry)) {
-    const context = contextsOf(trust, rules, a)[a.entry.epoch]
-    if (context !== undefined) return convicted(trust, rules, context, [], [a.entry], [b.entry])
-  }
-  return ofStatements(trust, rules, a, b)
+  const epoch = contradicts(a.entry, b.entry) ? epochsOf(trust, a)[a.entry.epoch] : undefined
+  if (epoch !== undefined && epoch.mode !== 'raft')
+    return convicted(trust, epoch.mode, epoch.context, [], [a.entry], [b.entry])
+  return ofStatements(trust, a, b)
 }
 
 /** Both hold: where they claim different things of one entry, somebody signed what is not so. */
-function ofStatements(trust: Trust, rules: ProofRules | null, a: Receipt, b: Receipt): ForensicsReport {
+function ofStatements(trust: Trust, a: Receipt, b: Receipt): ForensicsReport {
   const [one, other] = [a.statements[0], b.statements[0]]
   if (one === undefined || other === undefined || one.type !== other.type) return agreed()
   if (bytesEqual(one.digest, other.digest) && bytesEqual(one.extra, other.extra)) return agreed()
   const { configuration, clusterConfigHash } = trust
-  const sign = rules === null ? undefined : contextsOf(trust, rules, a).at(-1)?.sign
+  const sign = epochsOf(trust, a).at(-1)?.context.sign
   const context = sign ?? { clusterId: configuration.clusterId, configHash: clusterConfigHash }
   const culprits = blameStatements(context, a.statements, b.statements)
   const signers = new Set([...a.statements, ...b.statements].map(({ signer }) => signer))
   return contradiction(trust, a.entry.index, { culprits, suspects: culprits.length > 0 ? [] : [...signers] })
 }
 
-function contextsOf({ sha256, configuration, clusterConfigHash }: Trust, rules: ProofRules, { steps }: Receipt) {
-  const { clusterId } = configuration
-  const wedges = steps.flatMap((step) => (step.kind === 'wedge' ? [step] : []))
-  const chain = walkEpochs({ sha256, clusterId, clusterConfigHash }, rules, configuration, wedges)
-  return typeof chain === 'string' ? [] : chain.contexts
+function epochsOf(trust: Trust, { steps }: Receipt): readonly ProvenEpoch[] {
+  const path = walkPath(trust, steps)
+  return typeof path === 'string' ? [] : path.epochs
 }
 
 function agreed(): ForensicsReport {

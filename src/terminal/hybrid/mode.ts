@@ -128,10 +128,19 @@ async function orderPatiently(
     } catch (error) {
       const waitMs = error instanceof KnhkError ? error.details.retryAfterMs : undefined
       const isSoon = hasCode(error, 'ModeRefused') && typeof waitMs === 'number' && waitMs <= SOON_MS
-      if (!isSoon || waitMs > (call().timeoutMs ?? 0)) throw error
+      if (!isSoon || waitMs > (call().timeoutMs ?? 0)) throw await withThreat(client, error, call())
       await setTimeout(waitMs, undefined, { signal })
     }
   }
+}
+
+/** A refusal, with the level of the threat where there is one: members that see it give no CLEAR. */
+async function withThreat(client: Client, error: unknown, call: CallOptions): Promise<unknown> {
+  if (!hasCode(error, 'ModeRefused')) return error
+  const { message, details } = error as KnhkError
+  const { threat } = await client.clusterStatus(call)
+  if (threat === null || threat === 'none') return error
+  return new KnhkError('ModeRefused', `${message} (the threat level is ${threat})`, { details })
 }
 
 function isIn({ mode }: Pick<ClusterStatus, 'mode'>, wanted: SettableMode): boolean {

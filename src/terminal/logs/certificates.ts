@@ -63,6 +63,10 @@ export class EntryCertificates {
     this.#holds = rules.holds ?? pinnedRule()
   }
 
+  get protocol(): 'pbft' | 'hotstuff' {
+    return this.#protocol
+  }
+
   /** The epoch of the last entry; null before the first. */
   get context(): EpochContext | null {
     return this.#context

@@ -56,13 +56,16 @@ export class HybridCertificates {
     this.#broken = isProven ? null : unproven
   }
 
-  /** Of an entry's epoch; null where nothing shows how that began. */
-  epochOf({ epoch }: Entry): LinkedEpoch | null {
-    return this.#epochs[epoch] ?? null
+  /** The epoch of the last entry; null before the first, and where nothing shows how it began. */
+  get context(): EpochContext | null {
+    const epoch = this.#before === null ? undefined : this.#epochs[this.#before.epoch]
+    return epoch === undefined ? null : contextOf(this.#links, epoch)
   }
 
-  contextOf(epoch: LinkedEpoch): EpochContext {
-    return contextOf(this.#links, epoch)
+  /** Of that epoch; null for Raft. */
+  get protocol(): 'pbft' | 'hotstuff' | null {
+    const mode = this.#before === null ? undefined : this.#epochs[this.#before.epoch]?.mode
+    return mode === undefined || mode === 'raft' ? null : mode
   }
 
   /** Passes over an entry that nobody asks about. */
@@ -84,8 +87,8 @@ export class HybridCertificates {
 
   #problem(entry: Entry): string | null {
     if (this.#broken !== null) return this.#broken
-    const epoch = this.epochOf(entry)
-    if (epoch === null) return `nothing shows how epoch ${entry.epoch} began`
+    const epoch = this.#epochs[entry.epoch]
+    if (epoch === undefined) return `nothing shows how epoch ${entry.epoch} began`
     const next = this.#epochs[entry.epoch + 1]
     if (entry.index <= epoch.origin.index || (next !== undefined && entry.index > next.origin.index))
       return 'the entry does not stand in its epoch'
@@ -103,7 +106,7 @@ export class HybridCertificates {
     entry: Entry,
   ): readonly SignatureCheck[] | string {
     const { settings } = this.#rules.configuration
-    const context = this.contextOf(epoch)
+    const context = contextOf(this.#links, epoch)
     return headerProblem(sha256, entry) ?? entryProof(sha256, { protocol, settings }, context, entry)
   }
 
@@ -134,13 +137,12 @@ function walked(
   configuration: ClusterConfiguration,
   known: readonly EpochLink[],
 ): ReturnType<typeof walkLinks> {
-  const inOrder = [...known].sort((a, b) => epochEndedBy(a) - epochEndedBy(b))
+  const path: EpochLink[] = []
+  for (const link of [...known].sort((a, b) => epochEndedBy(a) - epochEndedBy(b))) {
+    if (epochEndedBy(link) === path.length) path.push(link)
+  }
   try {
-    return walkLinks(
-      links,
-      firstOf(configuration),
-      inOrder.filter((link, at) => epochEndedBy(link) === at),
-    )
+    return walkLinks(links, firstOf(configuration), path)
   } catch (error) {
     if (error instanceof KnhkError && error.code === 'ProtocolViolation') return error.message
     throw error

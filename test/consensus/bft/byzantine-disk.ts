@@ -29,7 +29,9 @@ export class ByzantineDisk extends Disk {
       if (record.kind === 'slot' || record.kind === 'block') this.written?.push(record.payload)
       if (record.kind === 'slot' || record.kind === 'block') fresh.push(record)
       else if (record.kind === 'safety') safety = record.safety
-      else if (record.kind === 'abort')
+      else if (record.kind === 'live') {
+        this.pending = [...this.pending, ...fresh.splice(0)].slice(-record.count)
+      } else if (record.kind === 'abort')
         this.aborts = [...this.aborts.filter(({ epoch }) => epoch !== record.epoch), record].slice(-2)
       else if (record.kind === 'base') {
         this.pending = []

@@ -5,36 +5,44 @@
  * everybody starts each epoch from the same state.
  */
 import { describe, expect, it } from 'vitest'
-import type { Mode, NodeId } from '../../../src/consensus/types.js'
-import type { ByzantineCluster } from '../bft/cluster.js'
-import { describeNodes, hybridCluster } from './harness.js'
+import { computeBatchDigest } from '../../../src/consensus/batch-digest.js'
+import { isInit } from '../../../src/consensus/bft/init.js'
+import { encodeModeChange } from '../../../src/consensus/bft/mode-change.js'
+import { epochConfigHash } from '../../../src/consensus/bft/replicas.js'
+import { NO_EXTRA, type SignedStatement, type Statement, signBytes } from '../../../src/consensus/bft/statement.js'
+import { type Entry, valueDigest } from '../../../src/consensus/entry.js'
+import { logIndex, type Mode, type NodeId } from '../../../src/consensus/types.js'
+import type { Node } from '../bft/cluster.js'
+import { signAs } from '../bft/keys.js'
+import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
+import { describeNodes, type HybridCluster, hybridCluster } from './harness.js'
 
 const RESIDENCY_MS = 2000
 
-function settle(cluster: ByzantineCluster, names: readonly string[], ms = 60_000): void {
+function settle(cluster: HybridCluster, names: readonly string[], ms = 60_000): void {
   const done = (): boolean => names.every((name) => cluster.executedBy(name))
   if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
 }
 
-function order(cluster: ByzantineCluster, mode: Mode | 'bft'): void {
+function order(cluster: HybridCluster, mode: Mode | 'bft'): void {
   for (const node of [...cluster.nodes.values()])
     cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode } })
 }
 
-function isIn(cluster: ByzantineCluster, mode: Mode, epoch?: number): boolean {
+function isIn(cluster: HybridCluster, mode: Mode, epoch?: number): boolean {
   return cluster.honest.every((node) => {
     const status = node.core.status()
     return status.mode === mode && (epoch === undefined || status.epoch === epoch)
   })
 }
 
-function reach(cluster: ByzantineCluster, mode: Mode, epoch: number): void {
+function reach(cluster: HybridCluster, mode: Mode, epoch: number): void {
   if (!cluster.runFor(60_000, () => isIn(cluster, mode, epoch)))
     throw new Error(`not everybody is in ${mode}, epoch ${epoch}\n${describeNodes(cluster)}`)
 }
 
 /** A first epoch of Raft with something in it. */
-function begun(count = 4, seed = 1): ByzantineCluster {
+function begun(count = 4, seed = 1): HybridCluster {
   const cluster = hybridCluster({ count, seed, residencyMs: RESIDENCY_MS })
   settle(cluster, [cluster.submit(), cluster.submit()])
   return cluster
@@ -89,6 +97,95 @@ describe('the way back', () => {
     expect(refusals).toHaveLength(4)
     for (const refusal of refusals)
       expect(refusal).toMatchObject({ code: 'ModeRefused', retryAfterMs: expect.any(Number) })
+  })
+})
+
+describe('a primary that lies', () => {
+  /** Its proposal of a MODE operation with these votes, under its key, for everybody. */
+  function propose(cluster: HybridCluster, liar: Node, votes: readonly SignedStatement[]): void {
+    const { epoch, view, lastIndex } = liar.core.status()
+    const init = cluster.watch.log.findLast((entry) => isInit(entry)) as Entry
+    const index = logIndex(lastIndex + 1)
+    const timestampMs = Math.floor(cluster.nowMs + 1_000_000)
+    const body = encodeModeChange({ epoch, protocol: 'raft', votes })
+    const batchDigest = computeBatchDigest(sha256, 'mode', body)
+    const digest = valueDigest(sha256, { epoch, index, timestampMs }, batchDigest)
+    const sequence = index - init.index
+    const place = { mode: 'pbft', type: 'prepare', epoch, view: view ?? 0, sequence, digest, extra: NO_EXTRA } as const
+    const vote = signed(cluster, liar, place)
+    const message = { type: 'pbftPrePrepare', vote, value: { timestampMs, kind: 'mode', batchDigest, body } } as const
+    for (const { id } of cluster.honest) cluster.inject(liar.id, id, message)
+  }
+
+  function signed(cluster: HybridCluster, { id }: Node, statement: Statement): SignedStatement {
+    const configHash = epochConfigHash(sha256, CONFIG_HASH, cluster.options.membership)
+    return {
+      ...statement,
+      signer: id,
+      signature: signAs(id)(signBytes({ clusterId: CLUSTER_ID, configHash }, statement)),
+    }
+  }
+
+  /** In PBFT, with what everybody said of their own accord, and a primary whose words are the test's. */
+  function lied(residencyMs: number): { cluster: HybridCluster; liar: Node; clears: SignedStatement[] } {
+    const cluster = hybridCluster({ count: 4, seed: 2, residencyMs })
+    const clears = new Map<NodeId, SignedStatement>()
+    cluster.onDeliver = (_from, _to, message) => {
+      if (message.type === 'hybridVote' && message.vote.type === 'clear') clears.set(message.vote.signer, message.vote)
+    }
+    settle(cluster, [cluster.submit()])
+    order(cluster, 'pbft')
+    reach(cluster, 'pbft', 1)
+    settle(cluster, [cluster.submit()])
+    cluster.runFor(5000)
+    const liar = cluster.leader() as Node
+    cluster.lie(liar.id)
+    cluster.intercept = (from, _to, message) =>
+      from === liar.id && (message.type === 'pbftPrePrepare' || message.type === 'pbftVote') ? [] : null
+    const members = cluster.options.membership.members.flatMap(({ id }) => clears.get(id) ?? [])
+    return { cluster, liar, clears: members.slice(0, 3) }
+  }
+
+  const goesOn = (cluster: HybridCluster): void => {
+    settle(cluster, [cluster.submit()])
+    cluster.runFor(5000)
+    expect(isIn(cluster, 'pbft', 1)).toBe(true)
+  }
+
+  it('is believed where everything holds', () => {
+    const { cluster, liar, clears } = lied(1000)
+    for (const node of cluster.honest)
+      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'raft' } })
+    propose(cluster, liar, clears)
+    reach(cluster, 'raft', 2)
+  })
+
+  it('cannot end the epoch before its time, with a quorum of true CLEARs', () => {
+    const { cluster, liar, clears } = lied(60_000)
+    expect(clears).toHaveLength(3)
+    propose(cluster, liar, clears)
+    goesOn(cluster)
+  })
+
+  it('cannot end what an operator ordered', () => {
+    const { cluster, liar, clears } = lied(1000)
+    propose(cluster, liar, clears)
+    goesOn(cluster)
+  })
+
+  it('cannot make up CLEARs, or count one for several', () => {
+    const { cluster, liar, clears } = lied(1000)
+    const [first, second, third] = clears as [SignedStatement, SignedStatement, SignedStatement]
+    const rejected = (votes: readonly SignedStatement[]): void => {
+      const before = cluster.rejected.length
+      propose(cluster, liar, votes)
+      expect(cluster.rejected.length - before).toBe(cluster.honest.length)
+    }
+    rejected([first, first, second])
+    rejected([first, second])
+    rejected([second, first, third])
+    rejected([first, second, { ...third, sequence: third.sequence + 60_000 }])
+    goesOn(cluster)
   })
 })
 

@@ -55,7 +55,11 @@ export function run({ seed, liars }: RandomRun): ByzantineCluster {
   cluster.heal()
   cluster.faults = CALM
   for (const node of [...cluster.nodes.values()]) cluster.restart(node)
-  if (random() < 0.5) order(cluster, random() < 0.5 ? 'bft' : 'raft')
+  if (random() < 0.5) {
+    // Members have to say first that they see nothing against a return.
+    cluster.runFor(residencyMs < 5000 ? 6000 : 0)
+    order(cluster, random() < 0.4 ? 'bft' : 'raft')
+  }
   const last = cluster.submit()
   const done = (): boolean =>
     cluster.executedBy(last, cluster.honest) && cluster.honest.every((node) => node.up && node.pool.size === 0)

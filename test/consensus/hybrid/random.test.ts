@@ -10,7 +10,7 @@ import type { CoreStatus } from '../../../src/consensus/core.js'
 import { run } from './random-run.js'
 
 /** A longer campaign: `HYBRID_RUNS=2000 npx vitest run test/consensus/hybrid/random.test.ts`. */
-const RUNS = Number(process.env.HYBRID_RUNS ?? 20)
+const RUNS = Number(process.env.HYBRID_RUNS ?? 10)
 const FIRST = Number(process.env.HYBRID_FIRST ?? 1)
 
 function campaign(liars: boolean): { readonly switches: number; readonly returns: number; readonly evidence: number } {

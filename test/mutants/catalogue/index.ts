@@ -3,6 +3,7 @@ import type { Mutant } from '../mutant.js'
 import { DIVERGENCE_MUTANTS } from './divergence.js'
 import { ELECTION_MUTANTS } from './elections.js'
 import { HOTSTUFF_MUTANTS } from './hotstuff.js'
+import { HYBRID_MUTANTS } from './hybrid.js'
 import { LEASE_MUTANTS } from './leases.js'
 import { MEMBER_MUTANTS } from './members.js'
 import { NODE_MUTANTS } from './node.js'
@@ -24,4 +25,5 @@ export const CATALOGUE: readonly Mutant[] = [
   ...NODE_MUTANTS,
   ...PBFT_MUTANTS,
   ...HOTSTUFF_MUTANTS,
+  ...HYBRID_MUTANTS,
 ]

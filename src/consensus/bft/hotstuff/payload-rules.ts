@@ -8,6 +8,7 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import { decodeMembership } from '../../membership.js'
+import type { Millis } from '../../types.js'
 import { orderedBy } from '../change-authority.js'
 import { decodeEvidence, evidenceId, evidenceProblem } from '../evidence.js'
 import { decodeInit, encodeInit, initProblem } from '../init.js'
@@ -32,7 +33,7 @@ export function isSealed(hs: HotStuffState, parent: HashedHeader): boolean {
 export function payloadProblem(
   hs: HotStuffState,
   parent: HashedHeader,
-  { kind, height }: Pick<BlockHeader, 'kind' | 'height'>,
+  { kind, height, timestampMs }: Pick<BlockHeader, 'kind' | 'height'> & Partial<Pick<BlockHeader, 'timestampMs'>>,
   body: Uint8Array,
 ): string | null {
   if (height === 0) return kind === 'mode' ? initBodyProblem(hs, body) : 'an epoch begins with INIT'
@@ -46,7 +47,7 @@ export function payloadProblem(
     case 'evidence':
       return evidenceBodyProblem(hs, parent, body)
     case 'mode':
-      return modeProblem(hs, parent, body)
+      return modeProblem(hs, parent, body, timestampMs ?? Math.floor(hs.now.wallMs))
     default:
       return 'INIT stands at height 0 only'
   }
@@ -74,11 +75,11 @@ function changeProblem(hs: HotStuffState, body: Uint8Array): string | null {
 }
 
 /** Another protocol, once everything below is decided; who contains this core judges the rest. */
-function modeProblem(hs: HotStuffState, parent: HashedHeader, body: Uint8Array): string | null {
+function modeProblem(hs: HotStuffState, parent: HashedHeader, body: Uint8Array, timestampMs: Millis): string | null {
   const { modeRules } = hs.options
   if (modeRules === undefined) return 'INIT stands at height 0 only'
   if (hs.tree.undecided(parent).some(({ header }) => hasPayload(header))) return 'something below it is undecided'
-  return decoded(() => modeRules.problem(body, Math.floor(hs.now.wallMs)))
+  return decoded(() => modeRules.problem(body, timestampMs))
 }
 
 function evidenceBodyProblem(hs: HotStuffState, parent: HashedHeader, body: Uint8Array): string | null {

@@ -20,6 +20,18 @@ export function compactIfStable(state: PbftState): void {
   state.outbox.base(base)
 }
 
+/** Views that come and go without a decision leave votes behind that no start needs: a log holds a bounded number. */
+export function renewSlots(state: PbftState): void {
+  const { outbox, options } = state
+  const { records, bytes } = outbox.slotsWritten
+  if (records < options.limits.slotRecordsMax && bytes < options.limits.slotBytesMax) return
+  outbox.forgetSlots()
+  restoreSlots(state)
+  const live = outbox.slotsWritten.records
+  state.store({ kind: 'live', count: live })
+  outbox.forgetSlots()
+}
+
 /** Segments before the base go: what undecided slots need is written again before it. */
 export function restoreSlots(state: PbftState): void {
   const { epoch } = state.context

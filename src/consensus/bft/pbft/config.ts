@@ -51,6 +51,9 @@ export interface PbftLimits {
   readonly transferTimeoutMs: Millis
   /** Different values remembered for one slot: one per view in which one was proposed. */
   readonly valuesPerSlotMax: number
+  /** Slot records, and bytes of them, that may stand in the log without progress before the live ones are written again. */
+  readonly slotRecordsMax: number
+  readonly slotBytesMax: number
   /** Statements remembered per signer, for evidence. */
   readonly statementsPerSignerMax: number
   /** Pieces of evidence kept per culprit. */
@@ -70,6 +73,8 @@ export const DEFAULT_PBFT_LIMITS: PbftLimits = {
   statusIdleMs: 1000,
   transferTimeoutMs: 10_000,
   valuesPerSlotMax: 16,
+  slotRecordsMax: 8192,
+  slotBytesMax: 64 << 20,
   statementsPerSignerMax: 4096,
   evidencePerCulpritMax: 4,
   verifiedCertificatesMax: 4096,

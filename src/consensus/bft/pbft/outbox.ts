@@ -31,6 +31,8 @@ export class Outbox {
   #durableId = 0
   #durableIndex: LogIndex
   readonly #open: OpenWrite[] = []
+  /** Of slot records since the last decided entry, or since the live ones were written again. */
+  readonly #slots = { records: 0, bytes: 0 }
 
   constructor(lastIndex: LogIndex) {
     this.#durableIndex = lastIndex
@@ -54,6 +56,20 @@ export class Outbox {
   record(record: Exclude<StoreRecord, { kind: 'entries' | 'base' }>): void {
     this.#entries = null
     this.#records.push(record)
+    if (record.kind !== 'slot') return
+    this.#slots.records++
+    this.#slots.bytes += record.payload.length
+  }
+
+  /** How many slot records, and bytes of them, stand in the log since the last progress. */
+  get slotsWritten(): { readonly records: number; readonly bytes: number } {
+    return this.#slots
+  }
+
+  /** What was written of slots so far does not count any more. */
+  forgetSlots(): void {
+    this.#slots.records = 0
+    this.#slots.bytes = 0
   }
 
   /** Comes last in the step's write: what must outlive the segments before it stands before it. */
@@ -66,6 +82,7 @@ export class Outbox {
       this.#entries = []
       this.#records.push({ kind: 'entries', entries: this.#entries })
     }
+    this.forgetSlots()
     this.#entries.push(entry)
     this.#lastEntry = entry.index
   }

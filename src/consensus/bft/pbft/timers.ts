@@ -5,6 +5,7 @@
  */
 import type { Millis } from '../../types.js'
 import { isProvenLiar, waitingEvidence } from './accusations.js'
+import { renewSlots } from './compaction.js'
 import { fetchWanted, hasOwnCertificates, sendStatus } from './help.js'
 import { reconsider } from './normal-case.js'
 import { mayPropose, proposeOwn } from './own-proposals.js'
@@ -25,6 +26,7 @@ export function settle(state: PbftState): void {
   while (proposeOwn(state)) {
     // Each proposal may make room for the next.
   }
+  renewSlots(state)
 }
 
 function isDistrusted(state: PbftState): boolean {

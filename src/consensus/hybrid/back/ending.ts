@@ -20,11 +20,6 @@ function leaveByzantine(state: HybridState, wedge: Wedge): void {
   assert(typeof walk !== 'string', 'a core shows how its epoch ended')
   const next = walk.epochs[1] as EpochStart
   assert(state.shadow.lastIndex === next.origin.index, 'an epoch ends with its last entry')
-  for (const orderId of state.openOrders) {
-    const reason = 'the protocol is changing'
-    state.merger.emit({ type: 'orderRefused', orderId, code: 'EpochChanging', reason, leader: null })
-  }
-  state.openOrders.clear()
   state.merger.emit({ type: 'roleChanged', role: 'follower', epoch, term: 0 as Term, leader: null })
   const reason = `an ordered operation ended the epoch in favour of ${next.mode}`
   state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: true, reason })

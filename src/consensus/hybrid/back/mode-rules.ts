@@ -5,11 +5,12 @@
  */
 import { decodeModeChange, encodeModeChange, type ModeRules } from '../../bft/mode-change.js'
 import type { SignedStatement } from '../../bft/statement.js'
-import type { Stays } from '../../core.js'
+import type { Now, Stays } from '../../core.js'
 import type { Millis, Mode, NodeId } from '../../types.js'
 import { currentEpoch } from '../inner.js'
 import { residencyAfter, revertRefusal } from '../revert-rules.js'
 import type { HybridState } from '../state.js'
+import { isAtLeast } from '../threat-model.js'
 import { isRecent, modeChecks } from './votes.js'
 
 /** What the core of a Byzantine epoch asks. */
@@ -29,11 +30,7 @@ export function liveCulprits({ modules, evidence }: HybridState): NodeId[] {
 }
 
 /** Why the cluster may not go back to Raft at `atMs`; null when it may. */
-export function backRefusal(
-  state: HybridState,
-  clears: readonly SignedStatement[],
-  atMs: Millis,
-): Stays | null {
+function backRefusal(state: HybridState, clears: readonly SignedStatement[], atMs: Millis): Stays | null {
   const { start, stay, options } = state
   const { replicas } = currentEpoch(state)
   const culprits = liveCulprits(state)
@@ -49,12 +46,32 @@ export function backRefusal(
   })
 }
 
+const KEPT = 'an operator ordered this mode, and nobody has ordered Raft since'
+
+/** An operator wants a Byzantine mode, as far as this node was told. */
+function isKept({ wanted, stay, now }: HybridState): boolean {
+  const isWanted = wanted !== null && now.monotonicMs < wanted.untilMs
+  return isWanted ? wanted.mode !== 'raft' : stay.byOrder
+}
+
+/** What speaks against a return as this node sees it, by its own threat model too. */
+export function refusalHere(state: HybridState, { wallMs, monotonicMs }: Now): Stays | null {
+  const { level } = state.reported
+  const { quorum } = currentEpoch(state).replicas
+  const clears = [...state.clears.values()].filter((vote) => isRecent(vote, wallMs))
+  const refusal = backRefusal(state, clears, wallMs)
+  // A quorum that sees nothing is enough, whatever this node sees alone.
+  if (!isAtLeast(level, 'medium') || clears.length >= quorum || liveCulprits(state).length > 0) return refusal
+  const fallsMs = state.threat.nextChangeMs(monotonicMs)
+  const retryAfterMs = fallsMs === undefined ? null : Math.max(fallsMs - monotonicMs, refusal?.retryAfterMs ?? 0)
+  return { reason: `the threat level is ${level}; it has to be low or none`, retryAfterMs }
+}
+
 /** Why the Byzantine mode stays as it is; null where nothing speaks against a return, and in Raft. */
-export function staysBecause(state: HybridState, wallMs: Millis): Stays | null {
+export function staysBecause(state: HybridState, now: Now): Stays | null {
   if (state.phase.kind !== 'byzantine') return null
-  const refusal = backRefusal(state, [...state.clears.values()], wallMs)
-  if (refusal !== null || !state.stay.byOrder) return refusal
-  return { reason: 'an operator ordered this mode, and nobody has ordered Raft since', retryAfterMs: null }
+  const refusal = refusalHere(state, now)
+  return refusal ?? (isKept(state) ? { reason: KEPT, retryAfterMs: null } : null)
 }
 
 function modeProblem(state: HybridState, body: Uint8Array, timestampMs: Millis): string | null {
@@ -62,16 +79,16 @@ function modeProblem(state: HybridState, body: Uint8Array, timestampMs: Millis):
   if (epoch !== state.start.epoch || protocol === state.start.mode) return 'it is about another epoch'
   // That f + 1 members were told to is in its votes.
   if (protocol !== 'raft') return null
+  if (isKept(state)) return KEPT
   return backRefusal(state, votes, timestampMs)?.reason ?? null
 }
 
 /** The MODE operation that this node would propose now; null for none. */
 export function dueMode(state: HybridState): Uint8Array | null {
-  const { start, now, wanted, stay } = state
-  const isWanted = wanted !== null && now.monotonicMs < wanted.untilMs
+  const { start, now } = state
   const other = orderedProtocol(state)
   if (other !== null) return encodeModeChange({ epoch: start.epoch, ...other })
-  if (isWanted ? wanted.mode !== 'raft' : stay.byOrder) return null
+  if (isKept(state)) return null
   const { quorum } = currentEpoch(state).replicas
   const clears = inOrder(state, state.clears, (vote) => isRecent(vote, now.wallMs))
   if (clears.length < quorum || backRefusal(state, clears, now.wallMs) !== null) return null

@@ -10,7 +10,8 @@ import { inside } from '../effects.js'
 import { currentEpoch } from '../inner.js'
 import type { HybridState } from '../state.js'
 import { isAtLeast } from '../threat-model.js'
-import { backRefusal, dueMode, liveCulprits } from './mode-rules.js'
+import { dueMode, liveCulprits, refusalHere } from './mode-rules.js'
+import { tellOldEvidence } from './old-evidence.js'
 import { CLEAR_REPEAT_MS, clearStatement, isBackVote, isRecent, orderStatement, voteCheck } from './votes.js'
 
 /** An operator's word counts for so long. */
@@ -32,8 +33,10 @@ export function checksOfVote(state: HybridState, vote: SignedStatement): readonl
 }
 
 export function takeVote(state: HybridState, vote: SignedStatement): void {
-  if (vote.type === 'clear') state.clears.set(vote.signer, vote)
-  else state.modeOrders.set(vote.signer, vote)
+  if (vote.type === 'clear') {
+    state.clears.set(vote.signer, vote)
+    tellOldEvidence(state, vote.signer)
+  } else state.modeOrders.set(vote.signer, vote)
 }
 
 /** Says CLEAR while nothing is held against anybody, and finds out whether a MODE operation is due. */
@@ -84,7 +87,7 @@ export function orderMode(
     }
     state.wanted = null
   } else if (mode === 'raft') {
-    const refusal = backRefusal(state, [...state.clears.values()], now.wallMs)
+    const refusal = refusalHere(state, now)
     if (refusal !== null) {
       const { reason, retryAfterMs } = refusal
       const retry = retryAfterMs === null ? {} : { retryAfterMs }

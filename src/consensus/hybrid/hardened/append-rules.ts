@@ -56,8 +56,6 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
   const { epoch, shadow, standing, commitIndex } = view
   const { tip } = term
   const { entries, prevIndex } = append
-  if (prevIndex < epoch.origin.index) return DROP
-  if (prevIndex < shadow.base.index) return { kind: 'refuse', hintIndex: commitIndex }
   const end = endOf(message)
   const last = entries.at(-1)
   // An honest quorum does not let a leader carry the time of the log into the future.
@@ -124,6 +122,8 @@ function isHigher({ standing }: FollowerView, term: TermCertificate, end: Positi
 /** What this node holds already has the term that it has here. */
 function areLabelled({ shadow }: FollowerView, entries: readonly Entry[]): boolean {
   return entries.every((entry) => {
+    // Nothing is written there; and where the base came with a snapshot, its term is not known.
+    if (entry.index <= shadow.base.index) return true
     const label = shadow.termAt(entry.index)
     const own = shadow.chainAt(entry.index)
     const isSame = own === undefined || bytesEqual(own, entry.chain)

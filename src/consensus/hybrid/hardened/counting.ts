@@ -68,8 +68,10 @@ export function sendCommit(raft: HardenedState, to: NodeId, out: Out): void {
   out.push({ type: 'send', to, message: { type: 'hybridCommit', epoch: raft.options.epoch.epoch, commit, proof } })
 }
 
+/** Learners too: they have to know what is decided. */
 export function others(raft: HardenedState): NodeId[] {
-  return raft.options.epoch.replicas.ids.filter((id) => id !== raft.options.self)
+  const { record, self } = raft.options
+  return record.membership.members.map(({ id }) => id).filter((id) => id !== self)
 }
 
 /** The first entry of a term names its certificate, so that terms follow from what the log holds. */

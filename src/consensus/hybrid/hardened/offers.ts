@@ -18,9 +18,13 @@ export function sendOffer(
 ): void {
   const { newest } = raft.modules.snapshots
   const { commit } = raft.standing
-  if (newest === null || commit === null || !bytesEqual(newest.snapshot.id, snapshot.id)) return
-  if (newest.certificate.statement.epoch !== raft.options.epoch.epoch) return
-  if (commit.statement.sequence < snapshot.base.index) return
+  if (newest === null || !bytesEqual(newest.snapshot.id, snapshot.id)) return
+  if (snapshot.base.index <= raft.options.epoch.origin.index) {
+    // Whoever is in this epoch holds what came before it, whatever Raft makes of its answers.
+    raft.atOrigin.add(to)
+    return
+  }
+  if (commit === null || commit.statement.sequence < snapshot.base.index) return
   tell(raft, to, { certificate: newest.certificate, snapshot: newest.snapshot, commit }, out)
 }
 

@@ -23,7 +23,7 @@ import { receive } from './receive.js'
 import { writeStanding } from './standing.js'
 import { type HardenedModules, type HardenedOptions, HardenedState, type Out } from './state.js'
 import { noteStored, release, stepCore } from './stepping.js'
-import { takeFetched } from './transfer.js'
+import { resumeAtOrigin, takeFetched } from './transfer.js'
 import { isNews, isNewTerm } from './trust.js'
 
 /** Entries of a leader that no certificate covers yet; beyond, proposals wait. */
@@ -205,6 +205,7 @@ export class HardenedRaft {
       default:
         stepCore(raft, input, out)
     }
+    resumeAtOrigin(raft, out)
     certify(raft, out)
     release(raft, out)
     return out

@@ -147,8 +147,9 @@ export function receiveAck(raft: HardenedState, from: NodeId, message: HybridAck
   if (role !== 'leader' || reply.term !== term) return receiveReply(raft, from, reply, out)
   if (reply.success && !isOwn(raft, from, reply, ack)) return
   tallies(raft, term)
+  // Who has no vote says by a success alone that it knows the certificate of the term.
+  if (reply.success && (ack !== null || !raft.options.epoch.replicas.has(from))) raft.informed.add(from)
   if (reply.success && ack !== null) {
-    raft.informed.add(from)
     raft.acks.note({ term, index: reply.matchIndex, hash: ack.digest }, ack)
   }
   if (held !== null) noteHeld(raft, held, out)
@@ -166,9 +167,15 @@ export function isOwn(
   const { shadow } = raft.modules
   if (matchIndex > shadow.lastIndex || current === null) return false
   // Who has no vote signs nothing, and counts for nothing.
-  if (ack === null) return matchIndex <= current.tip.index || !raft.options.epoch.replicas.has(from)
+  if (ack === null) return matchIndex <= settled(raft) || !raft.options.epoch.replicas.has(from)
   const own = shadow.chainAt(matchIndex)
   return ack.view === term && ack.sequence === matchIndex && own !== undefined && bytesEqual(own, ack.digest)
+}
+
+/** Up to here nothing is in question any more: what a follower says of its log there needs no signature. */
+function settled({ standing }: HardenedState): number {
+  const { current, certified } = standing
+  return Math.max(current?.tip.index ?? 0, standing.holds(certified) ? certified.index : 0)
 }
 
 /** Answers of later terms move nobody by themselves: f + 1 say so, or a certificate does. */

@@ -82,6 +82,8 @@ export class HardenedState {
   readonly claims = new Map<NodeId, number>()
   /** Who says so alone: since when it has to wait to be heeded, and for how long. */
   readonly stranded = new Map<NodeId, { readonly sinceMs: Millis; readonly waitMs: Millis }>()
+  /** Peers that Raft would give a snapshot of what came before the epoch. */
+  readonly atOrigin = new Set<NodeId>()
   /** The append and the vote request that Raft is looking at. */
   distrusted: { readonly leader: NodeId; readonly term: Term } | null = null
   /** The leader's newest word about the log that this node holds. */
@@ -114,10 +116,11 @@ export class HardenedState {
     this.states = new SignedStates(epoch, stored?.states ?? null)
     this.acks = new Tally(epoch, 'ack')
     this.held = new Tally(epoch, 'held')
-    this.committed = restored.commitIndex
-    this.covered = restored.commitIndex
-    this.released = restored.commitIndex
-    this.executed = restored.commitIndex
+    const known = Math.max(restored.commitIndex, restored.base.index) as LogIndex
+    this.committed = known
+    this.covered = known
+    this.released = known
+    this.executed = known
     this.durable = restored.lastIndex
     const hardening = { firstEntry: () => this.firstEntry() }
     const { clusterId, configHash } = epoch.sign

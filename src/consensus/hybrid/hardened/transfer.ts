@@ -83,3 +83,14 @@ export function receiveInstalled(raft: HardenedState, from: NodeId, message: Ins
   const { term } = raft.core.status()
   if (message.term <= term && message.matchIndex <= raft.standing.certified.index) pass(raft, from, message, out)
 }
+
+/** Their logs go on behind the epoch's origin. */
+export function resumeAtOrigin(raft: HardenedState, out: Out): void {
+  const { epoch, origin } = raft.options.epoch
+  for (const from of [...raft.atOrigin]) {
+    raft.atOrigin.delete(from)
+    const { term } = raft.core.status()
+    const wallMs = Math.floor(raft.now.wallMs)
+    pass(raft, from, { type: 'installSnapshotReply', epoch, term, matchIndex: origin.index, wallMs }, out)
+  }
+}

@@ -1,27 +1,23 @@
 /**
- * Runs commands in the process of the test, through oclif as `bin/run.js` does: what a command says and its exit code
- * at a hundredth of the cost of a process. For what says something of commands and nothing of processes. What is
- * built runs (dist).
+ * Runs commands in the process of the test, through oclif as `bin/run.js` does: what a command says and its exit code,
+ * without the third of a second that a process takes to start. For what says something of commands and clusters and
+ * nothing of the processes of commands. What is built runs (dist).
  */
 import { run } from '@oclif/core'
 import { settings } from '@oclif/core/settings'
-import type { Ran, World } from '../e2e/harness.js'
 import { projectRoot } from '../project/project-root.js'
+import type { Ran } from './harness.js'
 
 /** They start or end processes, their own among them, or read standard input. */
 const OWN_PROCESS = ['up', 'down', 'cluster down', 'node start', 'node stop', 'repl', 'propose', 'bench']
 
-/** In this process where the command allows it. Commands of one test run one after the other. */
-export async function runQuickly(world: World, words: readonly string[]): Promise<Ran> {
+/** Null where the command needs a process of its own, or another one runs here: they print to the same streams. */
+export async function runHere(words: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran | null> {
   const isOwn = OWN_PROCESS.some((id) => id.split(' ').every((word, i) => words[i] === word))
-  return isOwn ? world.run(words) : runHere(words, world.env)
-}
-
-async function runHere(words: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {
+  if (isOwn || isCaptured(process.stdout)) return null
   // oclif would look for TypeScript sources in development.
   settings.enableAutoTranspile = false
   const { env: ownEnv, exitCode: ownExitCode } = process
-  if (isCaptured(process.stdout)) throw new Error('two commands at once print to the same streams')
   const stdout = capture(process.stdout)
   const stderr = capture(process.stderr)
   process.env = { ...env }
