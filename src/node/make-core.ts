@@ -90,7 +90,9 @@ export function makeCore(
       },
       limits: { ...DEFAULT_HYBRID_LIMITS, ...limits.hybrid },
     }
-    const identity = { self, clusterId, clusterConfigHash: configHash, membership, settings }
+    const { origin: founded } = configuration
+    const begins = founded === undefined ? {} : { origin: founded }
+    const identity = { self, clusterId, clusterConfigHash: configHash, membership, settings, ...begins }
     return new HybridCore(
       {
         ...identity,

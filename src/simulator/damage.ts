@@ -119,13 +119,13 @@ export class Damage {
     // It has found a sound state to begin with.
     if (node.running !== null) node.isRebuilding = false
     if (!node.isDamaged || node.isWiped || node.running === null) return
-    const { mayVote } = node.running.core.status()
-    if (!mayVote) node.knowsDamage = true
+    const { mayVote, mode } = node.running.core.status()
+    if (!mayVote && !node.saysRepaired) node.knowsDamage = true
     else if (node.knowsDamage || node.hasLostTail) {
       const owed = node.durable.owed(committedChain)
       const isWhole = node.durable.last >= owed
-      // Nothing showed it the loss yet.
-      if (!isWhole && !node.knowsDamage) return
+      // Nothing showed it the loss yet; or others have yet to execute what it had, and no vote rests on that.
+      if (!isWhole && (!node.knowsDamage || mode !== 'raft')) return
       if (!isWhole)
         throw new InvariantViolation(
           'repairedIsWhole',
@@ -136,6 +136,7 @@ export class Damage {
       node.knowsDamage = false
       node.hasLostTail = false
       node.remembersLoss = false
+      node.saysRepaired = false
     }
   }
 
@@ -180,6 +181,7 @@ export class Damage {
     node.knowsDamage = false
     node.hasLostTail = false
     node.remembersLoss = false
+    node.saysRepaired = false
     node.damagedFile = file
     node.damagedIndex = node.durable.last
     node.durable.damaged()

@@ -97,6 +97,8 @@ export class SimulatedNode {
   remembersLoss = false
   /** It is whole again, and the mark that says so is not certain to be on the disk: a crash may bring the damage back. */
   isMarkingRepair = false
+  /** The mark is on the disk. A replica of PBFT is silent after it until its epoch ends. */
+  saysRepaired = false
   /** The segment that holds something else than what was written; null where nothing but the end of the log is lost. */
   damagedFile: string | null = null
   /** Where the log ended when its end was lost. */
@@ -368,7 +370,7 @@ export class SimulatedNode {
     this.durable.restored(restored, this.isDamaged)
     this.tail.forget()
     // A repair whose mark was under way is there or not.
-    const isMarked = this.isMarkingRepair && restored.mayVote
+    const isMarked = (this.isMarkingRepair || this.saysRepaired) && restored.mayVote
     this.isMarkingRepair = false
     if (!this.isDamaged || isMarked) return
     if (this.hasLostTail && restored.mayVote && !this.remembersLoss) {

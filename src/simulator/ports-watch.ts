@@ -18,6 +18,7 @@ interface Watched {
   readonly watchedFiles: WatchedFiles
   readonly tail: LogTail
   isMarkingRepair: boolean
+  saysRepaired: boolean
   remembersLoss: boolean
 }
 
@@ -53,7 +54,9 @@ export function watchLog<L extends LogStore>(
   log.markRepaired = async () => {
     node.isMarkingRepair = true
     await markRepaired()
-    if (node.run === run) node.isMarkingRepair = false
+    if (node.run !== run) return
+    node.isMarkingRepair = false
+    node.saysRepaired = true
   }
   return log
 }

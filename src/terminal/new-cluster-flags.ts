@@ -11,7 +11,7 @@ export const newClusterFlags = {
     helpValue: 'DIR',
   }),
   nodes: countFlagWithDefault('Members of the new cluster, on this machine.', 1, 31, DEFAULT_NODES),
-  protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff'] as const })({
+  protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({
     summary: 'What decides in the new cluster.',
     default: 'raft',
   }),

@@ -39,7 +39,12 @@ export function listClients(args: QueryArguments, clients: ClientTable): unknown
   const page = behind.slice(0, limit)
   const last = page.at(-1)
   return {
-    clients: page.map(({ id, key, role, identity }) => ({ id, publicKey: toHex(key), role, identity: toHex(identity) })),
+    clients: page.map(({ id, key, role, identity }) => ({
+      id,
+      publicKey: toHex(key),
+      role,
+      identity: toHex(identity),
+    })),
     cursor: last !== undefined && behind.length > limit ? cursorOf(stateKey(last.key)) : null,
   }
 }

@@ -22,8 +22,9 @@ export interface ProcessWatch {
   readonly gcMs: number
   readonly longestGcMs: number
   readonly majorGcs: number
-  readonly rssBytes: number
   readonly heapBytes: number
+  /** Off the heap, of the objects that still live. */
+  readonly bufferBytes: number
 }
 
 const TICK_MS = 2
@@ -71,7 +72,7 @@ class Watch {
     for (const gap of this.#gaps) this.#judge(gap)
     const nowMs = performance.now()
     const { user, system } = process.cpuUsage(this.#cpu)
-    const { rss, heapUsed } = process.memoryUsage()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
     const noted: ProcessWatch = {
       elapsedMs: nowMs - this.#sinceMs,
       cpuMs: (user + system) / 1000,
@@ -82,8 +83,8 @@ class Watch {
       gcMs: this.#gcMs,
       longestGcMs: this.#longestGcMs,
       majorGcs: this.#majorGcs,
-      rssBytes: rss,
       heapBytes: heapUsed,
+      bufferBytes: arrayBuffers,
     }
     this.#pauses = []
     this.#gaps = []

@@ -27,6 +27,7 @@ const UNDER_WAY = 16
 const DATA_BYTES = 300
 const CALL_MS = 120_000
 const LOOK_MS = 20
+const SAMPLE_MS = 500
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 
 const caseId = (number: number) => `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`
@@ -91,10 +92,32 @@ class Watcher {
     return ((await this.#cluster.nodes())[0] as { pid: number }).pid
   }
 
-  /** The most memory that the process had so far, in MiB. */
-  async peakMiB(): Promise<number> {
-    const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${await this.pid()}/status`, 'utf8')) ?? []
-    return Math.round(Number(kib) / 1024)
+  /**
+   * Memory of the process in MiB: its own, and pages of files that it has mapped (LevelDB maps its tables), which the
+   * kernel takes back when it needs them.
+   */
+  async memoryMiB(): Promise<{ readonly own: number; readonly mapped: number }> {
+    const status = readFileSync(`/proc/${await this.pid()}/status`, 'utf8')
+    const [own = 0, mapped = 0] = ['RssAnon', 'RssFile'].map((name) => {
+      const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status) ?? []
+      return Math.round(Number(kib) / 1024)
+    })
+    return { own, mapped }
+  }
+
+  /** The most memory of its own that it has while `work` runs, looked at twice a second. */
+  async peakDuring<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly peakOwnMiB: number }> {
+    let peakOwnMiB = 0
+    const timer = setInterval(() => {
+      void this.memoryMiB().then(({ own }) => {
+        peakOwnMiB = Math.max(peakOwnMiB, own)
+      })
+    }, SAMPLE_MS)
+    try {
+      return { value: await work(), peakOwnMiB }
+    } finally {
+      clearInterval(timer)
+    }
   }
 }
 
@@ -110,8 +133,8 @@ function stallsOf(watch: ProcessWatch) {
     gcMs: round(watch.gcMs),
     longestGcMs: round(watch.longestGcMs),
     majorGcs: watch.majorGcs,
-    rssMiB: Math.round(watch.rssBytes / 2 ** 20),
     heapMiB: Math.round(watch.heapBytes / 2 ** 20),
+    buffersMiB: Math.round(watch.bufferBytes / 2 ** 20),
   }
 }
 
@@ -143,21 +166,23 @@ async function main(): Promise<void> {
     tell('machine', { cpu: processor?.model, cores: cpus().length, node: process.version, load: loadavg().map(round) })
     await watcher.take()
     const client = await connected(cluster.directory)
-    const seconds = await createCases(client, count)
+    const { value: seconds, peakOwnMiB } = await watcher.peakDuring(() => createCases(client, count))
     const loading = await watcher.take()
     tell('create', {
       cases: count,
       seconds: round(seconds),
       casesPerSecond: Math.round(count / seconds),
       loopMsPerCase: Math.round((loading.loopActiveMs / count) * 1e5) / 1e5,
-      peakMiB: await watcher.peakMiB(),
+      peakOwnMiB,
       ...stallsOf(loading),
+      memoryMiB: await watcher.memoryMiB(),
     })
     await settle(client)
     await watcher.take()
     const file = join(notes, 'state.snap')
-    const elapsedMs = await takeSnapshot(cluster.directory, null)
-    tell('snapshot', { elapsedMs, ...stallsOf(await watcher.take()) })
+    const taking = () => takeSnapshot(cluster.directory, null)
+    const { value: elapsedMs, peakOwnMiB: peakTakingMiB } = await watcher.peakDuring(taking)
+    tell('snapshot', { elapsedMs, peakOwnMiB: peakTakingMiB, ...stallsOf(await watcher.take()) })
     await client.close()
     await restartAndRestore(cluster, watcher, file, tell)
   } finally {
@@ -186,7 +211,7 @@ async function restartAndRestore(
   await until(() => (existsSync(`/proc/${pid}`) ? null : true))
   const begunMs = performance.now()
   await cluster.restart()
-  tell('restart', { elapsedMs: Math.round(performance.now() - begunMs), peakMiB: await watcher.peakMiB() })
+  tell('restart', { elapsedMs: Math.round(performance.now() - begunMs), memoryMiB: await watcher.memoryMiB() })
   await takeSnapshot(cluster.directory, file)
   const target = join(file, '..', 'restored')
   const restoringMs = performance.now()

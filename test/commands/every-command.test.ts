@@ -115,7 +115,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'cluster members promote': 'test/e2e/membership.test.ts',
   'cluster members remove': 'test/e2e/membership.test.ts',
   'cluster members replace': 'test/e2e/membership.test.ts',
-  'cluster threat clear': 'test/e2e/hybrid.test.ts',
+  'cluster threat clear': 'test/e2e/hybrid-liars.test.ts',
   'cluster transfer-leader': 'test/commands/watch-terminal.test.ts',
   'evidence export': 'test/e2e/receipts.test.ts',
   'keys rotate': 'test/commands/key-rotation.test.ts',

@@ -135,12 +135,13 @@ const CLUSTERS: readonly Clusters[] = [
   { protocol: 'raft', byzantine: 0, nodes: [3, 5] },
   { protocol: 'pbft', byzantine: 1, nodes: [4, 5] },
   { protocol: 'hotstuff', byzantine: 1, nodes: [4, 5] },
+  { protocol: 'hybrid', byzantine: 1, nodes: [4, 6] },
 ]
 
 /** Those that a patch can harm: one of a protocol's own room, and of no other, harms no other. */
 async function clustersFor(file: string): Promise<readonly Clusters[]> {
   const text = await readFile(file, 'utf8')
-  const rooms = [...text.matchAll(/^\+\+\+ \S*src\/(consensus\/(?:raft|bft\/pbft|bft\/hotstuff))?/gm)].map(
+  const rooms = [...text.matchAll(/^\+\+\+ \S*src\/(consensus\/(?:raft|hybrid|bft\/pbft|bft\/hotstuff))?/gm)].map(
     ([, room]) => room,
   )
   const own = CLUSTERS.filter(({ protocol }) => rooms.some((room) => room?.endsWith(protocol)))

@@ -7,7 +7,7 @@ import type { Sha256 } from '../entry.js'
 import type { Membership } from '../membership.js'
 import type { RaftLimits } from '../raft/config.js'
 import type { Millis, Mode, NodeId } from '../types.js'
-import type { EpochLink } from './epoch-links.js'
+import type { EpochLink, LinkedEpoch } from './epoch-links.js'
 
 export interface HybridLimits {
   /** While an epoch ends everybody repeats what the others may lack, this often. */
@@ -28,6 +28,8 @@ export interface HybridOptions {
   readonly clusterConfigHash: Uint8Array
   /** Before the first entry; voters only. */
   readonly membership: Membership
+  /** The position before the first entry, where the cluster began with the state of another one. */
+  readonly origin?: LinkedEpoch['origin']
   readonly settings: ClusterSettings
   /** What follows a Raft epoch. */
   readonly bft: Exclude<Mode, 'raft'>

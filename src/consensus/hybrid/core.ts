@@ -141,7 +141,8 @@ export class HybridCore implements Core {
     if (of > epoch) return 'keep'
     if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))
       return isAhead(this.#state, from, message) ? 'verify' : 'drop'
-    if (message.type === 'hybridEvidence' && isOldEvidence(this.#state, message.evidence)) return 'verify'
+    if (message.type === 'hybridEvidence' && of < epoch)
+      return isOldEvidence(this.#state, message.evidence) ? 'verify' : 'drop'
     // Who is behind gets what ended its epoch; nothing of its message counts.
     if (of < epoch) return 'keep'
     if (phase.kind === 'byzantine')

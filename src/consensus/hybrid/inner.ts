@@ -5,7 +5,7 @@ import type { ModeRules, WedgedCore } from '../bft/mode-change.js'
 import { PbftCore } from '../bft/pbft/index.js'
 import { epochConfigHash, Replicas } from '../bft/replicas.js'
 import type { Now, RestoredLog } from '../core.js'
-import type { Term } from '../types.js'
+import type { NodeId, Term } from '../types.js'
 import { encodeBasis, validateBasis } from './basis.js'
 import type { HybridModules, HybridOptions } from './config.js'
 import type { EpochLink, LinkRules } from './epoch-links.js'
@@ -62,19 +62,27 @@ export interface Beginning {
   readonly link: EpochLink
 }
 
+/** What the core asks of the hybrid around it. */
+export interface ByzantineRules {
+  readonly modeRules: ModeRules
+  /** Members with live evidence against them: their views end at once. */
+  readonly distrusts: (id: NodeId) => boolean
+}
+
 /** The Byzantine core of the epoch that begins with `start`. */
 export function byzantineCore(
   options: HybridOptions,
   modules: HybridModules,
   start: EpochStart,
   { ended, link }: Beginning,
-  modeRules: ModeRules,
+  rules: ByzantineRules,
   restored: RestoredLog,
   now: Now,
 ): WedgedCore {
   const { self, clusterId, clusterConfigHash, pbftSettings, pbftLimits, hotstuffLimits } = options
   const { epoch, origin, membership, configuredAt } = start
   const { sha256, sign, random, mayChangeMembers } = modules
+  const { modeRules, distrusts } = rules
   const shared = { self, clusterId, clusterConfigHash, epoch, origin, membership, modeRules }
   const ports = { sha256, sign, random, mayChangeMembers, restored, now }
   const proof = encodeBasis(link)
@@ -85,7 +93,7 @@ export function byzantineCore(
   }
   const handOver = { proof, validate }
   return new PbftCore(
-    { ...shared, configuredAt, knowsItsPast: true, handOver, settings: pbftSettings, limits: pbftLimits },
+    { ...shared, distrusts, configuredAt, knowsItsPast: true, handOver, settings: pbftSettings, limits: pbftLimits },
     ports,
   )
 }

@@ -3,7 +3,7 @@ import { assert } from '../../base/assert.js'
 import type { WedgedCore } from '../bft/mode-change.js'
 import type { RestoredLog } from '../core.js'
 import type { NodeId } from '../types.js'
-import { modeRules } from './back/mode-rules.js'
+import { byzantineRules } from './back/mode-rules.js'
 import { type EpochLink, epochEndedBy } from './epoch-links.js'
 import { decodeEpochRecord, decodeLeaving, type LeavingRecord } from './epoch-record.js'
 import { HandOverInstance } from './hand-over.js'
@@ -90,7 +90,7 @@ export function makeByzantine(state: HybridState, restored: RestoredLog): Wedged
   const { ended, links, options, modules, start, now } = state
   const link = links.find((known) => epochEndedBy(known) === ended?.epoch)
   assert(ended !== null && link !== undefined, 'a Byzantine epoch follows another one')
-  return byzantineCore(options, modules, start, { ended, link }, modeRules(state), restored, now)
+  return byzantineCore(options, modules, start, { ended, link }, byzantineRules(state), restored, now)
 }
 
 export function makeLeaving(state: HybridState, { history, safety, slots, fetched }: LeavingRecord): Phase {

@@ -118,7 +118,8 @@ export class HybridState {
     const isSeeded = safety === null && base.index > 0 && lastIndex === base.index
     const genesis = genesisEpoch(options.membership)
     const { index, chain, timestampMs } = base
-    this.start = isSeeded ? { ...genesis, origin: { index, chain, timestampMs } } : genesis
+    const origin = isSeeded ? { index, chain, timestampMs } : options.origin
+    this.start = origin === undefined ? genesis : { ...genesis, origin }
   }
 
   others(): NodeId[] {

@@ -76,7 +76,11 @@ export function isWorthVote(state: HybridState, from: NodeId, vote: SignedStatem
 
 /** Takes a vote that was verified. */
 export function takeSuspicion(state: HybridState, from: NodeId, vote: SignedStatement): void {
-  if (vote.signer !== from) return watch(state, vote)
+  if (vote.signer !== from) {
+    watch(state, vote)
+    if (state.phase.kind === 'raft') state.phase.raft.compare(vote)
+    return
+  }
   if (isNewVote(state, vote)) {
     watch(state, vote)
     if (vote.type === 'panic') state.panics.set(from, vote)

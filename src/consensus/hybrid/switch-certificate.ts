@@ -218,17 +218,3 @@ export function readSwitch(reader: ByteReader): SwitchCertificate {
   const timestampMs = reader.u64()
   return { epoch, body, timestampMs, certificate: readCertificate(reader) }
 }
-
-export function encodeSwitch(switched: SwitchCertificate): Uint8Array {
-  const out = new ByteWriter(4096)
-  writeSwitch(out, switched)
-  return out.finish()
-}
-
-/** Throws `ProtocolViolation` unless `bytes` are exactly one switch certificate. */
-export function decodeSwitch(bytes: Uint8Array): SwitchCertificate {
-  const reader = new ByteReader(bytes)
-  const switched = readSwitch(reader)
-  reader.end()
-  return switched
-}

@@ -23,7 +23,7 @@ const COMMITS_MIN = 200
 const EPISODES_TO_DOUBLE_GAP = 15
 const LIE_SHARE = 0.35
 
-/** Told for a Raft leader, its terms or its leases; or hurting a member in a way that its log does not show. */
+/** Told for a Raft leader, its terms or its leases; or hurting a member in a way that nothing shows: it might lie then, and not know it. */
 const OF_RAFT: readonly Strike[] = [
   'leaderTail',
   'deposedReads',
@@ -37,7 +37,9 @@ const OF_RAFT: readonly Strike[] = [
 const FAULTS: readonly Strike[] = STRIKES.filter(
   (strike) => !OF_RAFT.includes(strike) && !isLie(strike) && !isSwitchStrike(strike),
 )
-const RARE: readonly Strike[] = ['bitRot', 'misdirectedWrite', 'wipe']
+/** Where the state is signed a wrong one is found out; a hybrid begins with Raft, whose followers compare less often. */
+const CERTIFIED_FAULTS: readonly Strike[] = [...FAULTS, 'stateRot']
+const RARE: readonly Strike[] = ['bitRot', 'misdirectedWrite', 'wipe', 'stateRot']
 
 /** At most `byzantine` liars, and never more than the protocol bears. */
 export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: number, byzantine: number): RunPlan {
@@ -68,7 +70,7 @@ export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: num
     snapshotPieceBytes: random.pick([256, 4096, 256 << 10]),
     faultsForMs: random.between(3000, 8000),
     commitsMin: COMMITS_MIN,
-    faults: planFaults(seed, nodes, liars),
+    faults: planFaults(seed, nodes, liars, protocol === 'hybrid' ? FAULTS : CERTIFIED_FAULTS),
     healing: shuffled(random, nodes),
     left: Array.from({ length: nodes }, () => random.between(0, 3)),
     liars,
@@ -80,10 +82,15 @@ export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: num
 }
 
 /** A mix of its own for every seed (Groce et al., "Swarm testing", 2012), of faults and of lies. */
-function planFaults(seed: number, nodes: number, liars: readonly number[]): PlannedFault[] {
+function planFaults(
+  seed: number,
+  nodes: number,
+  liars: readonly number[],
+  known: readonly Strike[],
+): PlannedFault[] {
   const random = new SeededRandom(seed, FAULT_STREAM)
-  const chosen = FAULTS.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.5))
-  const mix = chosen.length >= 3 ? chosen : FAULTS
+  const chosen = known.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.5))
+  const mix = chosen.length >= 3 ? chosen : known
   const some = LIES.filter(() => random.chance(0.5))
   const lies = some.length > 0 ? some : LIES
   const gapMaxMs = random.between(200, 1500)

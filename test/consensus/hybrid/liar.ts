@@ -1,79 +1,54 @@
 /** What a Byzantine member of a hybrid Raft epoch says instead of the truth, under its own key. */
 import { epochConfigHash } from '../../../src/consensus/bft/replicas.js'
-import { type SignedStatement, type Statement, signBytes } from '../../../src/consensus/bft/statement.js'
+import type { SignedStatement, Statement } from '../../../src/consensus/bft/statement.js'
 import type { ProtocolMessage } from '../../../src/consensus/core.js'
-import { type Entry, makeEntry } from '../../../src/consensus/entry.js'
-import { type AbortHistory, abortStatement } from '../../../src/consensus/hybrid/abort-history.js'
+import { GENESIS_CHAIN } from '../../../src/consensus/entry.js'
+import type { AbortHistory } from '../../../src/consensus/hybrid/abort-history.js'
 import type { HybridAppend } from '../../../src/consensus/hybrid/messages.js'
-import { positionOf } from '../../../src/consensus/hybrid/positions.js'
 import type { Membership } from '../../../src/consensus/membership.js'
 import { logIndex, type NodeId, term } from '../../../src/consensus/types.js'
+import { LiarKey } from '../../../src/simulator/byzantine/liar-key.js'
+import { RaftLies } from '../../../src/simulator/hybrid/raft-lies.js'
 import { signAs } from '../bft/keys.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 
 export class RaftLiar {
   readonly id: NodeId
-  readonly #configHash: Uint8Array
-  /** Members that are told the other branch, and its entries by index. */
+  readonly #lies: RaftLies
+  /** Members that are told the other branch. */
   readonly #victims = new Set<NodeId>()
-  readonly #branch = new Map<number, Entry>()
-  #branchTerm = 0
-  #forksFrom = Number.POSITIVE_INFINITY
 
   constructor(id: NodeId, membership: Membership) {
     this.id = id
-    this.#configHash = epochConfigHash(sha256, CONFIG_HASH, membership)
+    const configHash = epochConfigHash(sha256, CONFIG_HASH, membership)
+    const key = new LiarKey({
+      owner: id,
+      sha256,
+      clusterId: CLUSTER_ID,
+      sign: signAs(id),
+      configHash: () => configHash,
+    })
+    const origin = { term: term(0), index: logIndex(0), hash: GENESIS_CHAIN }
+    this.#lies = new RaftLies(key, () => origin)
   }
 
   sign(statement: Statement): SignedStatement {
-    const { mode, type, epoch, view, sequence, digest, extra } = statement
-    const plain = { mode, type, epoch, view, sequence, digest, extra }
-    const bytes = signBytes({ clusterId: CLUSTER_ID, configHash: this.#configHash }, plain)
-    return { ...plain, signer: this.id, signature: signAs(this.id)(bytes) }
+    return this.#lies.key.sign(statement)
   }
 
   /** From this index on these members are told another history of the present term. */
   fork(victims: readonly NodeId[], fromIndex: number): void {
     this.#victims.clear()
     for (const id of victims) this.#victims.add(id)
-    this.#forksFrom = fromIndex
+    this.#lies.forkFrom(fromIndex)
   }
 
-  /** The same entries with another time, chained to each other, under a header of the liar's. */
   forked(message: HybridAppend): HybridAppend {
-    const { append, header } = message
-    if (append.term !== this.#branchTerm) this.#branch.clear()
-    this.#branchTerm = append.term
-    let previous = this.#branch.get(append.prevIndex)?.chain
-    const entries = append.entries.map((entry) => {
-      if (entry.index < this.#forksFrom || entry.term !== append.term || entry.kind === 'mode') {
-        previous = undefined
-        return entry
-      }
-      const known = this.#branch.get(entry.index)
-      const { chain: _chain, header: _header, body, certificate: _certificate, ...fields } = entry
-      const other =
-        known ??
-        makeEntry(
-          sha256,
-          { ...fields, timestampMs: fields.timestampMs + 1, previousChain: previous ?? fields.previousChain },
-          body,
-        )
-      this.#branch.set(entry.index, other)
-      previous = other.chain
-      return other
-    })
-    const digest = entries.at(-1)?.chain ?? this.#branch.get(append.prevIndex)?.chain ?? header.digest
-    return { ...message, append: { ...append, entries }, header: this.sign({ ...header, digest }) }
+    return this.#lies.forked(message)
   }
 
-  /** A history that shows no more than what is certified. */
   forgetful(history: AbortHistory): AbortHistory {
-    const { commit } = history
-    const origin = { term: term(0), index: logIndex(0), hash: new Uint8Array(32) }
-    const tip = commit === null ? origin : positionOf(commit)
-    const content = { ...history, tip, term: null, header: null, headers: [], lastAck: null }
-    return { ...content, vote: this.sign(abortStatement(sha256, content)) }
+    return this.#lies.forgetful(history)
   }
 
   /** A random lie about whatever it is about to say; null for the truth. */
@@ -84,11 +59,11 @@ export class RaftLiar {
     if (what > 0.12) return null
     switch (message.type) {
       case 'hybridAck':
-        return message.ack === null ? null : [{ ...message, ack: this.#other(message.ack) }]
+        return message.ack === null ? null : [{ ...message, ack: this.#lies.other(message.ack) }]
       case 'hybridHeld':
-        return [{ ...message, held: this.#other(message.held) }]
+        return [{ ...message, held: this.#lies.other(message.held) }]
       case 'hybridGrant':
-        return message.grant === null ? null : [{ ...message, grant: this.#other(message.grant) }]
+        return message.grant === null ? null : [{ ...message, grant: this.#lies.other(message.grant) }]
       case 'hybridHistory':
         return what < 0.08 ? [] : [{ ...message, history: this.forgetful(message.history) }]
       case 'hybridEntries':
@@ -103,9 +78,5 @@ export class RaftLiar {
       default:
         return null
     }
-  }
-
-  #other(statement: SignedStatement): SignedStatement {
-    return this.sign({ ...statement, digest: sha256(statement.digest) })
   }
 }

@@ -5,6 +5,7 @@
  * half takes place.
  */
 import { describe, expect, it } from 'vitest'
+import type { EpochLink } from '../../../src/consensus/hybrid/epoch-links.js'
 import { nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
 import { replicasOf } from '../bft/keys.js'
@@ -155,6 +156,14 @@ const toByzantine = (cluster: ByzantineCluster, ids: readonly string[]): void =>
   if (!cluster.runFor(20_000, there)) throw new Error(`no switch\n${describeNodes(cluster)}`)
 }
 
+/** As it is, but nobody's signature stands under it. */
+function unsigned(link: EpochLink): EpochLink {
+  if (link.kind !== 'switch') return link
+  const { certificate } = link.certificate
+  const signatures = certificate.signatures.map(() => new Uint8Array(64))
+  return { ...link, certificate: { ...link.certificate, certificate: { ...certificate, signatures } } }
+}
+
 describe('who joins', () => {
   for (const isCompacted of [false, true]) {
     it(`becomes a learner, then a voter that is needed, ${isCompacted ? 'by a snapshot' : 'from the whole log'}`, () => {
@@ -175,30 +184,34 @@ describe('who joins', () => {
     })
   }
 
-  it('believes nobody who signed for the members by himself', () => {
-    const cluster = begun(4, { spares: ['n5'] })
-    cluster.crash(cluster.node('n5'))
-    write(cluster, idsUpTo(4), 20)
-    compact(cluster, idsUpTo(4))
-    change(cluster, ['n1', 'n2', 'n3', 'n4', 'n5'], idsUpTo(4))
-    cluster.restart(cluster.node('n5'))
-    cluster.lie(nodeId('n1'))
-    // The liar's links lack the one that names the newcomer's epoch: none of its offers is taken.
-    let offers = 0
-    cluster.intercept = (from, to, message) => {
-      if (message.type !== 'hybridCheckpoint' || message.snapshot === null || to !== 'n5') return null
-      if (from !== 'n1') return []
-      offers++
-      const base = { ...message.snapshot.base, chain: new Uint8Array(32) }
-      return [{ ...message, snapshot: { ...message.snapshot, base } }]
-    }
-    cluster.runFor(5000)
-    expect(cluster.counts.installs).toBe(0)
-    expect(offers).toBeGreaterThan(0)
-    cluster.intercept = () => null
-    write(cluster, ['n2', 'n3', 'n4', 'n5'], 2)
-    expect(cluster.counts.installs).toBe(1)
-  })
+  for (const lie of ['another state', 'a way that no quorum signed'] as const) {
+    it(`does not believe a member that offers ${lie}`, () => {
+      const cluster = begun(4, { spares: ['n5'] })
+      cluster.crash(cluster.node('n5'))
+      write(cluster, idsUpTo(4), 20)
+      compact(cluster, idsUpTo(4))
+      change(cluster, ['n1', 'n2', 'n3', 'n4', 'n5'], idsUpTo(4))
+      write(cluster, idsUpTo(4), 20)
+      compact(cluster, idsUpTo(4))
+      cluster.restart(cluster.node('n5'))
+      cluster.lie(nodeId('n1'))
+      let offers = 0
+      cluster.intercept = (from, to, message) => {
+        if (message.type !== 'hybridCheckpoint' || message.snapshot === null || to !== 'n5') return null
+        if (from !== 'n1') return []
+        offers++
+        const base = { ...message.snapshot.base, chain: new Uint8Array(32) }
+        if (lie === 'another state') return [{ ...message, snapshot: { ...message.snapshot, base } }]
+        return [{ ...message, links: message.links.map(unsigned) }]
+      }
+      cluster.runFor(5000)
+      expect(cluster.counts.installs).toBe(0)
+      expect(offers).toBeGreaterThan(0)
+      cluster.intercept = () => null
+      write(cluster, ['n2', 'n3', 'n4', 'n5'], 2)
+      expect(cluster.counts.installs).toBe(1)
+    })
+  }
 })
 
 describe('who was away over changes and epochs', () => {

@@ -43,6 +43,21 @@ describe('a hybrid Raft epoch', () => {
   })
 })
 
+describe('a leader that hands over', () => {
+  it('takes no proposals meanwhile, and says so before it is asked', () => {
+    const cluster = hybridCluster({ seed: 4 })
+    settle(cluster, [cluster.submit()])
+    const leader = cluster.leader()
+    if (leader === undefined) throw new Error('nobody leads')
+    expect(leader.core.mayPropose()).toBe(true)
+    const order = { kind: 'transferLeadership', target: null } as const
+    cluster.step(leader, { type: 'order', orderId: 7, order })
+    // Whoever is refused asks again in the same turn: with another answer here it would do so for ever.
+    expect(leader.core.mayPropose()).toBe(false)
+    settle(cluster, [cluster.submit()])
+  })
+})
+
 describe('the switch', () => {
   for (const bft of ['pbft', 'hotstuff'] as const) {
     for (const count of [4, 5, 6, 7, 10]) {

@@ -12,7 +12,7 @@ import { targetOf } from '../engine.js'
 import { describeNodes, hybridCluster } from './harness.js'
 
 /** A longer campaign: `HYBRID_RUNS=500 npx vitest run test/consensus/hybrid/random-changes.test.ts`. */
-const RUNS = Number(process.env.HYBRID_RUNS ?? 12)
+const RUNS = Number(process.env.HYBRID_RUNS ?? 5)
 const FIRST = Number(process.env.HYBRID_FIRST ?? 1)
 const INTERVAL = 8
 const NAMES = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7']

@@ -5,10 +5,15 @@
  * nothing. In all cases what was executed before is there after.
  */
 import { describe, expect, it } from 'vitest'
+import { type Evidence, equivocation } from '../../../src/consensus/bft/evidence.js'
+import { epochConfigHash } from '../../../src/consensus/bft/replicas.js'
+import type { SignedStatement } from '../../../src/consensus/bft/statement.js'
 import { decodeHybrid, encodeHybrid, isHybrid } from '../../../src/consensus/hybrid/codec.js'
 import type { HybridMessage } from '../../../src/consensus/hybrid/messages.js'
+import type { NodeId } from '../../../src/consensus/types.js'
 
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
+import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
 import { describeNodes, hybridCluster } from './harness.js'
 import { RaftLiar } from './liar.js'
 
@@ -97,6 +102,19 @@ describe('a leader with two histories', () => {
     })
   }
 
+  it('that tells one follower alone another one, and commits with the others, is convicted before anybody waits', () => {
+    const { cluster, leader } = begun(4, 3)
+    cluster.lie(leader.id)
+    const liar = new RaftLiar(leader.id, cluster.options.membership)
+    liar.fork([(cluster.honest[0] as Node).id], leader.core.status().lastIndex + 1)
+    cluster.intercept = (from, to, message) => (from === leader.id ? liar.distort(to, message, () => 0.5) : null)
+    const names = Array.from({ length: 6 }, () => cluster.submit())
+    const isConvicted = () => cluster.watch.evidence.some(({ culprit }) => culprit === leader.id)
+    expect(cluster.runFor(1000, isConvicted)).toBe(true)
+    expect(cluster.runFor(20_000, () => modes(cluster).every((mode) => mode === 'pbft'))).toBe(true)
+    settle(cluster, [...names, cluster.submit()])
+  })
+
   it('both words in one hand are evidence at once, and abort the epoch everywhere', () => {
     const { cluster, leader } = begun()
     cluster.lie(leader.id)
@@ -150,13 +168,45 @@ describe('the way back', () => {
       primary() as Node,
       others.map((member) => ({ ...member, role: 'voter', promote: false })),
     )
-    const hasLeft = (): boolean => cluster.honest.every(({ core }) => core.status().membership.membership.members.length === 4)
+    const hasLeft = (): boolean =>
+      cluster.honest.every(({ core }) => core.status().membership.membership.members.length === 4)
     expect(cluster.runFor(20_000, hasLeft)).toBe(true)
     cluster.crash(leader)
     expect(refusal()).toMatchObject(isAccused)
     cluster.pardon(leader.id)
     expect(cluster.runFor(30_000, () => modes(cluster).every((mode) => mode === 'raft'))).toBe(true)
     settle(cluster, [cluster.submit(), cluster.submit()])
+  })
+})
+
+describe('evidence that only one member had when the epoch ended', () => {
+  it('reaches the others, and keeps them from a return', () => {
+    const cluster = hybridCluster({ count: 4, seed: 3, residencyMs: 1000 })
+    settle(cluster, [cluster.submit()])
+    const { epoch } = cluster.node('n4').core.status()
+    cluster.lie('n3' as NodeId)
+    const liar = new RaftLiar('n3' as NodeId, cluster.options.membership)
+    const [a, b] = [1, 2].map((fill) => {
+      const digest = new Uint8Array(32).fill(fill)
+      return liar.sign({ mode: 'raft', type: 'header', epoch, view: 9, sequence: 9, digest, extra: new Uint8Array(32) })
+    }) as [SignedStatement, SignedStatement]
+    const configHash = epochConfigHash(sha256, CONFIG_HASH, cluster.options.membership)
+    const evidence = equivocation({ clusterId: CLUSTER_ID, configHash }, a, b) as Evidence
+    cluster.intercept = (_from, _to, message) => (message.type === 'hybridEvidence' ? [] : null)
+    cluster.inject('n1' as NodeId, 'n4' as NodeId, { type: 'hybridEvidence', evidence })
+    for (const node of cluster.nodes.values())
+      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    expect(cluster.runFor(20_000, () => modes(cluster).every((mode) => mode === 'pbft'))).toBe(true)
+    const levels = (): (string | undefined)[] =>
+      ['n1', 'n2', 'n4'].map((id) => cluster.node(id).core.status().threat?.level)
+    expect(levels()).toEqual(['none', 'none', 'critical'])
+    cluster.intercept = () => null
+    expect(cluster.runFor(10_000, () => levels().every((level) => level === 'critical'))).toBe(true)
+    for (const node of cluster.honest)
+      cluster.step(node, { type: 'order', orderId: 2, order: { kind: 'setMode', mode: 'raft' } })
+    cluster.runFor(10_000)
+    expect(new Set(modes(cluster))).toEqual(new Set(['pbft']))
+    settle(cluster, [cluster.submit()])
   })
 })
 

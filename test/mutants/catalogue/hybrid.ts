@@ -6,7 +6,7 @@ const testOf = (name: string, test?: string) => ({
   file: `test/consensus/hybrid/${name}.test.ts`,
   ...(test === undefined ? {} : { name: test }),
 })
-const seeds = { protocol: 'hybrid', byzantine: 1, nodes: 4, seeds: 30 } as const
+const seeds = { protocol: 'hybrid', byzantine: 1, nodes: 4, seeds: 10, firstSeed: 2 } as const
 
 export const HYBRID_MUTANTS: readonly Mutant[] = [
   {
@@ -34,7 +34,7 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     file: `${HYBRID}/phases.ts`,
     find: '  if (left === undefined) return { kind:',
     replace: '  if (left === undefined || left !== undefined) return { kind:',
-    killedBy: { simulator: seeds, tests: [testOf('crashes')] },
+    killedBy: { tests: [testOf('crashes')] },
   },
   {
     id: 'hybrid-fork-goes-by-one',
@@ -52,7 +52,7 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     file: `${HYBRID}/hardened/stepping.ts`,
     find: "  const reach = assurance === 'fast' ? raft.covered : Math.min(raft.covered, proven)\n",
     replace: "  const reach = assurance === 'fast' ? raft.committed : Math.max(raft.committed, proven)\n",
-    killedBy: { simulator: { ...seeds, nodes: 6 }, tests: [testOf('attacks', 'rests on HELD')] },
+    killedBy: { tests: [testOf('attacks', 'rests on HELD')] },
   },
   {
     id: 'hybrid-select-by-order',
@@ -61,7 +61,7 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     file: `${HYBRID}/select.ts`,
     find: '  const views = [...histories].sort((a, b) => (a.signer < b.signer ? -1 : 1))\n',
     replace: '  const views = [...histories]\n',
-    killedBy: { simulator: seeds, tests: [testOf('select')] },
+    killedBy: { tests: [testOf('select')] },
   },
   {
     id: 'hybrid-liar-is-asked',
@@ -107,7 +107,6 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     find: 'if (this.#state.panics.size > f) this.#state.abortDue',
     replace: 'if (this.#state.panics.size > 0) this.#state.abortDue',
     killedBy: {
-      simulator: seeds,
       tests: [testOf('threats'), testOf('raft-epoch', 'one member alone switches nothing')],
     },
   },
@@ -127,7 +126,7 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     file: `${HYBRID}/hardened/sending.ts`,
     find: '  if (grant !== null) raft.standing.hasChanged = true\n',
     replace: '',
-    killedBy: { simulator: seeds, tests: [testOf('crashes')] },
+    killedBy: { simulator: seeds },
   },
   {
     id: 'hybrid-tip-not-bound',
@@ -146,5 +145,68 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     find: "    case 'hybridAck':\n",
     replace: '',
     killedBy: { simulator: seeds },
+  },
+  {
+    id: 'hybrid-believes-an-offered-term',
+    title: 'the term that a leader says of the end of a snapshot is believed',
+    pitfall: 'unsigned fields of an offer',
+    file: `${HYBRID}/hardened/transfer.ts`,
+    find: '  const label = own ?? { epoch: epoch.epoch, term: 0 as Term }\n',
+    replace: '  const label = own ?? { epoch: epoch.epoch, term: base.term }\n',
+    killedBy: { tests: [testOf('snapshots', 'believes no place that a lying leader invents')] },
+  },
+  {
+    id: 'hybrid-way-unsigned',
+    title: 'who is epochs behind believes links without looking at their signatures',
+    pitfall: 'state transfer with Byzantine donors',
+    file: `${HYBRID}/behind.ts`,
+    find: '  return [...walk.checks, ...certificateChecks(sign, replicas, certificate)]\n',
+    replace: '  return certificateChecks(sign, replicas, certificate)\n',
+    killedBy: { tests: [testOf('members', 'a way that no quorum signed')] },
+  },
+  {
+    id: 'hybrid-change-undecided',
+    title: 'a change of members takes place although no quorum acknowledged it',
+    pitfall: 'cut at the first configuration operation',
+    file: `${HYBRID}/select.ts`,
+    find: '(certified.index + 1 + at <= decided.index ? 1 : 0)',
+    replace: '(certified.index + 1 + at <= decided.index ? 1 : 1)',
+    killedBy: { tests: [testOf('select', 'a configuration operation that is not certified')] },
+  },
+  {
+    id: 'hybrid-back-before-its-time',
+    title: 'whoever proposes a return to Raft is believed, whatever speaks against it',
+    pitfall: 'revert while High',
+    file: `${HYBRID}/back/mode-rules.ts`,
+    find: '  return backRefusal(state, votes, timestampMs)?.reason ?? null\n',
+    replace: '  return votes.length > timestampMs ? backRefusal(state, votes, timestampMs)?.reason ?? null : null\n',
+    killedBy: { tests: [testOf('back', 'cannot end the epoch before its time')] },
+  },
+  {
+    id: 'hybrid-order-undone',
+    title: 'a primary alone undoes the mode that an operator ordered',
+    pitfall: 'revert while High',
+    file: `${HYBRID}/back/mode-rules.ts`,
+    find: '  if (isKept(state)) return KEPT\n',
+    replace: '',
+    killedBy: { tests: [testOf('back', 'cannot end what an operator ordered')] },
+  },
+  {
+    id: 'hybrid-clear-counts-twice',
+    title: "one member's CLEAR stands for several",
+    pitfall: 'duplicate signers in a certificate',
+    file: `${HYBRID}/back/votes.ts`,
+    find: 'replicas.indexOf(before.signer) < replicas.indexOf(signer)',
+    replace: 'replicas.has(before.signer)',
+    killedBy: { tests: [testOf('back', 'cannot make up CLEARs')] },
+  },
+  {
+    id: 'hybrid-cleared-with-its-key',
+    title: 'evidence is cleared while its culprit is a member with the key that lied',
+    pitfall: 'revert while High',
+    file: 'src/workflow/threats/table.ts',
+    find: '    if (still.length > 0) {\n',
+    replace: '    if (still.length > meant.length) {\n',
+    killedBy: { tests: [{ file: 'test/workflow/threats.test.ts' }] },
   },
 ]

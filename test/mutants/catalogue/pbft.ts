@@ -110,7 +110,7 @@ export const PBFT_MUTANTS: readonly Mutant[] = [
     title: 'replicas vote for what is above an open change of members',
     pitfall: 'certificate checked against the wrong epoch’s keys',
     file: `${PBFT}/proposal-rules.ts`,
-    find: "  if (hasOpenChange(state, index)) return 'a change of members is alone in its slot'\n",
+    find: "  if (hasOpenChange(state, index)) return 'what ends the epoch is alone in its slot'\n",
     replace: '',
     killedBy: { tests: [testOf('evidence')] },
   },

@@ -7,14 +7,20 @@ import { decodeModeChange, encodeModeChange, type ModeRules } from '../../bft/mo
 import type { SignedStatement } from '../../bft/statement.js'
 import type { Now, Stays } from '../../core.js'
 import type { Millis, Mode, NodeId } from '../../types.js'
-import { currentEpoch } from '../inner.js'
+import { type ByzantineRules, currentEpoch } from '../inner.js'
 import { residencyAfter, revertRefusal } from '../revert-rules.js'
 import type { HybridState } from '../state.js'
 import { isAtLeast } from '../threat-model.js'
 import { isRecent, modeChecks } from './votes.js'
 
 /** What the core of a Byzantine epoch asks. */
-export function modeRules(state: HybridState): ModeRules {
+export function byzantineRules(state: HybridState): ByzantineRules {
+  const distrusts = (id: NodeId): boolean =>
+    state.modules.liveCulprits().includes(id) || state.evidence.some(({ culprit }) => culprit === id)
+  return { modeRules: modeRules(state), distrusts }
+}
+
+function modeRules(state: HybridState): ModeRules {
   return {
     get due() {
       return state.modeDue

@@ -2,6 +2,8 @@
  * What this node holds of the present leader's log is one branch, and whatever else that leader signed in the
  * term has to lie on it: an append, or the log that a candidate shows. Two branches of one leader are evidence.
  */
+import { bytesEqual } from '../../../base/bytes.js'
+import type { Certificate } from '../../bft/certificate.js'
 import { fork } from '../../bft/evidence.js'
 import type { SignedStatement } from '../../bft/statement.js'
 import type { LogIndex } from '../../types.js'
@@ -26,6 +28,25 @@ export function compareRequest(raft: HardenedState, { header, headers, commit }:
   const { epoch } = raft.options
   const start = commit === null ? epoch.origin : positionOf(commit)
   compare(raft, header, start, () => ({ hashes: chainOf(epoch.sha256, epoch.epoch, start, headers), headers }))
+}
+
+/** The word of this term's leader, as somebody else was given it. */
+export function compareWord(raft: HardenedState, header: SignedStatement): void {
+  const place = { index: header.sequence, hash: header.digest }
+  compare(raft, header, place, () => ({ hashes: [], headers: [] }))
+}
+
+/**
+ * A verified certificate of the term, of something else than its leader gave this node: an honest member acknowledges
+ * only what the leader signed, so that leader lied, though its two words have not met here yet.
+ */
+export function compareCommit(raft: HardenedState, commit: Certificate): void {
+  const { heard } = raft
+  const { term, index, hash } = positionOf(commit)
+  if (heard === null || heard.view !== term || index > heard.sequence) return
+  if (!raft.standing.holds({ index: heard.sequence, hash: heard.digest })) return
+  const own = raft.modules.shadow.chainAt(index)
+  if (own !== undefined && !bytesEqual(own, hash)) raft.modules.onUnsound(heard.signer)
 }
 
 /** The log of this node up to here is what the leader said. */

@@ -15,6 +15,7 @@ import type { AbortHistory } from '../abort-history.js'
 import { HEADERS_MAX } from '../headers.js'
 import type { HybridMessage } from '../messages.js'
 import { type Position, termOf } from '../positions.js'
+import { compareWord } from './branches.js'
 import { changeIn, isChangeCertified, isChangeOrphaned, orderChange, proposeChange } from './changing.js'
 import { checkpointDueMs, noteDigest, noteTaken, repeatCheckpoint } from './checkpoints.js'
 import { raftChecks } from './checks.js'
@@ -98,6 +99,11 @@ export class HardenedRaft {
       noteHeld(this.#raft, this.#raft.rules.held(certified), out)
     release(this.#raft, out)
     return out
+  }
+
+  /** The leader's word, as another member was given it. */
+  compare(header: SignedStatement): void {
+    compareWord(this.#raft, header)
   }
 
   panic(digest: Uint8Array): SignedStatement {

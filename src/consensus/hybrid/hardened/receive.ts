@@ -8,7 +8,7 @@ import type { LogIndex, Millis, NodeId } from '../../types.js'
 import type { HybridAck, HybridAppend, HybridCommit, HybridGrant, HybridVoteRequest } from '../messages.js'
 import { comparePlaces, grantStatement, type TermCertificate, termOf } from '../positions.js'
 import { judgeAppend } from './append-rules.js'
-import { compareAppend, compareRequest, noteHeard } from './branches.js'
+import { compareAppend, compareCommit, compareRequest, noteHeard } from './branches.js'
 import { isChangeDue } from './changing.js'
 import { receiveCheckpoint } from './checkpoints.js'
 import { isLeading, noteHeld, tallies } from './counting.js'
@@ -80,7 +80,10 @@ export function receiveAppend(raft: HardenedState, from: NodeId, message: Hybrid
   raft.modules.onStatement(message.header)
   compareAppend(raft, message)
   if (message.termCertificate !== null) learnTerm(raft, message.termCertificate, out)
-  if (message.commit !== null) standing.learnCommit(message.commit)
+  if (message.commit !== null) {
+    compareCommit(raft, message.commit)
+    standing.learnCommit(message.commit)
+  }
   if (message.proof !== null) standing.learnProof(message.proof)
   const { term, commitIndex } = raft.core.status()
   if (append.term < term) return pass(raft, from, { ...append, commitIndex: 0 as LogIndex }, out)
@@ -237,6 +240,7 @@ export function receiveGrant(raft: HardenedState, from: NodeId, { reply, grant }
 
 export function receiveCommit(raft: HardenedState, from: NodeId, { commit, proof }: HybridCommit, out: Out): void {
   const { standing } = raft
+  compareCommit(raft, commit)
   standing.learnCommit(commit)
   if (proof !== null) standing.learnProof(proof)
   const { term, role } = raft.core.status()
