@@ -4,6 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const LONG = [
   'test/e2e/byzantine-operations.test.ts',
   'test/e2e/hybrid-liars.test.ts',
+  'test/e2e/hybrid-operations.test.ts',
   'test/telemetry/hybrid-export.test.ts',
   'test/simulator/byzantine.test.ts',
   'test/simulator/twins.test.ts',

@@ -319,6 +319,7 @@ export class NodeLoop {
       case 'membershipChanged':
         this.#announcements.membershipChanged(effect)
         this.#connectMembers()
+        this.#keepLinks()
         return
       case 'diverged':
         this.#diverged(effect)

@@ -120,7 +120,8 @@ export class Damage {
     if (node.running !== null) node.isRebuilding = false
     if (!node.isDamaged || node.isWiped || node.running === null) return
     const { mayVote, mode } = node.running.core.status()
-    if (!mayVote && !node.saysRepaired) node.knowsDamage = true
+    // A silent replica is one member less, repaired or not.
+    if (!mayVote) node.knowsDamage = true
     else if (node.knowsDamage || node.hasLostTail) {
       const owed = node.durable.owed(committedChain)
       const isWhole = node.durable.last >= owed

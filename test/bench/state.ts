@@ -25,7 +25,7 @@ const BATCH = 128
 /** Batches under way: keeps the node busy, and bounds what waits. */
 const UNDER_WAY = 16
 const DATA_BYTES = 300
-const CALL_MS = 120_000
+const CALL_MS = 600_000
 const LOOK_MS = 20
 const SAMPLE_MS = 500
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'

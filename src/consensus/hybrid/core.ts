@@ -19,6 +19,7 @@ import { checksOfVote, considerMode, isWorthTaking, takeVote } from './back/talk
 import { checksOfJump, isAhead, receiveJump, rejectJump, takeJump } from './behind.js'
 import { isHybrid } from './codec.js'
 import type { HybridModules, HybridOptions } from './config.js'
+import { dueMs } from './deadline.js'
 import { inside } from './effects.js'
 import type { EpochLink } from './epoch-links.js'
 import { help, supply } from './helping.js'
@@ -39,7 +40,6 @@ import {
   noteInvalid,
   panic,
   suspect,
-  suspicionDueMs,
   takeSuspicion,
   watch,
 } from './suspicion.js'
@@ -47,11 +47,6 @@ import { abort, advance, consider, decide } from './switching.js'
 import { isAtLeast } from './threat-model.js'
 
 type Message = Extract<Input, { type: 'message' }>
-
-function earliest(times: readonly (Millis | undefined)[]): Millis | undefined {
-  const due = times.filter((time) => time !== undefined)
-  return due.length === 0 ? undefined : Math.min(...due)
-}
 
 export class HybridCore implements Core {
   readonly #state: HybridState
@@ -81,16 +76,7 @@ export class HybridCore implements Core {
   }
 
   deadline(): Millis | undefined {
-    const phase = this.#state.phase
-    const fallsMs = this.#state.threat.nextChangeMs(this.#state.now.monotonicMs)
-    if (phase.kind === 'byzantine') {
-      const isReplica = currentEpoch(this.#state).replicas.has(this.#state.options.self)
-      return earliest([phase.core.deadline(), fallsMs, isReplica ? this.#state.clearDueMs : undefined])
-    }
-    if (phase.kind === 'entering') return undefined
-    const own = phase.kind === 'raft' ? phase.raft.deadline() : phase.instance.deadline()
-    const isRepeating = phase.kind === 'leaving' || this.#state.panics.has(this.#state.options.self)
-    return earliest([own, fallsMs, isRepeating ? this.#state.repeatMs : undefined, suspicionDueMs(this.#state)])
+    return dueMs(this.#state)
   }
 
   status(): CoreStatus {
@@ -245,7 +231,9 @@ export class HybridCore implements Core {
     if (of > this.#state.start.epoch || this.#state.start.mode !== 'raft') return
     if (isHybrid(message) && this.#takeSwitching(from, message)) return
     if (phase.kind === 'raft') return inside(this.#state, { type: 'message', from, configHash, message })
-    if (phase.kind === 'leaving') this.#state.tell(from, { type: 'hybridHistory', history: phase.history })
+    // Who has no vote has no history that counts.
+    if (phase.kind === 'leaving' && currentEpoch(this.#state).replicas.has(this.#state.options.self))
+      this.#state.tell(from, { type: 'hybridHistory', history: phase.history })
   }
 
   /** What leads out of the epoch. False for what is Raft's. */

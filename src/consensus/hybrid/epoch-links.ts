@@ -5,7 +5,6 @@
  * has these links knows the members, the protocol and the beginning of every epoch.
  */
 import { type ByteReader, type ByteWriter, bytesEqual } from '../../base/bytes.js'
-import { KnhkError } from '../../base/error.js'
 import { computeBatchDigest } from '../batch-digest.js'
 import {
   type Certificate,
@@ -178,22 +177,7 @@ export function readLinks(reader: ByteReader): EpochLink[] {
   })
 }
 
-/** Links of epochs `from` on; null where one is missing. */
-export function linksSince(links: readonly EpochLink[], from: number): readonly EpochLink[] | null {
-  const found = links.filter((link) => epochEndedBy(link) >= from)
-  return found[0] !== undefined && epochEndedBy(found[0]) === from ? found : null
-}
-
 /** The epoch that a link leads out of. */
 export function epochEndedBy(link: EpochLink): Epoch {
   return link.kind === 'switch' ? link.certificate.epoch : link.entry.epoch
-}
-
-/** Throws `ProtocolViolation` where links do not follow each other. */
-export function assertContiguous(links: readonly EpochLink[]): void {
-  for (const [at, link] of links.entries()) {
-    const before = links[at - 1]
-    if (before !== undefined && epochEndedBy(link) !== epochEndedBy(before) + 1)
-      throw new KnhkError('ProtocolViolation', 'links of epochs follow each other')
-  }
 }

@@ -88,7 +88,8 @@ export class WriteMerger {
   }
 
   finish(epoch: Epoch, term: Term): Effect[] {
-    const effects: Effect[] = []
+    // Evidence comes first: it waits for nothing, and how long it took is measured.
+    const effects: Effect[] = this.#effects.filter(isEvidence)
     const isWriting = this.#records.length > 0
     const own = this.#nextId as WriteId
     const sends = this.#sends.map(({ send, writer, waits }) => {
@@ -105,7 +106,7 @@ export class WriteMerger {
       this.#nextId++
       this.#onDurable = []
     }
-    effects.push(...sends, ...this.#effects)
+    effects.push(...sends, ...this.#effects.filter((effect) => !isEvidence(effect)))
     this.#records = []
     this.#parts = []
     this.#sends = []
@@ -139,4 +140,8 @@ function lastEntryIn(records: readonly StoreRecord[]): LogIndex {
     if (record.kind === 'entries') index = record.entries.at(-1)?.index ?? index
   }
   return index as LogIndex
+}
+
+function isEvidence({ type }: Effect): boolean {
+  return type === 'evidence'
 }

@@ -82,12 +82,7 @@ export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: num
 }
 
 /** A mix of its own for every seed (Groce et al., "Swarm testing", 2012), of faults and of lies. */
-function planFaults(
-  seed: number,
-  nodes: number,
-  liars: readonly number[],
-  known: readonly Strike[],
-): PlannedFault[] {
+function planFaults(seed: number, nodes: number, liars: readonly number[], known: readonly Strike[]): PlannedFault[] {
   const random = new SeededRandom(seed, FAULT_STREAM)
   const chosen = known.filter((strike) => random.chance(RARE.includes(strike) ? 0.25 : 0.5))
   const mix = chosen.length >= 3 ? chosen : known

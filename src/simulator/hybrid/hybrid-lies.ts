@@ -7,7 +7,7 @@
 import type { Certificate } from '../../consensus/bft/certificate.js'
 import type { PbftMessage, PrePrepare } from '../../consensus/bft/pbft/messages.js'
 import { valueDigest } from '../../consensus/entry.js'
-import type { HybridAppend, HybridMessage } from '../../consensus/hybrid/messages.js'
+import type { HybridAppend, HybridCheckpoint, HybridMessage } from '../../consensus/hybrid/messages.js'
 import type { LogIndex, NodeId, Term } from '../../consensus/types.js'
 import { flipped, type LiarKey, slightlyOff } from '../byzantine/liar-key.js'
 import type { Memory } from '../byzantine/memory.js'
@@ -62,6 +62,8 @@ export class HybridLies {
         return [{ ...message, history: raft.forgetful(message.history) }]
       case 'hybridVoteRequest':
         return [raft.forgetfulRequest(message)]
+      case 'hybridCheckpoint':
+        return message.own === null ? [message] : [{ ...message, own: raft.other(message.own) }]
       case 'hybridHandOver': {
         const { message: inner } = message
         if (inner.type === 'pbftPrePrepare') return wrap(message, [this.#secondHandOver(inner)])
@@ -105,6 +107,8 @@ export class HybridLies {
         const { certificate } = message
         return [{ ...message, certificate: { ...certificate, certificate: this.#tampered(certificate.certificate) } }]
       }
+      case 'hybridCheckpoint':
+        return [this.#tamperedCheckpoint(message)]
       case 'hybridHandOver':
         return wrap(message, this.#options.handOver.tamper(message.message))
       default:
@@ -184,6 +188,11 @@ export class HybridLies {
       }
       case 'hybridHistory':
         return [{ ...message, history: raft.forgetful(message.history) }]
+      case 'hybridCheckpoint': {
+        const { snapshot } = message
+        if (snapshot === null) return [message]
+        return [{ ...message, snapshot: { ...snapshot, id: flipped(snapshot.id, random) } }]
+      }
       case 'hybridFetch':
         return [{ ...message, upTo: (message.upTo + 1000) as LogIndex }]
       case 'hybridHandOver':
@@ -275,6 +284,13 @@ export class HybridLies {
       default:
         return commit === null ? raft.forked(message) : { ...message, commit: this.#tampered(commit), proof: commit }
     }
+  }
+
+  #tamperedCheckpoint(message: HybridCheckpoint): HybridCheckpoint {
+    const { own, certificate, links } = message
+    if (own !== null && this.#options.random.chance(0.5)) return { ...message, own: this.#off(own) }
+    if (certificate !== null) return { ...message, certificate: this.#tampered(certificate) }
+    return { ...message, links: links.slice(1) }
   }
 
   #tamperedHistory(history: Extract<HybridMessage, { type: 'hybridHistory' }>['history']) {

@@ -40,6 +40,7 @@ export const MODE_SCHEMA = schema.record({
 })
 
 const POLL_MS = 50
+const REPEAT_MS = 3_000
 /** A refusal that is over so soon is waited for. */
 const SOON_MS = 2000
 
@@ -103,6 +104,7 @@ export async function setMode(
   }
   if (isIn(before, wanted)) return before
   await orderPatiently(client, wanted, patience.signal, call)
+  let orderedMs = performance.now()
   for (;;) {
     const now = await lookAtMode(client, call())
     if (isIn(now, wanted) && now.epoch > before.epoch) return now
@@ -110,6 +112,11 @@ export async function setMode(
       throw new KnhkError('DeadlineExceeded', `the cluster is still in ${now.mode}`, {
         details: { mode: now.mode, epoch: now.epoch },
       })
+    }
+    // Who was not there at the first time has not been told, and may be the one that proposes.
+    if (performance.now() - orderedMs > REPEAT_MS) {
+      await orderAll(client, { kind: 'setMode', mode: wanted }, call()).catch(() => undefined)
+      orderedMs = performance.now()
     }
     await setTimeout(POLL_MS, undefined, { signal: patience.signal })
   }

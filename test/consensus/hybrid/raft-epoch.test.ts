@@ -58,6 +58,30 @@ describe('a leader that hands over', () => {
   })
 })
 
+describe('a leader that was suspected', () => {
+  it('leads again where its log is the longest that is left', () => {
+    const cluster = hybridCluster({ seed: 6, batchMax: 1 })
+    settle(cluster, [cluster.submit()])
+    const leader = cluster.leader()
+    if (leader === undefined) throw new Error('nobody leads')
+    const others = [...cluster.nodes.values()].filter((node) => node !== leader)
+    cluster.crash(others[0] as (typeof others)[number])
+    // Nobody hears what it appends, so that it alone has it, and is suspected for it.
+    cluster.intercept = (from, _to, message) => (from === leader.id && message.type === 'hybridAppend' ? [] : null)
+    const name = cluster.submit()
+    let suspicions = 0
+    cluster.onDeliver = (_from, _to, message) => {
+      if (message.type === 'hybridVote' && message.vote.type === 'suspect') suspicions++
+    }
+    cluster.runFor(20_000, () => cluster.leader() === undefined && suspicions > 1)
+    expect(suspicions).toBeGreaterThan(1)
+    cluster.intercept = () => null
+    settle(cluster, [name], 60_000)
+    // Nothing that it did speaks against Raft.
+    expect(leader.core.status().mode).toBe('raft')
+  })
+})
+
 describe('the switch', () => {
   for (const bft of ['pbft', 'hotstuff'] as const) {
     for (const count of [4, 5, 6, 7, 10]) {

@@ -35,6 +35,15 @@ export const HOTSTUFF_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('pitfalls')] },
   },
   {
+    id: 'hs-fence-not-stored',
+    title: 'a block leaves before it is durable, and nothing on the disk forbids another one',
+    pitfall: 'honest leader incriminated after losing an unsynced tail',
+    file: `${HOTSTUFF}/stored-state.ts`,
+    find: 'Math.max(safety.lastProposedRound, safety.fencedRound)',
+    replace: 'safety.lastProposedRound',
+    killedBy: { tests: [testOf('faults')] },
+  },
+  {
     id: 'hs-lock-forgotten',
     title: 'a replica votes for a branch beside its lock',
     pitfall: 'replicas committed at different views deadlock',

@@ -209,4 +209,13 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     replace: '    if (still.length > meant.length) {\n',
     killedBy: { tests: [{ file: 'test/workflow/threats.test.ts' }] },
   },
+  {
+    id: 'hybrid-shunned-for-ever',
+    title: 'a leader that was suspected gets no vote as long as terms stand still',
+    pitfall: 'PreVote deadlocks with mixed terms',
+    file: `${HYBRID}/hardened/trust.ts`,
+    find: '  if (raft.now.monotonicMs >= distrusted.untilMs) return false\n',
+    replace: '',
+    killedBy: { tests: [testOf('raft-epoch', 'leads again where its log is the longest')] },
+  },
 ]

@@ -22,8 +22,8 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     title: 'the node applies and answers what is only on its own disk',
     pitfall: 'answer before commit',
     file: 'src/node/loop.ts',
-    find: 'const upTo = Math.min(this.#commitIndex, this.#writer.durableIndex) as LogIndex',
-    replace: 'const upTo = this.#writer.durableIndex',
+    find: 'const upTo = Math.min(this.#commitIndex, this.#parts.writer.durableIndex) as LogIndex',
+    replace: 'const upTo = this.#parts.writer.durableIndex',
     killedBy: { simulator: { nodes: 3, seeds: 10 } },
   },
   {
@@ -150,8 +150,8 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     title: 'a snapshot is taken in the middle of an entry',
     pitfall: 'applied index not atomic with state',
     file: EXECUTION,
-    find: 'return !this.#restoring && !this.#applier.isInsideEntry',
-    replace: 'return !this.#restoring',
+    find: 'return !this.isRestoring && !this.#applier.isInsideEntry',
+    replace: 'return !this.isRestoring',
     killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [EXECUTION_TESTS] },
   },
 ]

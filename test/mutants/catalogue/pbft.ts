@@ -83,7 +83,7 @@ export const PBFT_MUTANTS: readonly Mutant[] = [
     title: 'a replica that lost what it signed signs anew',
     pitfall: 'key without state starts',
     file: `${PBFT}/safety-rules.ts`,
-    find: 'return this.#maySign && this.#context.replicas.has(this.#self)',
+    find: 'return !this.#silent && this.#context.replicas.has(this.#self)',
     replace: 'return this.#context.replicas.has(this.#self)',
     killedBy: { tests: [testOf('restart')] },
   },

@@ -42,7 +42,7 @@ export function takeVote(state: HybridState, vote: SignedStatement): void {
 /** Says CLEAR while nothing is held against anybody, and finds out whether a MODE operation is due. */
 export function considerMode(state: HybridState): void {
   const { now, options, phase } = state
-  if (phase.kind !== 'byzantine' || !currentEpoch(state).replicas.has(options.self)) return
+  if (phase.kind !== 'byzantine') return
   if (now.monotonicMs >= state.clearDueMs) sayClear(state)
   const before = state.modeDue
   state.modeDue = now.monotonicMs < state.modeHeldUntilMs ? null : dueMode(state)
@@ -60,6 +60,7 @@ export function considerMode(state: HybridState): void {
 function sayClear(state: HybridState): void {
   const { now, start, options, reported } = state
   state.clearDueMs = now.monotonicMs + CLEAR_REPEAT_MS
+  if (!currentEpoch(state).replicas.has(options.self)) return
   if (isAtLeast(reported.level, 'medium') || liveCulprits(state).length > 0) return
   const vote = signed(state, clearStatement(start, now.wallMs))
   state.clears.set(options.self, vote)

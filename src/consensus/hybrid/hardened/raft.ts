@@ -219,7 +219,12 @@ export class HardenedRaft {
 
   /** Somebody else is to lead: f + 1 suspect `leader` in this term. It is heard no more, and not soon elected again. */
   distrust(leader: NodeId, term: Term): Effect[] {
-    this.#raft.distrusted = { leader, term }
+    const { now, options, distrusted } = this.#raft
+    if (distrusted?.leader !== leader || distrusted.term !== term) {
+      // Time for everybody else to campaign once.
+      const forMs = options.epoch.replicas.count * options.settings.electionTimeoutMaxMs
+      this.#raft.distrusted = { leader, term, untilMs: now.monotonicMs + forMs }
+    }
     return this.stepDown()
   }
 

@@ -85,7 +85,7 @@ export class HardenedState {
   /** Peers that Raft would give a snapshot of what came before the epoch. */
   readonly atOrigin = new Set<NodeId>()
   /** The append and the vote request that Raft is looking at. */
-  distrusted: { readonly leader: NodeId; readonly term: Term } | null = null
+  distrusted: { readonly leader: NodeId; readonly term: Term; readonly untilMs: Millis } | null = null
   /** The leader's newest word about the log that this node holds. */
   heard: SignedStatement | null = null
   taken: Taken | null = null

@@ -10,6 +10,8 @@ import type { HardenedState } from './state.js'
 export function isShunned(raft: HardenedState, candidate: NodeId, term: number): boolean {
   const distrusted = raft.distrusted
   if (distrusted === null || distrusted.leader !== candidate) return false
+  // By time too: terms stand still where nobody else can win, and its log may be the longest that is left.
+  if (raft.now.monotonicMs >= distrusted.untilMs) return false
   return term <= distrusted.term + raft.options.epoch.replicas.count
 }
 
