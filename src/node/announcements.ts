@@ -72,7 +72,9 @@ export class Announcements {
   }
 
   repaired(): void {
-    this.#ports.logger.log('info', 'repaired: the log is whole again, and this node votes')
+    const { mayVote } = this.#core.status()
+    const next = mayVote ? 'and this node votes' : 'and this node votes from the next epoch on'
+    this.#ports.logger.log('info', `repaired: the log is whole again, ${next}`)
   }
 
   diverged({ index, agreedIndex }: Told<'diverged'>): void {

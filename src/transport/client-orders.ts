@@ -22,14 +22,7 @@ export type ClientOrder =
   | { readonly kind: 'compactLog' }
 
 /** Positions are the numbers on the wire; 0 is no kind. */
-const KINDS = [
-  null,
-  'transferLeadership',
-  'changeMembership',
-  'takeSnapshot',
-  'compactLog',
-  'setMode',
-] as const
+const KINDS = [null, 'transferLeadership', 'changeMembership', 'takeSnapshot', 'compactLog', 'setMode'] as const
 const MODES = ['raft', 'pbft', 'hotstuff', 'bft'] as const
 const ROLES = ['voter', 'learner'] as const
 const KEY_BYTES = 32

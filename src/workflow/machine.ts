@@ -29,9 +29,9 @@ import { ResultLog } from './result-log.js'
 import { ClientTable, type Principal } from './roles.js'
 import type { Session } from './session-window.js'
 import { SessionTable } from './sessions.js'
-import { ThreatTable } from './threats/table.js'
 import { Slab } from './slab.js'
 import { MACHINE_SPACE, type StatePort } from './state-keys.js'
+import { ThreatTable } from './threats/table.js'
 
 export interface MachineOptions {
   /** The configuration of the cluster's first entry: who may do what from then on, in a hybrid who the members are. */

@@ -53,7 +53,17 @@ export class OperationRunner {
   readonly #threats: ThreatTable
 
   /** `context` is the machine's own, which it fills in before every operation. */
-  constructor({ context, handlers, sessions, requestKeys, cases, governance, overlays, rules, threats }: RunnerModules) {
+  constructor({
+    context,
+    handlers,
+    sessions,
+    requestKeys,
+    cases,
+    governance,
+    overlays,
+    rules,
+    threats,
+  }: RunnerModules) {
     this.#context = context
     this.#handlers = new HandlerSet(handlers)
     this.#sessions = sessions

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type ClusterFile, formatClusterFile, parseClusterFile } from '../../src/cluster/cluster-file.js'
 import { makeDirectoryWhole } from '../../src/cluster/new-directory.js'
 import { DEFAULT_SETTINGS } from '../../src/consensus/configuration.js'
-import { nodeId } from '../../src/consensus/types.js'
+import { logIndex, nodeId } from '../../src/consensus/types.js'
 
 const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 const members = [{ id: nodeId('n1'), publicKey: bytes(32, 1), address: '127.0.0.1:4001', zone: 'local' }]
@@ -20,7 +20,15 @@ const sample: ClusterFile = {
   members,
   clients: [{ id: 'admin', publicKey: bytes(32, 3), role: 'admin' }],
   settings: DEFAULT_SETTINGS,
-  lineage: { clusterId: bytes(16, 4), index: 77, chain: bytes(32, 5), timestampMs: 12, snapshot: bytes(32, 6), plan: null },
+  lineage: {
+    clusterId: bytes(16, 4),
+    index: 77,
+    chain: bytes(32, 5),
+    timestampMs: 12,
+    snapshot: bytes(32, 6),
+    plan: null,
+  },
+  origin: { index: logIndex(77), chain: bytes(32, 5), timestampMs: 12 },
 }
 
 let base: string
@@ -34,7 +42,7 @@ test('a lineage survives the round trip', () => {
   expect(parseClusterFile(formatClusterFile(sample))).toEqual(sample)
   const recovered = { ...sample, lineage: { ...sample.lineage, snapshot: null, plan: bytes(32, 7) } } as ClusterFile
   expect(parseClusterFile(formatClusterFile(recovered))).toEqual(recovered)
-  const { lineage: _, ...plain } = sample
+  const { lineage: _, origin: __, ...plain } = sample
   expect(parseClusterFile(formatClusterFile(plain))).toEqual(plain)
 })
 

@@ -1,6 +1,6 @@
 /**
- * Shows in a few seeds what the long campaign shows in many: clusters of the hybrid keep their promises while a
- * member lies and epochs end under faults, `switches` counts the epochs that were entered, and a plan that
+ * Shows in one seed what the long campaign shows in many: a cluster of the hybrid keeps its promises while a
+ * member lies and epochs end under faults, there and back, `switches` counts the epochs that were entered, and a plan that
  * was saved is read back with the strikes that only a hybrid has. SWITCH_STRIKES all occur in plans.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,9 +17,9 @@ it('keeps its promises, and tells how often the protocol changed', { timeout: 12
   const report = await runCampaign({
     protocol: 'hybrid',
     byzantine: 1,
-    nodes: [4, 6],
-    firstSeed: 2,
-    seeds: 2,
+    nodes: [4],
+    firstSeed: 102,
+    seeds: 1,
     workers: 1,
     onSeed: ({ seed, violation }) => {
       if (violation !== null) details.push(`seed ${seed}: ${violation.invariant}: ${violation.detail}`)
