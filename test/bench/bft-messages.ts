@@ -87,7 +87,8 @@ function plot(rows: ReadonlyMap<string, readonly Row[]>): string {
   const ticks = SIZES.map((n) => `<text x="${x(n)}" y="${height - bottom + 18}" text-anchor="middle">${n}</text>`)
   const axes = `<path d="M${left} 20 V${height - bottom} H${width - 10}" fill="none" stroke="#888"/>`
   const most0 = `<text x="${left - 6}" y="${y(most) + 4}" text-anchor="end">${Math.round(most)}</text>`
-  const title = '<text x="60" y="14">messages per decision, by number of members</text>'
+  const words = 'messages per decision, by number of members'
+  const title = `<title>${words}</title><text x="60" y="14">${words}</text>`
   const style = 'font-family="sans-serif" font-size="12"'
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${style}>${title}${axes}${most0}${ticks.join('')}${lines.join('')}</svg>\n`
 }
