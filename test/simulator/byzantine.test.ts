@@ -14,6 +14,8 @@ import { formatTraceEvent } from '../../src/simulator/trace.js'
 
 const PROTOCOLS = ['pbft', 'hotstuff', 'hybrid'] as const
 const SEEDS = 4
+/** Of the member that leads first in the run with one lie: elections of the hybrid's Raft decide that. */
+const FIRST = { pbft: 0, hotstuff: 0, hybrid: 1 } as const
 
 describe.each(PROTOCOLS)('%s', (protocol) => {
   const struck = noFaults()
@@ -42,10 +44,15 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
   // One liar, one lie, from the first moment to the last: the others go on.
   it.each(LIES)('bears a member that goes in for %s', { timeout: 120_000 }, async (lie) => {
     const plan = planOf({ protocol, seed: 77, nodes: 4, byzantine: 1 })
-    const faults = Array.from({ length: 40 }, (_, at) => ({ atMs: 20 + at * 150, strike: lie, target: 0, detail: at }))
+    const faults = Array.from({ length: 40 }, (_, at) => ({
+      atMs: 20 + at * 150,
+      strike: lie,
+      target: FIRST[protocol],
+      detail: at,
+    }))
     const shorter = {
       ...plan,
-      liars: [0],
+      liars: [FIRST[protocol]],
       lastLies: [lie],
       faults,
       requestTimeoutMs: 200,

@@ -208,7 +208,7 @@ export class HotStuffLies {
   #forgedBody(message: HsProposal): HsProposal {
     const { header } = message
     if (header.proposer !== this.#key.owner || header.kind !== 'data') return message
-    const body = message.body.slice()
+    const body = new Uint8Array(message.body)
     const last = body.length - 1
     // The last byte belongs to a client's signature.
     body[last] = (body[last] as number) ^ 1

@@ -57,7 +57,8 @@ export class LiarKey {
 
 /** One bit of it turned. */
 export function flipped(bytes: Uint8Array, random: SeededRandom): Uint8Array {
-  const out = bytes.slice()
+  // `slice` of a Buffer is a view: the liar would change what its own node holds.
+  const out = new Uint8Array(bytes)
   if (out.length === 0) return out
   const at = random.between(0, out.length - 1)
   out[at] = (out[at] as number) ^ (1 << random.between(0, 7))

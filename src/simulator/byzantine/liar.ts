@@ -105,7 +105,7 @@ export class Liar {
     if (this.#lie === 'silence') return null
     if (this.#lie !== 'wrongResult' || type !== CLIENT_FRAME.applied) return payload
     this.#options.onLie('wrongResult')
-    const wrong = payload.slice()
+    const wrong = new Uint8Array(payload)
     // The number of the request stays, or nobody would look at the rest.
     wrong.set(flipped(payload.subarray(10), this.#options.random), 10)
     return wrong

@@ -17,7 +17,7 @@ export class Memory {
     if ('vote' in message) keep(this.digests, message.vote.digest, DIGESTS_MAX)
     if (message.type === 'hybridAppend') keep(this.digests, message.header.digest, DIGESTS_MAX)
     const body = proposedBody(message)
-    if (body !== null && body.length > 0) keep(this.#bodies, body.slice(), BODIES_MAX)
+    if (body !== null && body.length > 0) keep(this.#bodies, new Uint8Array(body), BODIES_MAX)
   }
 
   /** Any message of the past; null where nothing was said yet. */

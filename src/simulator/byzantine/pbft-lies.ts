@@ -185,7 +185,7 @@ export class PbftLies {
   #forgedBody(message: PrePrepare): PrePrepare {
     const { vote, value } = message
     if (vote.signer !== this.#key.owner || value.kind !== 'data') return message
-    const body = value.body.slice()
+    const body = new Uint8Array(value.body)
     const last = body.length - 1
     // The last byte belongs to a client's signature.
     body[last] = (body[last] as number) ^ 1

@@ -99,6 +99,32 @@ describe('a replica that was away', () => {
   })
 })
 
+describe('a value that is fetched', () => {
+  it.each(['another body', 'no body at all'])('is no other than the one decided, though a liar gives %s', (what) => {
+    const cluster = pbftCluster()
+    grow(cluster, 2)
+    cluster.lie(N3)
+    let lies = 0
+    cluster.intercept = (from, to, message) => {
+      if (to === N4 && (message.type === 'pbftPrePrepare' || message.type === 'pbftDecided')) return []
+      // Nobody else has it to give.
+      if (to === N4 && message.type === 'pbftValue' && from !== N3) return []
+      if (from !== N3 || message.type !== 'pbftValue') return null
+      lies++
+      const { value } = message
+      const body = Uint8Array.from(value.body)
+      const at = what === 'another body' ? body.length - 1 : 3
+      body[at] = (body[at] as number) ^ 1
+      return [{ ...message, value: { ...value, body } }]
+    }
+    const name = cluster.submit([N1, N2, N3])
+    expect(cluster.runFor(20_000, () => lies > 3)).toBe(true)
+    expect(cluster.executedBy(name, [cluster.node('n4')])).toBe(false)
+    cluster.intercept = () => null
+    expect(cluster.runFor(20_000, () => cluster.executedBy(name, [cluster.node('n4')]))).toBe(true)
+  })
+})
+
 describe('a state that is wrong', () => {
   it('one flipped byte is found at the next checkpoint, and replaced by certified state', () => {
     const cluster = pbftCluster()

@@ -5,11 +5,13 @@
  * asker as much as the helper.
  */
 import { bytesEqual } from '../../../base/bytes.js'
+import { KnhkError } from '../../../base/error.js'
+import { computeBatchDigest } from '../../batch-digest.js'
 import type { Input } from '../../core.js'
-import type { Entry } from '../../entry.js'
+import type { Entry, Sha256 } from '../../entry.js'
 import type { LogIndex, NodeId, ViewNumber } from '../../types.js'
 import type { EpochStep } from '../epoch.js'
-import type { FetchValue, Status, ValueMessage } from './messages.js'
+import type { FetchValue, Status, Value, ValueMessage } from './messages.js'
 import { supplyValue } from './normal-case.js'
 import type { Slot } from './slots.js'
 import type { PbftState } from './state.js'
@@ -180,8 +182,21 @@ export function receiveValue(state: PbftState, { epoch, sequence, value }: Value
   if (epoch !== state.context.epoch) return
   const slot = state.slots.get(state.context.indexOf(sequence))
   if (slot === undefined || slot.wanted === null) return
-  if (!bytesEqual(slot.wanted, digestOf(state.modules.sha256, state.context, sequence, value))) return
+  const { sha256 } = state.modules
+  if (!bytesEqual(slot.wanted, digestOf(sha256, state.context, sequence, value))) return
+  // The digest that was voted on binds that of the batch, and only that binds the body.
+  if (!isItsBody(sha256, value)) return
   supplyValue(state, slot, slot.wanted, { ...value, body: value.body.slice() })
+}
+
+/** False where the body is another one, or is no body at all. */
+function isItsBody(sha256: Sha256, { kind, body, batchDigest }: Value): boolean {
+  try {
+    return bytesEqual(batchDigest, computeBatchDigest(sha256, kind, body))
+  } catch (error) {
+    if (error instanceof KnhkError && error.code === 'ProtocolViolation') return false
+    throw error
+  }
 }
 
 /** Asks one peer for every value that is missing. */
