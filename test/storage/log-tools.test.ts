@@ -119,7 +119,7 @@ test('verify recomputes digests and chains; opening checks that they join', asyn
 })
 
 test('a record of an unknown kind is an error, never skipped', async () => {
-  for (const kind of [10, 0, 255]) {
+  for (const kind of [11, 0, 255]) {
     const files = await forged((payload) => void payload.fill(kind, 0, 1))
     expect((await verifyLog(files, LOG, LOOK)).problems).toMatchObject([{ kind: 'recordUnknown' }])
     await expect(open(files)).rejects.toMatchObject({ code: 'UnsupportedFormat' })
