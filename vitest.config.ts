@@ -10,15 +10,45 @@ const LONG = [
   'test/simulator/twins.test.ts',
   'test/conformance/hotstuff.test.ts',
 ]
+
+/** Real clusters, whose nodes want both cores: one file at a time. The rest is told by a worker for each core. */
+const CLUSTERS = [
+  'test/e2e/**/*.test.ts',
+  'test/commands/**/*.test.ts',
+  'test/telemetry/**/*.test.ts',
+  'test/chaos/**/*.test.ts',
+]
+
 const tellsLong = process.env.KNHK_TEST_LONG === '1'
+const skipped = tellsLong ? configDefaults.exclude : [...configDefaults.exclude, ...LONG]
 
 export default defineConfig({
   test: {
-    include: tellsLong ? LONG : ['test/**/*.test.ts'],
-    exclude: tellsLong ? configDefaults.exclude : [...configDefaults.exclude, ...LONG],
     disableConsoleIntercept: true,
     reporters: ['default', './test/tools/counting-reporter.mjs'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'clusters',
+          include: tellsLong ? LONG : CLUSTERS,
+          exclude: skipped,
+          maxWorkers: 1,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'rooms',
+          include: tellsLong ? [] : ['test/**/*.test.ts'],
+          exclude: [...skipped, ...CLUSTERS],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })
