@@ -11,6 +11,9 @@ const LONG = [
   'test/conformance/hotstuff.test.ts',
 ]
 
+/** Told by both; `npm run test:long` tells all of it. */
+const ALSO_LONG = ['test/e2e/byzantine.test.ts']
+
 /** Real clusters, whose nodes want both cores: one file at a time. The rest is told by a worker for each core. */
 const CLUSTERS = [
   'test/e2e/**/*.test.ts',
@@ -33,7 +36,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'clusters',
-          include: tellsLong ? LONG : CLUSTERS,
+          include: tellsLong ? [...LONG, ...ALSO_LONG] : CLUSTERS,
           exclude: skipped,
           maxWorkers: 1,
           sequence: { groupOrder: 0 },

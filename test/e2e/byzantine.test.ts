@@ -18,6 +18,8 @@ import { eventually, World } from './harness.js'
 const ADVERSARY = fileURLToPath(new URL('../../dist/test/adversary/run.js', import.meta.url))
 /** First, while the liar still is the primary: the others see both of its proposals. */
 const LIES = ['equivocate', 'bad-signatures', 'tamper', 'withhold', 'flood'] as const
+/** Both by `npm run test:long`. */
+const PROTOCOLS = process.env.KNHK_TEST_LONG === '1' ? (['pbft', 'hotstuff'] as const) : (['pbft'] as const)
 const WRITES = 15
 /** Of a replica that a peer floods. */
 const MEMORY_MAX_BYTES = 500 * 1024 * 1024
@@ -77,7 +79,7 @@ async function culprits(node: string): Promise<string[]> {
   return pieces.flatMap((piece) => (piece === null ? [] : [decodeEvidence(piece).culprit as string]))
 }
 
-it.each(['pbft', 'hotstuff'] as const)(
+it.each(PROTOCOLS)(
   '%s: a liar in place of the primary, lying in each way in turn',
   async (protocol) => {
     await world.up(protocol, 4)
@@ -129,7 +131,7 @@ it.each(['pbft', 'hotstuff'] as const)(
   TIMEOUT_MS,
 )
 
-it.each(['pbft', 'hotstuff'] as const)(
+it.each(PROTOCOLS)(
   '%s: kill -9 of the primary between writes loses nothing, and it catches up',
   async (protocol) => {
     await world.up(protocol, 4)
