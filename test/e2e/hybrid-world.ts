@@ -45,6 +45,7 @@ function launch(env: Record<string, string>, args: readonly string[]) {
 
 export class HybridWorld {
   readonly world: World
+  #said = ''
   #adversary: ReturnType<typeof launch> | null = null
 
   private constructor(world: World) {
@@ -95,19 +96,27 @@ export class HybridWorld {
     const { dir, env } = this.world
     const liar = launch(env, ['--dir', dir, '--node', node, '--lie', ...lie])
     this.#adversary = liar
+    this.#said = ''
+    liar.stderr?.on('data', (chunk) => {
+      this.#said += String(chunk)
+    })
     await eventually(`${node} answers`, async () => {
       const { nodes } = await this.json<ClusterStatus>('status')
       return nodes.some(({ id, reachable }) => id === node && reachable)
     })
   }
 
-  /** Gives what it said. */
-  async stopAdversary(): Promise<string> {
+  /** Waits until the adversary said it. */
+  async adversarySaid(words: string): Promise<void> {
+    await eventually(`the adversary says: ${words}`, async () => this.#said.includes(words))
+  }
+
+  async stopAdversary(): Promise<void> {
     const adversary = this.#adversary
-    if (adversary === null) return ''
+    if (adversary === null) return
     this.#adversary = null
     adversary.kill('SIGKILL')
-    return (await adversary).stderr
+    await adversary
   }
 
   /** What a node has written in its log. */
