@@ -54,6 +54,7 @@ export class FileSnapshotStore implements SnapshotStore {
   readonly #problems: SnapshotProblem[] = []
   /** Oldest first. */
   #listed: readonly SnapshotInfo[] = []
+  #attaching: Promise<void> = Promise.resolve()
   #reception: FileReception | null = null
   #creating = false
 
@@ -163,7 +164,14 @@ export class FileSnapshotStore implements SnapshotStore {
     }
   }
 
-  async attach(id: Uint8Array, certificate: Uint8Array): Promise<void> {
+  /** One at a time: two that are told of the same checkpoint would write the same file. */
+  attach(id: Uint8Array, certificate: Uint8Array): Promise<void> {
+    const work = this.#attaching.then(() => this.#attach(id, certificate))
+    this.#attaching = work.catch(() => undefined)
+    return work
+  }
+
+  async #attach(id: Uint8Array, certificate: Uint8Array): Promise<void> {
     const listed = this.#find(id)
     if (listed === undefined) return
     try {

@@ -59,6 +59,16 @@ test('an attached certificate is listed, replaced by a later one, and goes with 
   expect(await files.readdir(DIRECTORY)).toHaveLength(2)
 })
 
+test('two certificates for one snapshot at once are written one after the other', async () => {
+  const files = memoryFiles()
+  const store = await openSnapshots(files)
+  const { id } = await take(store, 5)
+  await Promise.all([store.attach(id, certificate(1)), store.attach(id, certificate(2))])
+  expect(certificatesOf(store)).toEqual([2])
+  files.crash()
+  expect(certificatesOf(await openSnapshots(files))).toEqual([2])
+})
+
 test('a certificate for a snapshot that is removed meanwhile leaves nothing behind', async () => {
   const files = memoryFiles()
   const store = await openSnapshots(files)

@@ -67,7 +67,9 @@ export function handleLoaded(hs: HotStuffState, { peer, from, entries }: Loaded)
   hs.loads.delete(peer)
   const first = entries[0]
   if (first === undefined || first.index !== from) return
-  const sameEpoch = entries.filter((entry) => entry.epoch === first.epoch)
+  // An epoch of a hybrid that ran Raft has no certificates to show: whoever is that far behind is helped otherwise.
+  const sameEpoch = entries.filter(({ epoch, certificate }) => epoch === first.epoch && certificate !== null)
+  if (sameEpoch.length === 0) return
   hs.send(peer, { type: 'hsEntries', epoch: first.epoch, entries: sameEpoch.slice(0, LOADED_MAX) })
 }
 
