@@ -99,6 +99,13 @@ describe('the stream of changes', () => {
   it('says what is compacted away', async () => {
     await world.json(['wait', '--for', 'caught-up'])
     for (const node of ['n1', 'n2', 'n3']) await world.json(['log', 'compact', '--node', node, '--yes'])
+    // The logs begin later some moment after the answer.
+    const isGone = () =>
+      all({ from: 1 }).then(
+        () => false,
+        () => true,
+      )
+    await eventually('the log begins later', isGone)
     await expect(all({ from: 1 })).rejects.toMatchObject({ code: 'ChangesGone', details: { index: 1 } })
     const { exitCode } = await world.run(['watch', 'changes', '--from', '1', '--json'])
     expect(exitCode).toBe(4)
