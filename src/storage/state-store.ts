@@ -29,6 +29,10 @@ const CACHE_BYTES = 64 * 1024 * 1024
 const CURSOR_CHUNK = 500
 /** A walk shares the loop with everything else. */
 const WALK_CHUNK = 256
+/** One batch takes generations up to this sum, or a single one: LevelDB holds a batch three times over while it is written. */
+const BATCH_BYTES_MAX = 64 * 1024 * 1024
+/** What a key in a generation takes besides its bytes: the string, its place in the map, the view of the value. */
+const KEY_OVERHEAD_BYTES = 256
 
 export interface StateStoreOptions {
   readonly source: StateDatabaseSource
@@ -97,7 +101,7 @@ export class OverlayStateStore implements StateStore {
   }
 
   get openBytes(): number {
-    return this.#openBytes
+    return this.#openBytes + KEY_OVERHEAD_BYTES * this.#open.size
   }
 
   get(key: string): Uint8Array | undefined {
@@ -131,9 +135,10 @@ export class OverlayStateStore implements StateStore {
       this.#frozenIndex = appliedIndex
       return changes
     }
-    this.#frozen.push({ changes, bytes: this.#openBytes, previousIndex: this.#frozenIndex, appliedIndex })
+    const bytes = this.openBytes
+    this.#frozen.push({ changes, bytes, previousIndex: this.#frozenIndex, appliedIndex })
     this.#frozenIndex = appliedIndex
-    this.#frozenBytes += this.#openBytes
+    this.#frozenBytes += bytes
     this.#open = new Map()
     this.#openBytes = 0
     return changes
@@ -251,7 +256,7 @@ export class OverlayStateStore implements StateStore {
   async #flushAll(): Promise<void> {
     try {
       for (;;) {
-        const writing = this.#frozen.filter((generation) => generation.appliedIndex <= this.#flushLimit)
+        const writing = this.#nextBatch()
         if (writing.length === 0) break
         await this.#flusher.flush(writing)
         this.#frozen.splice(0, writing.length)
@@ -263,6 +268,15 @@ export class OverlayStateStore implements StateStore {
       this.#options.onFailed(this.#failure)
     }
     this.#flushing = null
+  }
+
+  /** The oldest generations that may be written, as many as one batch takes. */
+  #nextBatch(): Generation[] {
+    let bytes = 0
+    return this.#frozen.filter((generation, at) => {
+      bytes += generation.bytes
+      return generation.appliedIndex <= this.#flushLimit && (at === 0 || bytes <= BATCH_BYTES_MAX)
+    })
   }
 
   #load(key: string): Uint8Array | undefined {

@@ -128,11 +128,16 @@ const SHAPES: readonly Shape[] = [
     operation: (n) => kvOperation({ operation: 'kv.put', key: keyOf(n), value: VALUE }),
   },
   { name: 'kv.get', batch: 1, operation: (n) => kvOperation({ operation: 'kv.get', key: keyOf(n) }) },
-  {
+  ...[1, 64].map((batch) => ({
     name: 'CreateCase 300 B',
-    batch: 1,
-    operation: (n) => ({ type: 'CreateCase', caseId: uuidOf(n), specId: uuidOf(0), data: CASE_DATA }),
-  },
+    batch,
+    operation: (n: number): Operation => ({
+      type: 'CreateCase',
+      caseId: uuidOf(n),
+      specId: uuidOf(0),
+      data: CASE_DATA,
+    }),
+  })),
 ]
 
 export function main(): void {
