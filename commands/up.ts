@@ -10,15 +10,16 @@ const UP_TIMEOUT_MS = 60_000
 export default class Up extends BaseCommand {
   static override summary = 'Start a local cluster of real processes, and the REPL on it.'
   static override description =
-    `Makes the cluster if DIR holds none: keys, data directories, free loopback ports. An existing one is resumed with
-its data and its protocol, and only what does not run is started.
+    `Makes the cluster if DIR holds none: keys, data directories, free loopback ports; four nodes of the hybrid if nothing
+else is said, plain Raft with fewer than four. An existing one is resumed with its data and its protocol, and only what does
+not run is started.
 
 On a terminal the REPL opens once the cluster is healthy. Without one, up stays in the foreground until SIGINT or
 SIGTERM. Either way it stops what it started when it ends. With --detach it returns at once and the nodes go on,
 without anybody who starts them again.`
   static override examples = [
     '<%= config.bin %> up',
-    '<%= config.bin %> up --nodes 5 --dir ./demo --detach',
+    '<%= config.bin %> up --nodes 3 --protocol raft --dir ./demo --detach',
     '<%= config.bin %> up --dir ./demo --detach --json',
   ]
   static override impact = 'write' as const
@@ -46,10 +47,10 @@ without anybody who starts them again.`
       env: 'KNHK_DIR',
       helpValue: 'DIR',
     }),
-    nodes: countFlag('Members of a new cluster; 3, or 4 where one may lie.', 1, 31),
+    nodes: countFlag('Members of a new cluster; 4, or 3 of plain Raft.', 1, 31),
     protocol: Flags.option({ options: ['raft', 'pbft', 'hotstuff', 'hybrid'] as const })({
-      summary: 'What decides in a new cluster: raft bears nodes that fail, pbft and hotstuff nodes that lie.',
-      default: 'raft',
+      summary:
+        'What decides in a new cluster: raft bears nodes that fail, pbft and hotstuff nodes that lie; hybrid, the default from four nodes on, runs raft until one lies.',
     }),
     detach: Flags.boolean({ summary: 'Return once the cluster is healthy and leave the nodes running.' }),
     timeout: timeoutFlag(UP_TIMEOUT_MS),
@@ -63,7 +64,7 @@ without anybody who starts them again.`
     const up = await bringUp({
       dir: flags.dir ?? null,
       nodes: flags.nodes ?? null,
-      protocol: flags.protocol,
+      protocol: flags.protocol ?? null,
       given: this.given,
       launcher: [process.execPath, join(this.config.root, 'bin', 'run.js')],
       timeoutMs: flags.timeout,

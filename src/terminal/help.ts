@@ -10,7 +10,7 @@ import { flagVariable } from './flag-variables.js'
 
 /** Flags of nearly every command: listed further down, and only named in the usage line. */
 const SHARED_GROUPS = ['OUTPUT', 'CONNECTION']
-const FIRST_STEPS = `knhk up --dir ./demo --detach      three nodes on this machine
+const FIRST_STEPS = `knhk up --dir ./demo --detach      four nodes on this machine
 knhk kv put colour green           something to keep
 knhk status                        who leads, who has what
 knhk repl                          the same commands in one session, with Tab

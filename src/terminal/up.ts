@@ -5,6 +5,7 @@
 import { basename } from 'node:path'
 import type { Config } from '@oclif/core/config'
 import { addContext, type Context, readContexts } from '../cluster/contexts.js'
+import { nodesMin } from '../cluster/init.js'
 import { clusterPaths } from '../cluster/layout.js'
 import { type LocalCluster, startLocalCluster } from '../cluster/local.js'
 import type { ProcessEnd } from '../cluster/processes.js'
@@ -21,7 +22,8 @@ export interface BringUpOptions {
   readonly dir: string | null
   /** Null for as many as the protocol needs. */
   readonly nodes: number | null
-  readonly protocol: ProtocolName
+  /** Null for the hybrid, or plain Raft where there are too few nodes for it. */
+  readonly protocol: ProtocolName | null
   /** Flags that were really given: an existing cluster may differ from them. */
   readonly given: ReadonlySet<string>
   readonly launcher: readonly string[]
@@ -38,9 +40,17 @@ export interface UpResult {
 }
 
 export async function bringUp(options: BringUpOptions): Promise<UpResult> {
-  const { note } = options
-  const cluster = await startLocalCluster({ ...options, dir: options.dir ?? defaultClusterDirectory(process.env) })
+  const { note, nodes } = options
+  const isSmall = nodes !== null && nodes < nodesMin('hybrid')
+  const chosen = options.protocol ?? (isSmall ? 'raft' : 'hybrid')
+  const dir = options.dir ?? defaultClusterDirectory(process.env)
+  const cluster = await startLocalCluster({ ...options, protocol: chosen, dir })
   const { members, protocol } = cluster.configuration
+  if (cluster.created && options.protocol === null && isSmall) {
+    note(
+      `plain Raft: it bears nodes that fail, none that lies; from ${nodesMin('hybrid')} nodes on the default is the hybrid`,
+    )
+  }
   if (!cluster.created && options.given.has('nodes') && members.length !== options.nodes) {
     note(`the cluster in ${cluster.dir} keeps its ${members.length} nodes`)
   }

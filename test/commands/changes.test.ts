@@ -2,8 +2,6 @@
  * Shows the stream of committed changes on a real cluster: in log order, each once, filtered, taken up again behind any
  * change, over the crash of the leader; and a clear error for what is compacted away.
  */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Change, watchChanges } from '../../src/client/changes.js'
 import type { ClusterClient } from '../../src/client/index.js'
@@ -84,7 +82,7 @@ describe('the stream of changes', () => {
     for (const [i, key] of keys.entries()) {
       if (i === 10) {
         const { leader } = await world.json<{ leader: string }>(['status'])
-        process.kill(Number(await readFile(join(world.dir, 'nodes', leader, 'node.pid'), 'utf8')), 'SIGKILL')
+        await world.endNode(leader, 'SIGKILL')
       }
       const session = await client.openSession()
       await session.submit([put(key)])

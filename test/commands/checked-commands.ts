@@ -35,10 +35,10 @@ export class CheckedCommands {
   }
 
   /** The result of a command that has to succeed. */
-  async json(id: string, ...args: string[]): Promise<Record<string, unknown>> {
+  async json<T = Record<string, unknown>>(id: string, ...args: string[]): Promise<T> {
     const { exitCode, stdout, stderr } = await this.run([...id.split(' '), ...args, '--json'])
     expect(exitCode, `${id}: ${stdout}${stderr}`).toBe(0)
-    const value = JSON.parse(stdout) as Record<string, unknown>
+    const value = JSON.parse(stdout) as T
     const { schema } = this.entry(id)
     expect(schema, id).not.toBeNull()
     expect(violations(schema ?? {}, value), id).toEqual([])

@@ -12,7 +12,7 @@ import { CTRL_C, CTRL_D, Terminal, UP } from './terminal-session.js'
 let world: World
 
 beforeAll(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   world.env.KNHK_DIR = world.dir
   await world.up()
 })
@@ -112,8 +112,7 @@ describe('the REPL on a terminal', () => {
     const { leader } = await world.json<{ leader: string }>(['status'])
     const repl = new Terminal(world, ['repl'])
     await repl.sees(`cluster ${leader}* raft`)
-    const pid = Number(await readFile(join(world.dir, 'nodes', leader, 'node.pid'), 'utf8'))
-    process.kill(pid, 'SIGKILL')
+    await world.endNode(leader, 'SIGKILL')
     const shown = await repl.sees(/leads now, was|no longer leads/)
     expect(shown).toContain(leader)
     await repl.sees(/cluster n[123]\* raft e0> $/)
@@ -121,9 +120,9 @@ describe('the REPL on a terminal', () => {
     expect(await repl.ended).toBe(0)
   }, 60_000)
 
-  it('opens after `up`, and stops what up started when it ends', async () => {
-    const repl = new Terminal(world, ['up'])
-    await repl.sees(PROMPT)
+  it('opens after `up`, on four nodes of the hybrid, and stops what up started when it ends', async () => {
+    const repl = new Terminal(world, ['up', '--dir', join(world.base, 'fresh')])
+    await repl.sees(/hybrid[\s\S]*n4[\s\S]*fresh n[1-4]\* raft e0 none> $/)
     expect(repl.shown).toContain('directory')
     await repl.type('status\r', 'state digest')
     await repl.type('exit\r', 'stopped')

@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ADVERSARY } from '../e2e/adversary.js'
 import { BIN, World } from '../e2e/harness.js'
 import { projectRoot } from '../project/project-root.js'
 
@@ -33,8 +34,10 @@ function scriptOf(blocks: readonly Block[]): string {
     const complaint = `{ echo "block ${number} ended with $code"; exit 1; }`
     return `echo "## block ${number}"\nset +e\n( set -e\n${code})\ncode=$?\nset -e\n${allowed} || ${complaint}\n`
   })
-  const stop = `trap 'knhk down --dir ./demo >/dev/null 2>&1; knhk down --dir ./restored >/dev/null 2>&1 || true' EXIT`
-  return `set -e\nknhk() { "${process.execPath}" "${BIN}" "$@"; }\n${stop}\n${parts.join('')}`
+  const clusters = ['demo', 'restored', 'four']
+  const downs = clusters.map((name) => `knhk down --dir ./${name} >/dev/null 2>&1`)
+  const stop = `trap '${downs.join('; ')}; kill $(cat liar.pid) 2>/dev/null || true' EXIT`
+  return `set -e\n${stop}\n${parts.join('')}`
 }
 
 it('the tutorial works word for word', async () => {
@@ -42,13 +45,16 @@ it('the tutorial works word for word', async () => {
   expect(blocks.length).toBeGreaterThan(10)
   expect(blocks.some(({ fails }) => fails.length > 0)).toBe(true)
   const cwd = join(world.base, 'tutorial')
-  await mkdir(cwd)
+  const bin = join(cwd, 'bin')
+  await mkdir(bin, { recursive: true })
+  for (const [name, file] of Object.entries({ knhk: BIN, adversary: ADVERSARY }))
+    await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${file}" "$@"\n`, { mode: 0o755 })
   await writeFile(join(cwd, 'run.sh'), scriptOf(blocks))
   const { exitCode, all } = await execa('bash', ['run.sh'], {
     cwd,
     reject: false,
     extendEnv: false,
-    env: world.env,
+    env: { ...world.env, PATH: `${bin}:${process.env.PATH}` },
     all: true,
   })
   expect(exitCode, all).toBe(0)

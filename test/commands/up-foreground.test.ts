@@ -2,7 +2,7 @@
  * Shows `up` in the foreground: it stays until it is told to end, says when a node dies, stops what it started and
  * nothing else; and says why a node did not start.
  */
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { World } from '../e2e/harness.js'
@@ -16,7 +16,7 @@ afterAll(() => world.remove())
 
 describe('up in the foreground', () => {
   // Whatever a failing test left running.
-  afterAll(() => world.run(['down', '--dir', join(world.base, 'foreground')]))
+  afterAll(() => world.kill(join(world.base, 'foreground')))
 
   it('stays until SIGTERM, tells of a node that dies, and stops what it started', async () => {
     const dir = join(world.base, 'foreground')
@@ -25,9 +25,9 @@ describe('up in the foreground', () => {
     running.stderr?.on('data', (chunk) => {
       notes += String(chunk)
     })
+    await told('plain Raft: it bears nodes that fail, none that lies')
     await told('until SIGINT or SIGTERM')
-    const pid = Number(await readFile(join(dir, 'nodes', 'n1', 'node.pid'), 'utf8'))
-    process.kill(pid, 'SIGKILL')
+    await world.endNode('n1', 'SIGKILL', dir)
     await told('node n1')
     expect(await world.json(['up', '--dir', dir, '--detach'])).toMatchObject({ dir })
     expect(running.exitCode).toBeNull()

@@ -10,7 +10,7 @@ import { CTRL_C, Terminal } from './terminal-session.js'
 let world: World
 
 beforeAll(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   world.env.KNHK_DIR = world.dir
   await world.up()
 })

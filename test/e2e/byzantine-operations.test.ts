@@ -7,17 +7,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Session } from '../../src/client/index.js'
 import { parseClusterFile } from '../../src/cluster/cluster-file.js'
 import { nodePaths } from '../../src/cluster/layout.js'
 import { loadKeyPair } from '../../src/crypto/key-files.js'
 import { dialNode } from '../../src/transport/dial.js'
-import { kvOperation } from '../../src/workflow/kv-codec.js'
 import { eventually, World } from './harness.js'
+import { write } from './kv.js'
+import { CHECKPOINT_ENTRIES, compacted, firstIndexOf, restoredElsewhere } from './operations.js'
 
 const TIMEOUT_MS = 180_000
-/** Of the index: replicas sign their state at its multiples. */
-const CHECKPOINT_ENTRIES = 128
 
 interface StatusNode {
   readonly id: string
@@ -42,14 +40,14 @@ interface Verified {
 let world: World
 
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
 })
 afterEach(async () => {
   await world.remove()
 })
 
-const at = (...args: readonly string[]) => [...args, '--dir', world.dir]
-const ok = async (...args: readonly string[]) => expect(await world.run(at(...args))).toMatchObject({ exitCode: 0 })
+const at = (...words: readonly string[]) => world.at(...words)
+const ok = (...words: readonly string[]) => world.ok(at(...words))
 const status = () => world.json<Status>(at('status'))
 
 /** All that answer are replicas of this epoch. */
@@ -59,6 +57,12 @@ async function settledIn(epoch: number, ids: readonly string[]): Promise<Status>
     const here = now.nodes.filter((node) => node.reachable && node.role !== 'learner' && node.epoch === epoch)
     return now.leader !== null && here.map(({ id }) => id).join() === ids.join() && now
   })
+}
+
+/** The log is sound, and every entry of it certified. */
+async function verifiedWhole(node: string, dir: string): Promise<void> {
+  const found = await world.json<Verified>(['log', 'verify', '--node', node, '--dir', dir])
+  expect(found).toMatchObject({ ok: true, certificates: found.entries })
 }
 
 describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
@@ -100,16 +104,7 @@ describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
 
       // The one that joined votes: without it and another nothing would be decided.
       expect((await world.json<{ findings: unknown[] }>(at('why'))).findings).toEqual([])
-      const {
-        ok: isSound,
-        entries,
-        certificates,
-      } = await world.json<{
-        ok: boolean
-        entries: number
-        certificates: number
-      }>(at('log', 'verify', '--node', 'n5'))
-      expect({ isSound, certificates }).toEqual({ isSound: true, certificates: entries })
+      await verifiedWhole('n5', world.dir)
       expect((await world.run(at('kv', 'get', 'before', '--output', 'id'))).exitCode).toBe(0)
     },
     TIMEOUT_MS,
@@ -129,25 +124,19 @@ describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
         expect(handed).toMatchObject({ changed: true })
         expect(handed.to).not.toBe(handed.from)
 
-        await killed('n4')
+        await world.endNode('n4', 'SIGKILL')
         const waits = await world.json<{ nodes: { compactsAt: number | null }[] }>(
           at('log', 'compact', '--node', 'n1', '--yes'),
         )
         expect(waits.nodes.map(({ compactsAt }) => compactsAt)).toEqual([CHECKPOINT_ENTRIES])
         for (const node of ['n2', 'n3']) await ok('log', 'compact', '--node', node, '--yes')
         await write(session, 3, CHECKPOINT_ENTRIES + 10)
-        for (const node of ['n1', 'n2', 'n3']) {
-          await eventually(`the log of ${node} begins behind the checkpoint`, async () => {
-            const { firstIndex } = await world.json<{ firstIndex: number }>(at('log', 'inspect', '--node', node))
-            return firstIndex === CHECKPOINT_ENTRIES + 1
-          })
-        }
+        await compacted(world, ['n1', 'n2', 'n3'])
 
         await world.up(protocol, 4)
         await ok('wait', '--for', 'converged', '--timeout', '60')
-        const { firstIndex } = await world.json<{ firstIndex: number }>(at('log', 'inspect', '--node', 'n4'))
-        expect(firstIndex).toBe(CHECKPOINT_ENTRIES + 1)
-        expect(await readFile(nodePaths(world.dir, 'n4').log, 'utf8')).toContain('"event":"snapshot restored"')
+        expect(await firstIndexOf(world, 'n4')).toBe(CHECKPOINT_ENTRIES + 1)
+        expect(await world.events('n4')).toContain('snapshot restored')
         expect(await world.json(at('log', 'diff', 'n1', 'n4'))).toMatchObject({ equal: true })
         expect(await world.json(at('log', 'verify', '--node', 'n4'))).toMatchObject({ ok: true })
       } finally {
@@ -161,28 +150,11 @@ describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
     'a snapshot of it becomes another cluster of the same protocol with the same data',
     async () => {
       await world.up(protocol, 4)
-      await ok('kv', 'put', 'kept', 'value')
-      const file = join(world.base, 'state.snapshot')
-      await ok('snapshot', 'save', '--out', file)
-      expect(await world.run(['snapshot', 'verify', file])).toMatchObject({ exitCode: 0 })
-      const other = ['--dir', join(world.base, 'restored')]
-      const made = ['--protocol', protocol, '--nodes', '4', '--yes']
-      expect(await world.run(['snapshot', 'restore', file, ...other, ...made])).toMatchObject({ exitCode: 0 })
-      await ok('down')
-      try {
-        expect(await world.run(['up', ...other, '--detach'])).toMatchObject({ exitCode: 0 })
-        expect(await world.json(['kv', 'get', 'kept', ...other])).toMatchObject({ value: 'value' })
-        expect(await world.run(['kv', 'put', 'more', '1', ...other])).toMatchObject({ exitCode: 0 })
-        const {
-          ok: isSound,
-          entries,
-          certificates,
-        } = await world.json<Verified>(['log', 'verify', '--node', 'n1', ...other])
-        expect({ isSound, certificates }).toEqual({ isSound: true, certificates: entries })
-        await joins('n5', join(world.base, 'restored'))
-      } finally {
-        await world.run(['down', ...other])
-      }
+      await restoredElsewhere(world, protocol, async (dir) => {
+        await world.ok(['kv', 'put', 'more', '1', '--dir', dir])
+        await verifiedWhole('n1', dir)
+        await joins('n5', dir)
+      })
     },
     TIMEOUT_MS,
   )
@@ -191,42 +163,18 @@ describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
 /** What this cluster began with stands in no log: who joins needs a snapshot that a quorum signed. */
 async function joins(node: string, dir: string): Promise<void> {
   const there = ['--dir', dir]
-  for (const id of ['n1', 'n2', 'n3', 'n4'])
-    expect(await world.run(['log', 'compact', '--node', id, '--yes', ...there])).toMatchObject({ exitCode: 0 })
+  for (const id of ['n1', 'n2', 'n3', 'n4']) await world.ok(['log', 'compact', '--node', id, '--yes', ...there])
   const client = await world.client(dir)
   try {
     await write(await client.openSession(), 0, CHECKPOINT_ENTRIES)
   } finally {
     await client.close()
   }
-  const added = await world.run(['cluster', 'members', 'add', node, ...there])
-  expect(added, added.stderr).toMatchObject({ exitCode: 0 })
-  expect(await world.run(['wait', '--for', 'converged', '--timeout', '60', ...there])).toMatchObject({ exitCode: 0 })
-  expect(await readFile(nodePaths(dir, node).log, 'utf8')).toContain('"event":"snapshot restored"')
+  await world.ok(['cluster', 'members', 'add', node, ...there])
+  await world.ok(['wait', '--for', 'converged', '--timeout', '60', ...there])
+  expect(await world.events(node, dir)).toContain('snapshot restored')
   expect(await world.json(['log', 'verify', '--node', node, ...there])).toMatchObject({ ok: true })
   expect(await world.json(['kv', 'get', 'kept', '--read', 'local', ...there])).toMatchObject({ value: 'value' })
-}
-
-/** Every write is an entry of its own. */
-async function write(session: Session, from: number, to: number): Promise<void> {
-  for (let i = from; i < to; i++) {
-    const fields = { key: Buffer.from(`k${i}`), value: Buffer.from(`${i}`) }
-    const [settled] = await session.submit([kvOperation({ operation: 'kv.put', ...fields })], { timeoutMs: 40_000 })
-    expect(settled?.outcome.ok).toBe(true)
-  }
-}
-
-async function killed(node: string): Promise<void> {
-  const pid = Number(await readFile(join(world.dir, 'nodes', node, 'node.pid'), 'utf8'))
-  process.kill(pid, 'SIGKILL')
-  await eventually(`${node} has ended`, async () => {
-    try {
-      process.kill(pid, 0)
-      return false
-    } catch {
-      return true
-    }
-  })
 }
 
 /** A link to `to` with the key of a member that left. */

@@ -16,7 +16,7 @@ let world: World
 const clients: ClusterClient[] = []
 
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
 })
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.close()

@@ -11,7 +11,7 @@ import { eventually, World } from './harness.js'
 
 let world: World
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
 })
 afterEach(async () => {
   await world.remove()

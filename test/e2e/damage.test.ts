@@ -2,15 +2,14 @@
  * Shows what a node does with a log that is not what it wrote: behind real damage it neither votes nor
  * leads, a torn tail is cut, a lost data directory is not replaced; and in each case the others go on.
  */
-import { appendFile, readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
+import { appendFile, readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ClusterStatus } from '../../src/client/api.js'
 import type { ClusterClient } from '../../src/client/index.js'
-import { isRunningNode } from '../../src/cluster/processes.js'
-import { kvOperation } from '../../src/workflow/kv-codec.js'
 import { flipByte } from '../flip-byte.js'
-import { eventually, type UpReport, World } from './harness.js'
+import { eventually, type UpNode, type UpReport, World } from './harness.js'
+import { get, put, write } from './kv.js'
 
 const WRITES = 40
 
@@ -29,60 +28,41 @@ beforeEach(async () => {
   world = await World.make({ quick: true })
   up = await world.up()
   client = await world.client()
-  for (let i = 0; i < WRITES; i++) await put(`k${i}`, `v${i}`)
+  await write(await client.openSession(), 0, WRITES)
 })
 afterEach(async () => {
   await client.close()
   await world.remove()
 })
 
-async function put(key: string, value: string): Promise<void> {
-  const operation = kvOperation({ operation: 'kv.put', key: Buffer.from(key), value: Buffer.from(value) })
-  expect((await client.submitOnce(operation, { timeoutMs: 20_000 })).outcome.ok).toBe(true)
-}
-
-async function get(key: string): Promise<string> {
-  const { value } = await client.query('kv.get', { key: Buffer.from(key) }, { timeoutMs: 20_000 })
-  return Buffer.from((value as { value: Uint8Array }).value).toString()
-}
-
 async function status(): Promise<ClusterStatus> {
   return client.clusterStatus()
 }
 
 /** A node that does not lead; stopping it needs no election. */
-async function aFollower(): Promise<UpReport['nodes'][number]> {
+async function aFollower(): Promise<UpNode> {
   const { leader } = await eventually('there is a leader', async () => {
     const now = await status()
     return now.leader !== null && now
   })
-  return up.nodes.find((node) => node.id !== leader) as UpReport['nodes'][number]
-}
-
-async function end(node: UpReport['nodes'][number], signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  process.kill(node.pid, signal)
-  await eventually(`${node.id} has ended`, async () => !(await isRunningNode(node.pid, world.dir, node.id)))
+  return up.nodes.find((node) => node.id !== leader) as UpNode
 }
 
 /** The newest segment of a node's log. */
-async function lastSegment(node: UpReport['nodes'][number]): Promise<string> {
+async function lastSegment(node: UpNode): Promise<string> {
   const directory = join(node.dataDir, 'log')
   const segments = (await readdir(directory)).filter((name) => name.endsWith('.seg')).sort()
   return join(directory, segments.at(-1) as string)
 }
 
-async function verify(node: UpReport['nodes'][number]): Promise<{ exitCode: number | undefined; report: Verified }> {
+async function verify(node: UpNode): Promise<{ exitCode: number | undefined; report: Verified }> {
   const { exitCode, stdout } = await world.run(['log', 'verify', '--data-dir', node.dataDir, '--json'])
   return { exitCode, report: JSON.parse(stdout) as Verified }
 }
 
-async function logOf(node: UpReport['nodes'][number]): Promise<string> {
-  return readFile(join(world.dir, 'nodes', node.id, 'node.log'), 'utf8')
-}
-
 it('a flipped byte: verify says 10, the node neither votes nor leads, and counts again once it is repaired', async () => {
   const node = await aFollower()
-  await end(node, 'SIGTERM')
+  await world.endNode(node.id, 'SIGTERM')
   const segment = await lastSegment(node)
   await flipByte(segment, Math.floor((await stat(segment)).size / 2))
 
@@ -93,17 +73,17 @@ it('a flipped byte: verify says 10, the node neither votes nor leads, and counts
   expect(segment.endsWith(damaged.report.problems[0]?.segment as string)).toBe(true)
 
   // With one of the two sound nodes gone, a vote of the damaged one would make a majority.
-  await put('while down', 'served')
+  await put(client, 'while down', 'served')
   const { leader, term } = await status()
   const sound = up.nodes.filter((one) => one.id !== node.id)
-  const leading = sound.find((one) => one.id === leader) as UpReport['nodes'][number]
-  const other = sound.find((one) => one.id !== leader) as UpReport['nodes'][number]
-  await end(leading, 'SIGKILL')
+  const leading = sound.find((one) => one.id === leader) as UpNode
+  const other = sound.find((one) => one.id !== leader) as UpNode
+  await world.endNode(leading.id, 'SIGKILL')
   const restarted = world.start(['node', 'start', '--dir', world.dir, '--node', node.id])
   await eventually('the damaged node answers', async () =>
     (await status()).nodes.some((one) => one.id === node.id && one.reachable),
   )
-  expect(await logOf(node)).toContain('the log is damaged: this node neither votes nor leads')
+  expect(await world.events(node.id)).toContain('the log is damaged: this node neither votes nor leads')
   const failed = await world.run(['kv', 'put', 'alone', 'x', '--dir', world.dir, '--timeout', '3', '--json'])
   expect([6, 7]).toContain(failed.exitCode)
   const alone = await status()
@@ -112,36 +92,37 @@ it('a flipped byte: verify says 10, the node neither votes nor leads, and counts
   expect(alone.nodes.find((one) => one.id === other.id)?.reachable).toBe(true)
 
   // The other sound node is back: one of the two leads, and fills the damaged one up.
-  const back = world.start(['node', 'start', '--dir', world.dir, '--node', leading.id])
-  await put('again', 'served')
-  await eventually('it is repaired', async () => (await logOf(node)).includes('repaired: the log is whole again'))
+  world.start(['node', 'start', '--dir', world.dir, '--node', leading.id])
+  await put(client, 'again', 'served')
+  await eventually('it is repaired', async () =>
+    (await world.events(node.id)).some((event) => event.startsWith('repaired: the log is whole again')),
+  )
   const whole = await verify(node)
   expect(whole.exitCode).toBe(0)
   expect(whole.report).toMatchObject({ ok: true, repaired: [{}] })
 
   // From here on its vote counts: with the leader gone, it is needed.
   const now = await status()
-  const fallen = sound.find((one) => one.id === now.leader) as UpReport['nodes'][number]
-  if (fallen.id === leading.id) back.kill('SIGKILL')
-  else await end(fallen, 'SIGKILL')
-  await put('with its vote', 'served')
-  expect(await get('while down')).toBe('served')
+  expect(sound.map(({ id }) => id)).toContain(now.leader)
+  await world.endNode(now.leader as string, 'SIGKILL')
+  await put(client, 'with its vote', 'served')
+  expect(await get(client, 'while down')).toBe('served')
   restarted.kill('SIGTERM')
   await restarted
 }, 120_000)
 
 it('a torn tail: no damage, cut at the start, and the node catches up', async () => {
   const node = await aFollower()
-  await end(node, 'SIGKILL')
+  await world.endNode(node.id, 'SIGKILL')
   // What a crash in the middle of a write leaves: the first bytes of a frame behind the durable end.
   await appendFile(await lastSegment(node), Buffer.alloc(20, 0x5a))
   const torn = await verify(node)
   expect(torn.exitCode).toBe(0)
   expect(torn.report).toMatchObject({ ok: true, problems: [], tornTail: { bytes: 20 } })
 
-  await put('while down', 'served')
+  await put(client, 'while down', 'served')
   await world.up()
-  expect(await logOf(node)).toContain('cut a half-written frame off the log')
+  expect(await world.events(node.id)).toContain('cut a half-written frame off the log')
   const waited = await world.run(['wait', '--for', 'converged', '--dir', world.dir, '--timeout', '30'])
   expect(waited.exitCode).toBe(0)
   expect((await verify(node)).report).toMatchObject({ ok: true, tornTail: null })
@@ -149,7 +130,7 @@ it('a torn tail: no damage, cut at the start, and the node catches up', async ()
 
 it('a cut last frame of a killed node: a torn tail, shown with its size', async () => {
   const node = await aFollower()
-  await end(node, 'SIGKILL')
+  await world.endNode(node.id, 'SIGKILL')
   const segment = await lastSegment(node)
   await truncate(segment, (await stat(segment)).size - 7)
   const { exitCode, report } = await verify(node)
@@ -160,7 +141,7 @@ it('a cut last frame of a killed node: a torn tail, shown with its size', async 
 
 it('a cut log of a node that was stopped cleanly is damage, no torn tail', async () => {
   const node = await aFollower()
-  await end(node, 'SIGTERM')
+  await world.endNode(node.id, 'SIGTERM')
   const segment = await lastSegment(node)
   await truncate(segment, (await stat(segment)).size - 7)
   const { exitCode, report } = await verify(node)
@@ -172,7 +153,7 @@ it.each(['the whole data directory', 'only the log'])(
   '%s lost: the node is refused, the others go on',
   async (what) => {
     const node = await aFollower()
-    await end(node, 'SIGTERM')
+    await world.endNode(node.id, 'SIGTERM')
     await rm(what === 'only the log' ? join(node.dataDir, 'log') : node.dataDir, { recursive: true })
 
     const started = await world.run(['node', 'start', '--dir', world.dir, '--node', node.id, '--json'])
@@ -180,13 +161,13 @@ it.each(['the whole data directory', 'only the log'])(
     expect(JSON.parse(started.stdout)).toMatchObject({ error: { code: 'DataDirectoryLost' } })
     // Another node is down too: `up` starts it, fails for the lost one, and ends although the other goes on.
     const { leader } = await status()
-    const other = up.nodes.find((one) => one.id !== leader && one.id !== node.id) as UpReport['nodes'][number]
-    await end(other, 'SIGKILL')
+    const other = up.nodes.find((one) => one.id !== leader && one.id !== node.id) as UpNode
+    await world.endNode(other.id, 'SIGKILL')
     const again = await world.run(['up', '--dir', world.dir, '--detach', '--json', '--timeout', '20'])
     expect(again.exitCode).not.toBe(0)
     expect((JSON.parse(again.stdout) as { error: { message: string } }).error.message).toContain(node.id)
-    await put('without it', 'served')
-    expect(await get('k0')).toBe('v0')
+    await put(client, 'without it', 'served')
+    expect(await get(client, 'k0')).toBe('v0')
   },
   60_000,
 )

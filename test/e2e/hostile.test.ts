@@ -28,15 +28,7 @@ import {
 } from '../../src/transport/handshake.js'
 import { TRANSPORT_LIMITS } from '../../src/transport/limits.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
-import { eventually, World } from './harness.js'
-
-interface LogLine {
-  readonly event: string
-  readonly level: string
-  readonly code?: string
-  readonly reason?: string
-  readonly remote?: string
-}
+import { eventually, type LogLine, World } from './harness.js'
 
 let world: World
 let client: ClusterClient
@@ -45,7 +37,7 @@ let termBefore: number | null
 let serial = 0
 
 beforeAll(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   const { nodes } = await world.up()
   port = Number(nodes[0]?.address.split(':')[1])
   client = await world.client()
@@ -68,20 +60,12 @@ afterEach(async () => {
   expect(status.term).toBe(termBefore)
 })
 
-async function log(): Promise<LogLine[]> {
-  const text = await readFile(join(world.dir, 'nodes', 'n1', 'node.log'), 'utf8')
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as LogLine)
-}
-
 /** Waits for the line about `connection` and shows that it is the only one. */
 async function refusal(connection: Connection): Promise<LogLine> {
   await eventually('the node ends the connection', async () => connection.closed)
   const mine = (line: LogLine) => line.remote === connection.local
-  await eventually('the node logs the refusal', async () => (await log()).some(mine))
-  const lines = (await log()).filter(mine)
+  await eventually('the node logs the refusal', async () => (await world.log('n1')).some(mine))
+  const lines = (await world.log('n1')).filter(mine)
   expect(lines).toHaveLength(1)
   return lines[0] as LogLine
 }
@@ -215,11 +199,11 @@ it('200 connections that say nothing: those over the limit are refused, without 
   )
   await eventually('what is over the limit is refused', async () => silent.some((connection) => connection.closed))
   for (const { socket } of silent) socket.destroy()
-  const lines = (await log()).filter((line) => line.code === 'ResourceExhausted')
+  const lines = (await world.log('n1')).filter((line) => line.code === 'ResourceExhausted')
   expect(lines.length).toBeGreaterThan(0)
   expect(lines.length).toBeLessThan(silent.length)
 })
 
 async function closedClients(): Promise<LogLine[]> {
-  return (await log()).filter((line) => line.event === 'closed a client connection')
+  return (await world.log('n1')).filter((line) => line.event === 'closed a client connection')
 }

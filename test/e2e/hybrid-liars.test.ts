@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { HistoryOperation } from '../../src/simulator/history.js'
 import { judgeHistory } from '../chaos/verdict.js'
-import { eventually } from './harness.js'
-import { HybridWorld, type LogLine } from './hybrid-world.js'
+import { eventually, type LogLine } from './harness.js'
+import { HybridWorld } from './hybrid-world.js'
 import { Load } from './load.js'
 
 const TIMEOUT_MS = 180_000
@@ -62,7 +62,7 @@ it(
   async () => {
     expect(await hybrid.put('none')).toMatchObject({ mode: 'raft', epoch: 0, assurance: 'fast' })
     expect(await hybrid.threat()).toMatchObject({ level: 'none', causes: [] })
-    await hybrid.stop(LIAR)
+    await hybrid.world.endNode(LIAR, 'SIGTERM')
     // Each time so many more, over another connection: 2, 5 and 6 in all.
     const steps = [
       [2, 'low', 'raft'],
@@ -102,13 +102,13 @@ it(
   'a leader with two histories is convicted, the cluster switches, and is back when the liar is replaced',
   async () => {
     const before = await hybrid.put('before')
-    await hybrid.stop(LIAR)
+    await hybrid.world.endNode(LIAR, 'SIGTERM')
     await hybrid.startAdversary(LIAR, 'equivocate', '--as', 'leader')
     await eventually('the liar leads', async () => {
       const { leader, mode } = await hybrid.mode()
       if (leader === LIAR || mode !== 'raft') return true
       if (leader === null) return false
-      await hybrid.stop(leader, 'SIGKILL')
+      await hybrid.world.endNode(leader, 'SIGKILL')
       await hybrid.world.up('hybrid', 4)
       return false
     })
@@ -174,7 +174,7 @@ it(
       expect(await hybrid.put(key)).toMatchObject({ mode })
     }
     for (const lie of ['withhold', 'forge']) {
-      await hybrid.stop(LIAR)
+      await hybrid.world.endNode(LIAR, 'SIGTERM')
       await hybrid.startAdversary(LIAR, lie)
       await write('raft', `${lie}, before`)
       await hybrid.json('cluster', 'mode', 'set', 'bft', '--yes', '--timeout', '60')

@@ -1,13 +1,7 @@
 /** A hybrid cluster of four real processes, one of whose members can be replaced by the adversary, and what it says of itself. */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
 import type { ClusterStatus } from '../../src/client/api.js'
-import { runningPid } from '../../src/cluster/processes.js'
-import { eventually, World } from './harness.js'
-
-const ADVERSARY = fileURLToPath(new URL('../../dist/test/adversary/run.js', import.meta.url))
+import { Adversary } from './adversary.js'
+import { eventually, type LogLine, World } from './harness.js'
 
 /** Of a Byzantine epoch: the tests have no half minute to wait. */
 const RESIDENCY = '2s'
@@ -32,21 +26,9 @@ export interface Written {
   readonly assurance: string
 }
 
-/** A line of a node's log. */
-export interface LogLine {
-  readonly event: string
-  readonly ts: string
-  readonly [field: string]: unknown
-}
-
-function launch(env: Record<string, string>, args: readonly string[]) {
-  return execa(process.execPath, [ADVERSARY, ...args], { reject: false, env, extendEnv: false })
-}
-
 export class HybridWorld {
   readonly world: World
-  #said = ''
-  #adversary: ReturnType<typeof launch> | null = null
+  #adversary: Adversary | null = null
 
   private constructor(world: World) {
     this.world = world
@@ -83,23 +65,9 @@ export class HybridWorld {
     return this.json('kv', 'put', key, `value of ${key}`)
   }
 
-  /** Ends a member; nothing starts it again. */
-  async stop(node: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const pid = await runningPid(this.world.dir, node)
-    if (pid === null) return
-    process.kill(pid, signal)
-    await eventually(`${node} has ended`, async () => (await runningPid(this.world.dir, node)) === null)
-  }
-
   /** Replaces a stopped member by a process that holds its key and lies. */
   async startAdversary(node: string, ...lie: string[]): Promise<void> {
-    const { dir, env } = this.world
-    const liar = launch(env, ['--dir', dir, '--node', node, '--lie', ...lie])
-    this.#adversary = liar
-    this.#said = ''
-    liar.stderr?.on('data', (chunk) => {
-      this.#said += String(chunk)
-    })
+    this.#adversary = new Adversary(this.world, node, ...lie)
     await eventually(`${node} answers`, async () => {
       const { nodes } = await this.json<ClusterStatus>('status')
       return nodes.some(({ id, reachable }) => id === node && reachable)
@@ -108,29 +76,17 @@ export class HybridWorld {
 
   /** Waits until the adversary said it. */
   async adversarySaid(words: string): Promise<void> {
-    await eventually(`the adversary says: ${words}`, async () => this.#said.includes(words))
+    await eventually(`the adversary says: ${words}`, async () => this.#adversary?.said.includes(words))
   }
 
   async stopAdversary(): Promise<void> {
-    const adversary = this.#adversary
-    if (adversary === null) return
+    await this.#adversary?.stop()
     this.#adversary = null
-    adversary.kill('SIGKILL')
-    await adversary
   }
 
-  /** What a node has written in its log. */
-  async log(node: string): Promise<LogLine[]> {
-    const text = await readFile(join(this.world.dir, 'nodes', node, 'node.log'), 'utf8')
-    return text
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as LogLine)
-  }
-
-  /** … about one thing, from all of these nodes. */
+  /** What these nodes have written in their logs about one thing. */
   async logged(event: string, nodes: readonly string[]): Promise<LogLine[]> {
-    const lines = await Promise.all(nodes.map((node) => this.log(node)))
+    const lines = await Promise.all(nodes.map((node) => this.world.log(node)))
     return lines.flat().filter((line) => line.event === event)
   }
 }

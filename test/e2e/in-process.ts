@@ -8,12 +8,13 @@ import { settings } from '@oclif/core/settings'
 import { projectRoot } from '../project/project-root.js'
 import type { Ran } from './harness.js'
 
-/** They start or end processes, their own among them, or read standard input. */
-const OWN_PROCESS = ['up', 'down', 'cluster down', 'node start', 'node stop', 'repl', 'propose', 'bench']
+/** They stay until their process is told to end, read standard input, or measure what their process can do. */
+const OWN_PROCESS = ['node start', 'repl', 'propose', 'bench']
 
 /** Null where the command needs a process of its own, or another one runs here: they print to the same streams. */
 export async function runHere(words: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran | null> {
-  const isOwn = OWN_PROCESS.some((id) => id.split(' ').every((word, i) => words[i] === word))
+  const staysUp = words[0] === 'up' && !words.includes('--detach')
+  const isOwn = staysUp || OWN_PROCESS.some((id) => id.split(' ').every((word, i) => words[i] === word))
   if (isOwn || isCaptured(process.stdout)) return null
   // oclif would look for TypeScript sources in development.
   settings.enableAutoTranspile = false

@@ -6,14 +6,14 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ClusterStatus } from '../../src/client/api.js'
-import { isAlive, isRunningNode, runningPid } from '../../src/cluster/processes.js'
-import { kvOperation } from '../../src/workflow/kv-codec.js'
+import { isAlive, runningPid } from '../../src/cluster/processes.js'
 import { encodeOperation } from '../../src/workflow/operation-codec.js'
 import { eventually, type UpReport, World } from './harness.js'
+import { kvPut } from './kv.js'
 
 let world: World
 beforeEach(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
 })
 afterEach(async () => {
   await world.remove()
@@ -25,14 +25,9 @@ interface Failed {
 
 /** Exit code and error code; stdout holds the error's one document, stderr no JSON. */
 async function failure(...args: string[]): Promise<[number | undefined, string]> {
-  const { exitCode, stdout, stderr } = await world.run([...args, '--dir', world.dir, '--json'])
+  const { exitCode, stdout, stderr } = await world.runApart([...args, '--dir', world.dir, '--json'])
   expect(stderr).not.toContain('{')
   return [exitCode, (JSON.parse(stdout) as Failed).error.code]
-}
-
-async function kill(node: UpReport['nodes'][number]): Promise<void> {
-  process.kill(node.pid, 'SIGKILL')
-  await eventually(`${node.id} has ended`, async () => !(await isRunningNode(node.pid, world.dir, node.id)))
 }
 
 /** Starts `up` without a terminal and waits until it has said where the cluster is. */
@@ -84,7 +79,7 @@ it('up in a pipe stays until SIGTERM, stops what it started, and resumes with th
 
 it('up in a pipe stops only what it started itself', async () => {
   const { nodes } = await world.up()
-  await kill(nodes[0] as UpReport['nodes'][number])
+  await world.endNode('n1', 'SIGKILL')
   const { running, report } = await upInPipe()
   expect(report.nodes.slice(1)).toEqual(nodes.slice(1))
   running.kill('SIGTERM')
@@ -94,19 +89,13 @@ it('up in a pipe stops only what it started itself', async () => {
 }, 60_000)
 
 it('without a quorum: writes 6 or 7, local reads still 0; without anybody 5', async () => {
-  const { nodes } = await world.up()
+  await world.up()
   expect((await world.run(['kv', 'put', 'k', 'v', '--dir', world.dir])).exitCode).toBe(0)
-  const [first, second, last] = nodes as [
-    UpReport['nodes'][number],
-    UpReport['nodes'][number],
-    UpReport['nodes'][number],
-  ]
   await eventually('the last node has the value', async () => {
-    const read = await world.run(['kv', 'get', 'k', '--read', 'local', '--endpoints', last.id, '--dir', world.dir])
+    const read = await world.run(['kv', 'get', 'k', '--read', 'local', '--endpoints', 'n3', '--dir', world.dir])
     return read.exitCode === 0
   })
-  await kill(first)
-  await kill(second)
+  for (const id of ['n1', 'n2']) await world.endNode(id, 'SIGKILL')
 
   // A leader that has just lost its followers may have taken the write into its log: then 6, else 7.
   expect([
@@ -128,18 +117,18 @@ it('without a quorum: writes 6 or 7, local reads still 0; without anybody 5', as
   const local = await world.json<{ value: string }>(['kv', 'get', 'k', '--read', 'local', '--dir', world.dir])
   expect(local.value).toBe('v')
 
-  await kill(last)
+  await world.endNode('n3', 'SIGKILL')
   expect(await failure('kv', 'put', 'k', 'w', '--timeout', '1')).toEqual([5, 'Unreachable'])
   expect(await failure('kv', 'get', 'k', '--read', 'local', '--timeout', '1')).toEqual([5, 'Unreachable'])
   expect(await failure('status')).toEqual([5, 'Unreachable'])
 }, 60_000)
 
 it('a follower that was down for 10,000 entries catches up', async () => {
-  const { nodes } = await world.up()
+  await world.up()
   const client = await world.client()
   try {
     const { leader } = await client.clusterStatus()
-    await kill(nodes.find((node) => node.id !== leader) as UpReport['nodes'][number])
+    await world.endNode(leader === 'n1' ? 'n2' : 'n1', 'SIGKILL')
     const session = await client.openRawSession()
     const total = 10_000
     // One request at a time, because an entry holds what arrives together: so each write is an entry.
@@ -147,11 +136,7 @@ it('a follower that was down for 10,000 entries catches up', async () => {
     let done = 0
     let refused = 0
     const issue = () => {
-      const operation = kvOperation({
-        operation: 'kv.put',
-        key: Buffer.from(`k${issued++}`),
-        value: Buffer.alloc(64, 'x'),
-      })
+      const operation = kvPut(`k${issued++}`, 'x'.repeat(64))
       session.submitEncoded([encodeOperation(operation)], 20_000, (_, results) => {
         if (results?.[0]?.outcome.ok === true) done++
         else refused++

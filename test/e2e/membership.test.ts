@@ -4,23 +4,21 @@
  * commands that were killed are finished by running them again; what cannot be is refused; and a member
  * that was removed finds the door shut.
  */
-import { copyFile, readFile } from 'node:fs/promises'
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ClusterStatus } from '../../src/client/api.js'
 import { runningPid } from '../../src/cluster/processes.js'
-import type { CommandEntry } from '../../src/terminal/command-list.js'
 import { judgeHistory, longestGapMs } from '../chaos/verdict.js'
-import { violations } from '../commands/json-schema.js'
-import { eventually, World } from './harness.js'
+import { CheckedCommands } from '../commands/checked-commands.js'
+import { eventually, type World } from './harness.js'
 import { Load } from './load.js'
 
 let world: World
-let commands: Map<string, CommandEntry>
+let commands: CheckedCommands
 beforeEach(async () => {
-  world = await World.make({ quick: true })
-  world.env.KNHK_DIR = world.dir
-  commands = new Map((await world.json<CommandEntry[]>(['commands'])).map((command) => [command.id, command]))
+  commands = await CheckedCommands.make()
+  world = commands.world
 })
 afterEach(() => world.remove())
 
@@ -52,28 +50,13 @@ interface Why {
   readonly findings: readonly { readonly code: string; readonly node: string | null; readonly message: string }[]
 }
 
-/** Runs a command with --json and holds its result against its published schema. */
-async function json<T>(id: string, ...args: string[]): Promise<T> {
-  const value = await world.json<T>([...id.split(' '), ...args])
-  expect(violations(commands.get(id)?.schema ?? {}, value), id).toEqual([])
-  return value
-}
-
-async function failure(...args: string[]): Promise<[number | undefined, string]> {
-  const { exitCode, stdout } = await world.run([...args, '--json'])
-  return [exitCode, (JSON.parse(stdout) as { error: { code: string } }).error.code]
-}
-
+const json = <T>(id: string, ...args: string[]) => commands.json<T>(id, ...args)
+const failure = (...words: string[]) => commands.code(...words)
 const up = (nodes: number) => json('up', '--nodes', String(nodes), '--detach')
 const add = (id: string, ...args: string[]) => json<Change>('cluster members add', id, ...args)
 const remove = (id: string) => json<Change>('cluster members remove', id, '--yes')
 const list = () => json<Members>('cluster members list')
 const votersOf = ({ members }: Members) => members.filter(({ role }) => role === 'voter').map(({ id }) => id)
-
-async function kill(id: string): Promise<void> {
-  process.kill((await runningPid(world.dir, id)) as number, 'SIGKILL')
-  await eventually(`${id} has ended`, async () => (await runningPid(world.dir, id)) === null)
-}
 
 it('grows from one node to five and shrinks to three under load, without its leaders, and loses nothing', async () => {
   await up(1)
@@ -174,7 +157,7 @@ it('a plan is refused once the members have changed, and carried out as a whole 
 
 it('refuses what would leave nobody to decide, and says why nothing is decided', async () => {
   await up(3)
-  await kill('n3')
+  await world.endNode('n3', 'SIGKILL')
   const isDown = async () => {
     const { findings } = await json<Why>('why')
     return findings.length === 1 && findings[0]?.code === 'Unreachable' && findings[0].node === 'n3'
@@ -191,7 +174,7 @@ it('refuses what would leave nobody to decide, and says why nothing is decided',
   expect(await failure('cluster', 'members', 'remove', 'n9', '--yes')).toEqual([4, 'NotFound'])
 
   await add('n4')
-  await kill('n4')
+  await world.endNode('n4', 'SIGKILL')
   await eventually('why says what is missing', async () => {
     const codes = (await json<Why>('why')).findings.map(({ code }) => code)
     return ['Unreachable', 'NoQuorum', 'NoLeader'].every((code) => codes.includes(code))
@@ -199,7 +182,7 @@ it('refuses what would leave nobody to decide, and says why nothing is decided',
   const { findings } = await json<Why>('why')
   expect(findings.find(({ code }) => code === 'NoQuorum')?.message).toContain('2 of the 2 voters')
   expect(await failure('cluster', 'members', 'add', 'n5', '--timeout', '10')).toEqual([7, 'NoLeader'])
-  await kill('n2')
+  await world.endNode('n2', 'SIGKILL')
   expect(await failure('why')).toEqual([5, 'Unreachable'])
   expect(await failure('cluster', 'members', 'list')).toEqual([5, 'Unreachable'])
 }, 60_000)
@@ -220,10 +203,9 @@ it('a member that was removed cannot come back, not even with its key, its data 
   const stranger = outsider.start(['node', 'start', '--node', 'n3', ...place])
   try {
     for (const id of ['n1', 'n2']) {
-      await eventually(`${id} refuses it`, async () => {
-        const log = await readFile(join(world.dir, 'nodes', id, 'node.log'), 'utf8')
-        return log.split('\n').some((line) => line.includes('UnknownKey'))
-      })
+      await eventually(`${id} refuses it`, async () =>
+        (await world.log(id)).some(({ code }) => code === 'UnknownKey'),
+      )
     }
     expect((await world.run(['kv', 'put', 'k', 'v'])).exitCode).toBe(0)
     expect((await json<ClusterStatus>('status')).term).toBe(term)

@@ -5,12 +5,10 @@
  */
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Adversary } from './adversary.js'
 import { eventually, World } from './harness.js'
 
-const ADVERSARY = fileURLToPath(new URL('../../dist/test/adversary/run.js', import.meta.url))
 const TIMEOUT_MS = 240_000
 
 interface Accusation {
@@ -75,10 +73,7 @@ it(
     await world.up('pbft', 4)
     await world.json(['kv', 'put', 'before', '0'])
     await world.json(['node', 'stop', '--node', 'n1'])
-    const adversary = execa(process.execPath, [ADVERSARY, '--dir', world.dir, '--node', 'n1', '--lie', 'equivocate'], {
-      reject: false,
-      env: world.env,
-    })
+    const adversary = new Adversary(world, 'n1', 'equivocate')
     try {
       let found: readonly Accusation[] = []
       for (let i = 0; i < 5; i++) await world.json(['kv', 'put', `k${i}`, 'v', '--timeout', '40s'])
@@ -99,8 +94,7 @@ it(
         report: { ok: false, culprit: null },
       })
     } finally {
-      adversary.kill('SIGKILL')
-      await adversary
+      await adversary.stop()
     }
   },
   TIMEOUT_MS,

@@ -7,17 +7,14 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type ClusterClient, connectClient } from '../../src/client/index.js'
 import { readClusterFile } from '../../src/cluster/cluster-file.js'
-import { isRunningNode } from '../../src/cluster/processes.js'
 import { printOf } from '../../src/cluster/recovery/data-copy.js'
-import { loadKeyPair } from '../../src/crypto/key-files.js'
 import { PLAN_SCHEMA } from '../../src/terminal/recovery/schemas.js'
 import { NEW_CLUSTER_SCHEMA } from '../../src/terminal/snapshots/schemas.js'
-import { kvOperation } from '../../src/workflow/kv-codec.js'
 import { uuidFromBytes } from '../../src/workflow/uuid.js'
 import { violations } from '../commands/json-schema.js'
-import { eventually, type UpReport, World } from './harness.js'
+import { eventually, type UpNode, type UpReport, World } from './harness.js'
+import { get, write } from './kv.js'
 
 const WRITES = 200
 
@@ -40,45 +37,25 @@ beforeEach(async () => {
   up = await world.up()
 })
 afterEach(async () => {
-  await world.run(['down', '--dir', recovered])
+  await world.kill(recovered)
   await world.remove()
 })
 
-async function writeSome(client: ClusterClient): Promise<void> {
-  const session = await client.openSession({ timeoutMs: 20_000 })
-  for (let i = 0; i < WRITES; i++) {
-    const operation = kvOperation({ operation: 'kv.put', key: Buffer.from(`k${i}`), value: Buffer.from(`v${i}`) })
-    await session.submit([operation], { timeoutMs: 20_000 })
-  }
-}
-
-async function killAll(): Promise<void> {
-  for (const { pid, id } of up.nodes) {
-    if (await isRunningNode(pid, world.dir, id)) process.kill(pid, 'SIGKILL')
-    await eventually(`${id} has ended`, async () => !(await isRunningNode(pid, world.dir, id)))
-  }
-}
-
-async function get(client: ClusterClient, key: string): Promise<string> {
-  const { value } = await client.query('kv.get', { key: Buffer.from(key) }, { timeoutMs: 20_000 })
-  return Buffer.from((value as { value: Uint8Array }).value).toString()
-}
-
 it('makes a new cluster of the one data directory that is left', async () => {
   const client = await world.client()
-  await writeSome(client)
+  await write(await client.openSession({ timeoutMs: 20_000 }), 0, WRITES)
   await eventually('all have everything', async () => {
     const { nodes } = await client.clusterStatus()
     return nodes.every(({ lagEntries }) => lagEntries === 0)
   })
   await client.close()
-  const [survivor, ...lost] = up.nodes as [UpReport['nodes'][number], ...UpReport['nodes']]
+  const [survivor, ...lost] = up.nodes as [UpNode, ...UpNode[]]
   const file = join(world.base, 'plan.json')
   const planning = ['recover', 'plan', '--data-dir', survivor.dataDir, '--out', file]
   // A running node is not recovered from.
   expect((await world.run(planning)).exitCode).toBe(8)
 
-  await killAll()
+  await world.kill()
   for (const { dataDir } of lost) await rm(dataDir, { recursive: true })
   const before = await printOf(survivor.dataDir)
   const plan = await world.json<Plan>(planning)
@@ -114,14 +91,14 @@ it('makes a new cluster of the one data directory that is left', async () => {
   expect(Buffer.from(configuration.lineage?.plan as Uint8Array).toString('hex')).toBe(plan.digest)
 
   await world.json(['up', '--dir', recovered, '--detach'])
-  const admin = await connectClient({ configuration, key: await loadKeyPair(join(recovered, 'clients', 'admin')) })
+  const admin = await world.client(recovered)
   try {
     for (let i = 0; i < WRITES; i++) expect(await get(admin, `k${i}`)).toBe(`v${i}`)
     await eventually('all have the data of the survivor', async () => {
       const { nodes } = await admin.clusterStatus()
       return nodes.every(({ dataDigest }) => dataDigest === made.dataDigest)
     })
-    await writeSome(admin)
+    await write(await admin.openSession(), 0, WRITES)
   } finally {
     await admin.close()
   }
@@ -129,15 +106,15 @@ it('makes a new cluster of the one data directory that is left', async () => {
 
 it('refuses where a quorum is left, and chooses the log that an election would', async () => {
   const client = await world.client()
-  await writeSome(client)
-  const [first] = up.nodes as [UpReport['nodes'][number]]
-  process.kill(first.pid, 'SIGKILL')
+  await write(await client.openSession({ timeoutMs: 20_000 }), 0, WRITES)
+  const [first] = up.nodes as [UpNode]
+  await world.endNode(first.id, 'SIGKILL')
   await eventually('the others decide without it', async () => {
-    await writeSome(client)
+    await write(await client.openSession({ timeoutMs: 20_000 }), 0, WRITES)
     return true
   })
   await client.close()
-  await killAll()
+  await world.kill()
   const file = join(world.base, 'plan.json')
   const plan = await world.json<Plan>(['recover', 'plan', '--dir', world.dir, '--out', file])
   expect(plan.quorumSurvives).toBe(true)

@@ -4,13 +4,11 @@
  * from every log catches up by snapshot while the load goes on, through kill -9 of the one who receives
  * and of the one who sends. And what `log diff` says of equal, shorter, compacted and different logs.
  */
-import { cp, readdir, readFile, stat, truncate } from 'node:fs/promises'
+import { cp, readdir, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type ClusterClient, connectClient } from '../../src/client/index.js'
-import { parseClusterFile } from '../../src/cluster/cluster-file.js'
-import { isRunningNode } from '../../src/cluster/processes.js'
-import { loadKeyPair } from '../../src/crypto/key-files.js'
+import type { ClusterClient } from '../../src/client/index.js'
+import { nodePaths } from '../../src/cluster/layout.js'
 import { COMPACT_SCHEMA, DIFF_SCHEMA } from '../../src/terminal/log-flags.js'
 import type { JsonSchema } from '../../src/terminal/schema.js'
 import {
@@ -20,9 +18,9 @@ import {
   SNAPSHOT_SCHEMA,
   VERIFIED_SNAPSHOT_SCHEMA,
 } from '../../src/terminal/snapshots/schemas.js'
-import { kvOperation } from '../../src/workflow/kv-codec.js'
 import { violations } from '../commands/json-schema.js'
-import { eventually, type UpReport, World } from './harness.js'
+import { eventually, type LogLine, type UpNode, type UpReport, World } from './harness.js'
+import { get, kvPut, put, write } from './kv.js'
 
 /** Runs with --json and checks the result against the schema that the command publishes. */
 async function checked<T>(schema: JsonSchema, args: readonly string[]): Promise<T> {
@@ -63,48 +61,16 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await client.close()
-  for (const dir of others) await world.run(['down', '--dir', dir])
+  for (const dir of others) await world.kill(dir)
   await world.remove()
 })
-
-function kvPut(key: string, value: Uint8Array | string) {
-  return kvOperation({ operation: 'kv.put', key: Buffer.from(key), value: Buffer.from(value) })
-}
-
-async function put(to: ClusterClient, key: string, value: string): Promise<void> {
-  expect((await to.submitOnce(kvPut(key, value), { timeoutMs: 20_000 })).outcome.ok).toBe(true)
-}
-
-async function get(from: ClusterClient, key: string): Promise<string> {
-  const { value } = await from.query('kv.get', { key: Buffer.from(key) }, { timeoutMs: 20_000 })
-  return Buffer.from((value as { value: Uint8Array }).value).toString()
-}
-
-function nodeOf(id: string): UpReport['nodes'][number] {
-  return up.nodes.find((node) => node.id === id) as UpReport['nodes'][number]
-}
 
 async function leaderId(): Promise<string> {
   return eventually('there is a leader', async () => (await client.clusterStatus()).leader)
 }
 
-async function kill(id: string, pid: number): Promise<void> {
-  process.kill(pid, 'SIGKILL')
-  await eventually(`${id} has ended`, async () => !(await isRunningNode(pid, world.dir, id)))
-}
-
-/** Starts what is missing and gives the process ids as they are now. */
-async function resume(): Promise<void> {
-  up = await world.up()
-}
-
-async function connectTo(dir: string, keyDir: string): Promise<ClusterClient> {
-  const configuration = parseClusterFile(await readFile(join(dir, 'cluster.yaml'), 'utf8'))
-  return connectClient({ configuration, key: await loadKeyPair(join(keyDir, 'clients', 'admin')) })
-}
-
 it('a saved snapshot becomes a new cluster with the same data, and other keys', async () => {
-  for (let i = 0; i < 20; i++) await put(client, `k${i}`, `v${i}`)
+  await write(await client.openSession(), 0, 20)
   const file = join(world.base, 'backup.snap')
   const saved = await checked<Saved>(SAVE_SCHEMA, ['snapshot', 'save', '--dir', world.dir, '--out', file])
   expect((await stat(file)).size).toBe(saved.bytes)
@@ -134,8 +100,8 @@ it('a saved snapshot becomes a new cluster with the same data, and other keys', 
 
   others.push(dir)
   await world.json(['up', '--dir', dir, '--detach'])
-  const restored = await connectTo(dir, dir)
-  const stranger = await connectTo(dir, world.dir)
+  const restored = await world.client(dir)
+  const stranger = await world.client(dir, world.dir)
   try {
     await eventually('every node has the data of the snapshot', async () => {
       const { nodes } = await restored.clusterStatus()
@@ -161,9 +127,9 @@ it('a saved snapshot becomes a new cluster with the same data, and other keys', 
 
 it('a member that was down catches up by snapshot under load, though both ends of the transfer are killed', async () => {
   const leader = await leaderId()
-  const lagging = up.nodes.find(({ id }) => id !== leader) as UpReport['nodes'][number]
+  const lagging = up.nodes.find(({ id }) => id !== leader) as UpNode
   const others = up.nodes.filter(({ id }) => id !== lagging.id)
-  await kill(lagging.id, lagging.pid)
+  await world.endNode(lagging.id, 'SIGKILL')
 
   // Large values: a transfer takes long enough to be interrupted in the middle.
   const session = await client.openSession({ timeoutMs: 20_000 })
@@ -203,14 +169,14 @@ it('a member that was down catches up by snapshot under load, though both ends o
   try {
     const first = await startReceiving(lagging.id)
     await eventually('a part of it is here', async () => (await partBytes(lagging.id)) > 9 * 1024 * 1024)
-    await kill(lagging.id, first.pid)
-    expect(first.fetching.resumedAt).toBe(0)
+    await world.endNode(lagging.id, 'SIGKILL')
+    expect(first.resumedAt).toBe(0)
 
     const second = await startReceiving(lagging.id)
-    await kill(second.fetching.from, nodeOf(second.fetching.from).pid)
-    expect(second.fetching.index).toBe(first.fetching.index)
-    expect(second.fetching.resumedAt).toBeGreaterThan(0)
-    await resume()
+    await world.endNode(second.from as string, 'SIGKILL')
+    expect(second.index).toBe(first.index)
+    expect(second.resumedAt).toBeGreaterThan(0)
+    await world.up()
     await eventually('the member has caught up', async () => {
       const { nodes } = await client.clusterStatus()
       const { firstIndex, lagEntries } = nodes.find(({ id }) => id === lagging.id) ?? {}
@@ -230,45 +196,28 @@ it('a member that was down catches up by snapshot under load, though both ends o
   expect(nodes.map(({ stateDigest }) => stateDigest)).toEqual(nodes.map(() => nodes[0]?.stateDigest))
   expect(nodes[0]?.stateDigest).not.toBeNull()
   expect(await get(client, 'counter')).toBe(`${written - 1}`)
-  expect((await events(lagging.id)).some(({ event }) => event === 'snapshot restored')).toBe(true)
+  expect(await world.events(lagging.id)).toContain('snapshot restored')
 }, 90_000)
-
-interface Fetching {
-  readonly event: string
-  readonly from: string
-  readonly index: number
-  readonly resumedAt: number
-}
-
-/** What a node has logged so far. */
-async function events(id: string): Promise<Fetching[]> {
-  const text = await readFile(join(world.dir, 'nodes', id, 'node.log'), 'utf8')
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('{') && line.endsWith('}'))
-    .map((line) => JSON.parse(line) as Fetching)
-}
 
 /** Bytes of a snapshot that is being received. */
 async function partBytes(id: string): Promise<number> {
-  const directory = join(nodeOf(id).dataDir, 'snapshots')
+  const directory = join(nodePaths(world.dir, id).data, 'snapshots')
   const part = (await readdir(directory)).find((name) => name.endsWith('.part'))
   return part === undefined ? 0 : (await stat(join(directory, part))).size
 }
 
 /** Starts a node; resolves when it has begun to fetch a snapshot. */
-async function startReceiving(id: string): Promise<{ readonly pid: number; readonly fetching: Fetching }> {
-  const fetched = async () => (await events(id)).filter(({ event }) => event === 'fetching a snapshot')
+async function startReceiving(id: string): Promise<LogLine> {
+  const fetched = async () => (await world.log(id)).filter(({ event }) => event === 'fetching a snapshot')
   const before = (await fetched()).length
-  const { pid } = world.start(['node', 'start', '--dir', world.dir, '--node', id])
-  const fetching = await eventually(`${id} fetches a snapshot`, async () => (await fetched())[before])
-  return { pid: pid as number, fetching }
+  world.start(['node', 'start', '--dir', world.dir, '--node', id])
+  return eventually(`${id} fetches a snapshot`, async () => (await fetched())[before])
 }
 
 it('log diff tells equal, shorter and compacted logs from different ones', async () => {
-  for (let i = 0; i < 10; i++) await put(client, `k${i}`, `v${i}`)
+  await write(await client.openSession(), 0, 10)
   await world.json(['wait', '--for', 'converged', '--dir', world.dir])
-  const [one, other] = up.nodes as [UpReport['nodes'][number], UpReport['nodes'][number]]
+  const [one, other] = up.nodes as [UpNode, UpNode]
   const equal = await checked<Diff>(DIFF_SCHEMA, ['log', 'diff', one.id, other.id, '--dir', world.dir])
   expect(equal).toMatchObject({ equal: true, from: 0, partsAt: null })
   expect(equal.to).toBeGreaterThan(10)
@@ -296,7 +245,7 @@ it('log diff tells equal, shorter and compacted logs from different ones', async
     others.push(dir)
     await world.json(['snapshot', 'restore', file, '--dir', dir, '--nodes', '1', '--yes'])
     const { nodes } = await world.json<UpReport>(['up', '--dir', dir, '--detach'])
-    logs.push((nodes[0] as UpReport['nodes'][number]).dataDir)
+    logs.push((nodes[0] as UpNode).dataDir)
   }
   const { exitCode, stdout } = await world.run(['log', 'diff', ...logs, '--json'])
   expect(exitCode).toBe(10)
