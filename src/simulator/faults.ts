@@ -303,13 +303,11 @@ export class FaultDriver {
   #loseTail(node: SimulatedNode): void {
     if (node.running === null || node.isDamaged || !this.#damage.isBearable(node)) return
     const random = this.#random
-    void this.#damage.loseTail(node, random).then((isLost) => {
-      if (!isLost) return
-      this.#counts.crash++
-      // Soon, so that the same leader may still be there and know better.
-      this.#cluster.queue.after(random.between(1, 60), () => {
-        if (node.isDown && this.#running) this.restart(node)
-      })
+    if (!this.#damage.loseTail(node, random)) return
+    this.#counts.crash++
+    // Soon, so that the same leader may still be there and know better.
+    this.#cluster.queue.after(random.between(1, 60), () => {
+      if (node.isDown && this.#running) this.restart(node)
     })
   }
 

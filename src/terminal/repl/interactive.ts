@@ -106,7 +106,7 @@ class InteractiveRepl {
     const { session } = this.#options.context
     const { name, configuration } = session.connection.target
     const { length } = this.#nodes()
-    const whole = `knhk ${session.config.version} on ${name}: ${length} ${length === 1 ? 'node' : 'nodes'} of ${configuration.protocol}. Tab completes, help lists the commands, .help what else there is, .exit leaves.`
+    const whole = `knhk ${session.config.version} on ${name}: ${length} ${length === 1 ? 'node' : 'nodes'}, ${configuration.protocol}. Tab completes, help lists the commands, .help what else there is, .exit leaves.`
     process.stdout.write(`${this.#options.paint('dim', folded(whole, columnsOf(process.stdout)))}\n`)
   }
 
