@@ -9,7 +9,9 @@ const NODES_MAX = 31
 const SPARES_MAX = 9
 /** Clocks at most twice as fast as time. */
 const SPEEDS_BELOW = 2001
-const VERSION = 2
+/** Nodes within a second of each other. */
+const PLACES_BELOW_MS = 1001
+const VERSION = 3
 const NUMBERS = [
   'seed',
   'nodes',
@@ -62,10 +64,12 @@ function parseCase(value: unknown): RunPlan {
   const { nodes, spares } = fields as { nodes: number; spares: number }
   const all = nodes + spares
   if (nodes < 1 || nodes > NODES_MAX) throw new Error(`nodes is not 1 to ${NODES_MAX}`)
-  const { faults, healing, left, clockSpeeds } = fields
+  const { faults, healing, left, clockSpeeds, placesMs } = fields
   if (spares > SPARES_MAX) throw new Error(`spares is not 0 to ${SPARES_MAX}`)
   if (!isOrdinals(clockSpeeds, SPEEDS_BELOW) || clockSpeeds.length !== all || clockSpeeds.includes(0))
     throw new Error('clockSpeeds does not give every clock a speed')
+  if (!isOrdinals(placesMs, PLACES_BELOW_MS) || placesMs.length !== all)
+    throw new Error('placesMs does not give every node a place')
   if (!isOrdinals(healing, all) || new Set(healing).size !== all) throw new Error('healing does not name every node')
   if (!isOrdinals(left, 4)) throw new Error('left says how nodes are left with 0 to 3')
   if (!Array.isArray(faults) || !faults.every((fault) => isFault(fault, all))) throw new Error('a fault is unknown')

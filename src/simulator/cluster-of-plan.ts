@@ -13,7 +13,7 @@ const THREAT_WINDOW_MS = 3000
 const TIMEOUT_GROWTH = 5
 
 export function clusterOptionsOf(plan: RunPlan): Omit<SimulatedClusterOptions, 'sha256'> {
-  const { seed, nodes, spares, protocol, leaseDriftMs, electionTimeoutMaxMs, clockSpeeds } = plan
+  const { seed, nodes, spares, protocol, leaseDriftMs, electionTimeoutMaxMs, clockSpeeds, placesMs } = plan
   const { flushIntervalMs, tailEntriesMax, messageEntriesMax, segmentBytesMax } = plan
   const { snapshotEntries, trailingEntries, snapshotPieceBytes } = plan
   const shared = {
@@ -21,6 +21,7 @@ export function clusterOptionsOf(plan: RunPlan): Omit<SimulatedClusterOptions, '
     nodes,
     spares,
     clockSpeeds,
+    placesMs,
     segmentBytesMax,
     settings: { electionTimeoutMaxMs, leaseDriftMs: leaseDriftMs === 0 ? null : leaseDriftMs },
   }

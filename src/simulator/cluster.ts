@@ -23,6 +23,8 @@ export interface SimulatedClusterOptions {
   readonly settings?: Partial<ClusterSettings>
   /** How fast each node's clock goes, in thousandths; 1000 where absent. */
   readonly clockSpeeds?: readonly number[]
+  /** Where each node stands on a line, in milliseconds of a message's way; all in one place where absent. */
+  readonly placesMs?: readonly number[]
   readonly sha256: Sha256
   readonly limits?: Partial<NodeLimits>
   readonly coreLimits?: CoreLimits
@@ -65,6 +67,9 @@ export class SimulatedCluster {
     this.configuration = simulatedConfiguration(options, settings)
     this.sha256 = options.sha256
     this.bearable = options.bearable ?? Math.floor((options.nodes - 1) / 2)
+    this.configuration.members.forEach(({ id }, at) => {
+      this.network.place(id, options.placesMs?.[at] ?? 0)
+    })
     const { queue, network, trace } = this
     const world = { queue, network, sha256: options.sha256, trace, watch: () => this.watch }
     this.nodes = this.configuration.members.map(

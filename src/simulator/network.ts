@@ -51,6 +51,7 @@ export class SimulatedNetwork {
   readonly #latestFrameMs = new Map<string, Millis>()
   /** Directed pairs whose messages all take so much longer. */
   readonly #slowed = new Map<string, Millis>()
+  readonly #placesMs = new Map<NodeId, Millis>()
   /** When the latest message of a directed pair was, or will be, delivered. */
   readonly #latestMs = new Map<string, Millis>()
   delivered = 0
@@ -125,6 +126,11 @@ export class SimulatedNetwork {
     this.#cut.add(`${from}>${to}`)
   }
 
+  /** Where a node stands on a line: between two of them everything takes the difference longer. */
+  place(node: NodeId, atMs: Millis): void {
+    this.#placesMs.set(node, atMs)
+  }
+
   /** Holds up what is sent from → to, and delivers it after `durationMs`. */
   clog(from: NodeId, to: NodeId, durationMs: Millis): void {
     this.#clogged.set(`${from}>${to}`, this.#queue.nowMs + durationMs)
@@ -170,7 +176,7 @@ export class SimulatedNetwork {
     const copies = this.#random.chance(this.options.duplication) ? 2 : 1
     this.duplicated += copies - 1
     for (let copy = 0; copy < copies; copy++) {
-      this.#queue.after(this.#latencyMs(pair), () => {
+      this.#queue.after(this.#latencyMs(from, to), () => {
         // A crash of either side ends the connection and what was on its way.
         if (receiver === undefined || this.#ends.get(to) !== receiver || this.#ends.get(from) !== sender) {
           this.trace?.emit('drop', to, { from, id, why: 'disconnected' })
@@ -202,7 +208,7 @@ export class SimulatedNetwork {
     const id = ++this.#messages
     this.trace?.emit('send', from, { to, id, message: frame.type, offset: 'offset' in frame ? frame.offset : null })
     const latestMs = this.#latestFrameMs.get(pair) ?? 0
-    const atMs = Math.max(this.#queue.nowMs + this.#latencyMs(pair), latestMs)
+    const atMs = Math.max(this.#queue.nowMs + this.#latencyMs(from, to), latestMs)
     this.#latestFrameMs.set(pair, atMs)
     this.#queue.after(atMs - this.#queue.nowMs, () => {
       sender.onTheWay--
@@ -217,7 +223,8 @@ export class SimulatedNetwork {
     return true
   }
 
-  #latencyMs(pair: string): Millis {
+  #latencyMs(from: NodeId, to: NodeId): Millis {
+    const pair = `${from}>${to}`
     const { latencyMinMs, latencyMaxMs, delay } = this.options
     let latencyMs = latencyMinMs + this.#random.next() * (latencyMaxMs - latencyMinMs)
     if (this.#random.chance(delay)) {
@@ -226,7 +233,7 @@ export class SimulatedNetwork {
     }
     const slowedMs = this.#slowed.get(pair) ?? 0
     if (slowedMs > 0) this.delayed++
-    latencyMs += slowedMs
+    latencyMs += slowedMs + Math.abs((this.#placesMs.get(from) ?? 0) - (this.#placesMs.get(to) ?? 0))
     const { nowMs } = this.#queue
     latencyMs = Math.max(latencyMs, (this.#clogged.get(pair) ?? 0) - nowMs)
     const atMs = nowMs + latencyMs

@@ -68,6 +68,8 @@ export interface RunPlan {
   readonly electionTimeoutMaxMs: Millis
   /** How fast each node's clock goes, in thousandths. */
   readonly clockSpeeds: readonly number[]
+  /** Where each node stands on a line of data centres: between two of them a message takes the difference longer. */
+  readonly placesMs: readonly Millis[]
   readonly clients: number
   readonly keys: number
   readonly thinkMaxMs: Millis
@@ -123,6 +125,8 @@ const LEASE_DRIFT_MS = 60
 /** A fast voter and a slow leader differ by less than the declared drift within a shortest election time-out. */
 const CLOCK_SPEED_MIN = 800
 const CLOCK_SPEED_MAX = 1200
+/** A round trip between the farthest data centres fits into the shortest election time-out more than twice. */
+const CENTRE_GAP_MAX_MS = 15
 
 /** The plan of a seed. The same arguments give the same plan. */
 export function planRun(seed: number, nodes: number): RunPlan {
@@ -161,7 +165,7 @@ export function planRun(seed: number, nodes: number): RunPlan {
 function planSettings(
   seed: number,
   nodes: number,
-): Pick<RunPlan, 'spares' | 'leaseDriftMs' | 'electionTimeoutMaxMs' | 'clockSpeeds'> {
+): Pick<RunPlan, 'spares' | 'leaseDriftMs' | 'electionTimeoutMaxMs' | 'clockSpeeds' | 'placesMs'> {
   const random = new SeededRandom(seed, SETTINGS_STREAM)
   const spares = random.chance(0.5) ? random.between(1, 2) : 0
   const hasLeases = random.chance(0.5)
@@ -175,7 +179,16 @@ function planSettings(
         ? random.pick([CLOCK_SPEED_MIN, 1000, CLOCK_SPEED_MAX, random.between(CLOCK_SPEED_MIN, CLOCK_SPEED_MAX)])
         : 1000,
     ),
+    placesMs: planPlaces(random, nodes + spares),
   }
+}
+
+/** Half of the seeds have all nodes in one place, the others in two or three data centres. */
+function planPlaces(random: SeededRandom, nodes: number): Millis[] {
+  const centres = random.pick([1, 1, 2, 3])
+  const gapsMs = Array.from({ length: centres }, () => random.between(1, CENTRE_GAP_MAX_MS))
+  const centreAtMs = gapsMs.map((_, at) => gapsMs.slice(1, at + 1).reduce((sum, gapMs) => sum + gapMs, 0))
+  return Array.from({ length: nodes }, () => random.pick(centreAtMs))
 }
 
 /**

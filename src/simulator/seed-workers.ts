@@ -109,11 +109,15 @@ class SeedWorker {
       const onMessage = (answer: WorkerAnswer) => {
         worker.off('error', onError)
         if ('report' in answer) resolve(answer.report)
-        else reject(new KnhkError('Bug', `seed ${task.seed} could not be run: ${answer.failure}`))
+        else
+          reject(new KnhkError('Bug', `seed ${task.seed} with ${task.nodes} nodes could not be run: ${answer.failure}`))
       }
-      const onError = (error: unknown) => {
+      const onError = (cause: unknown) => {
         worker.off('message', onMessage)
-        reject(error)
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        reject(
+          new KnhkError('Bug', `seed ${task.seed} with ${task.nodes} nodes could not be run: ${reason}`, { cause }),
+        )
       }
       worker.once('message', onMessage)
       worker.once('error', onError)

@@ -58,6 +58,7 @@ export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: num
     electionTimeoutMaxMs: 300,
     // Clocks are kept by others: a time that is far off is a fault of its own.
     clockSpeeds: Array.from({ length: nodes }, () => random.between(999, 1001)),
+    placesMs: Array.from({ length: nodes }, () => 0),
     clients: random.between(3, 5),
     keys: random.between(2, 6),
     thinkMaxMs: random.pick([20, 40, 80]),
