@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Effect } from '../../src/consensus/core.js'
 import type { Entry } from '../../src/consensus/entry.js'
 import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
-import { logIndex, nodeId } from '../../src/consensus/types.js'
+import { logIndex, nodeId, term } from '../../src/consensus/types.js'
 import { member, members } from './disk.js'
 import {
   appendOf,
@@ -16,6 +16,8 @@ import {
   N2,
   N3,
   of,
+  preVoteReply,
+  requestVoteReply,
   sends,
   snapshotAt,
 } from './engine.js'
@@ -220,6 +222,29 @@ describe('an offered snapshot', () => {
     engine.disk.snapshot = offer
     engine.step({ type: 'snapshotFetched', snapshot: offer })
     expect(engine.core.status()).toMatchObject({ firstIndex: 6, lastIndex: 5 })
+  })
+
+  it('that says who is no voter any more ends its campaign: votes that come late are for nothing', () => {
+    const without = {
+      index: logIndex(4),
+      membership: { joint: false, members: [member(N2, 'voter'), member(N3, 'voter')] },
+    }
+    for (const isReal of [false, true]) {
+      const engine = new Engine({ log: entriesOf([1]), term: 2 })
+      const offer = snapshotAt(at(theirs, 5), without)
+      engine.receive(N2, installSnapshot(offer, 2))
+      const [asked] = sends(engine.tick(), 'preVote')
+      const round = asked?.message.round ?? 0
+      const granted = preVoteReply({ term: term(3), round, granted: true })
+      if (isReal) engine.receive(N3, granted)
+      expect(engine.core.status().role).toBe(isReal ? 'candidate' : 'preCandidate')
+      engine.disk.snapshot = offer
+      const effects = engine.step({ type: 'snapshotFetched', snapshot: offer })
+      expect(of(effects, 'roleChanged')).toMatchObject([{ role: 'learner' }])
+      engine.stored(engine.writes.length)
+      engine.receive(N3, isReal ? requestVoteReply({ term: term(3), granted: true }) : granted)
+      expect(engine.core.status()).toMatchObject({ role: 'learner', term: isReal ? 3 : 2 })
+    }
   })
 
   it('of what is committed here already is answered and never fetched', () => {

@@ -12,7 +12,7 @@ import type { NodeId } from '../types.js'
 import type { Leadership } from './leadership.js'
 import type { InstallSnapshot } from './messages.js'
 import type { Progress } from './progress.js'
-import { followLeader } from './roles.js'
+import { becomeFollower, followLeader } from './roles.js'
 import type { RaftState } from './state.js'
 
 type Taken = Extract<Input, { type: 'snapshotTaken' }>
@@ -83,6 +83,8 @@ export function handleSnapshotFetched(raft: RaftState, snapshot: SnapshotOffer):
   const after = raft.writes.reset(base, raft.commitIndex)
   raft.snapshot = snapshot
   raft.restoreTo(base.index)
+  // It campaigned for want of a leader while the bytes came, and they may say that it votes no longer.
+  if (raft.campaign !== null && !raft.mayCampaign) becomeFollower(raft, raft.term, null)
   raft.emit({ type: 'restoreState', snapshot, after })
 }
 
