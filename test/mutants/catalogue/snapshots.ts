@@ -182,4 +182,15 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     replace: '  if (!raft.mayVote && commitIndex > raft.log.lastIndex) {',
     killedBy: { tests: [REPAIR_TESTS] },
   },
+  {
+    id: 'removed-goes-on-campaigning',
+    title: 'who campaigns goes on when a snapshot says that it was removed',
+    pitfall: 'removed leader or voter disturbs',
+    file: 'src/consensus/raft/snapshots.ts',
+    find: '  if (raft.campaign !== null && !raft.mayCampaign) becomeFollower(raft, raft.term, null)\n',
+    replace: '  if (raft.campaign !== null && raft.leading !== null) becomeFollower(raft, raft.term, null)\n',
+    killedBy: {
+      tests: [{ file: 'test/consensus/raft-snapshots.test.ts', name: 'no voter any more ends its campaign' }],
+    },
+  },
 ]
