@@ -49,6 +49,8 @@ export default defineConfig({
           include: tellsLong ? [] : ['test/**/*.test.ts'],
           exclude: [...skipped, ...CLUSTERS],
           maxWorkers: 2,
+          // A worker loads the sources once, not once for each file: no module keeps state.
+          isolate: false,
           sequence: { groupOrder: 1 },
         },
       },

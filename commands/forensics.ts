@@ -8,7 +8,8 @@ export default class Forensics extends ProofCommand {
     'Find out who lied where two logs or two receipts contradict each other. Exit code 10 where they do.'
   static override description =
     `A contradiction of two certified entries needs more liars than a cluster tolerates; their own signatures name them. A
-side without a certificate proves nothing against anybody. Read-only, offline: logs of stopped or running nodes.`
+side without a certificate proves nothing against anybody. Within a Raft epoch of a hybrid cluster, whoever signed
+both sides of a fork is convicted by that. Read-only, offline: logs of stopped or running nodes.`
   static override examples = [
     '<%= config.bin %> forensics n1 n3 --dir ./demo',
     '<%= config.bin %> forensics ./backup/n1/data /mnt/n3/data --cluster cluster.yaml --json',

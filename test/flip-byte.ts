@@ -1,5 +1,6 @@
-/** Damages a file: the lowest bit of one byte turns. */
-import { open } from 'node:fs/promises'
+/** Damages a file: the lowest bit of one byte turns; and finds the file of a log where damage hurts. */
+import { open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 
 export async function flipByte(path: string, offset: number): Promise<void> {
   const file = await open(path, 'r+')
@@ -11,4 +12,11 @@ export async function flipByte(path: string, offset: number): Promise<void> {
   } finally {
     await file.close()
   }
+}
+
+/** The newest segment of the log in a node's data directory. */
+export async function newestSegment(dataDir: string): Promise<string> {
+  const directory = join(dataDir, 'log')
+  const segments = (await readdir(directory)).filter((name) => name.endsWith('.seg')).sort()
+  return join(directory, segments.at(-1) as string)
 }

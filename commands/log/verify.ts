@@ -9,7 +9,9 @@ export default class LogVerify extends BaseCommand {
   static override summary =
     'Verify the log of a node on disk: checksums, hash chain, batch digests. Exit code 10 where it is damaged.'
   static override description =
-    'Read-only; works on a stopped and on a running node. A half-written last frame is no damage.'
+    `Read-only; works on a stopped and on a running node. A half-written last frame is no damage. With the cluster file
+at hand (--dir) the certificates of Byzantine and hybrid clusters are checked too: up to certifiedIndex signatures of
+a quorum prove the log.`
   static override examples = [
     '<%= config.bin %> log verify --dir ./demo --node n1',
     '<%= config.bin %> log verify --data-dir ./demo/nodes/n1/data --json',

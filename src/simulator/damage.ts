@@ -96,13 +96,16 @@ export class Damage {
 
   /**
    * The newest acknowledged appends of a running node go as if they had never been: its disk has lied about
-   * the sync. Only what a majority holds without it, in every configuration that may be in force: no
-   * protocol survives more. False where nothing can be taken so.
+   * the sync. Only what a majority holds without it, in every configuration that may be in force, and never the
+   * configuration that it goes by: with that of before it may be a majority with somebody who was removed and knows as
+   * little. No protocol survives more. False where nothing can be taken so.
    */
   loseTail(node: SimulatedNode, random: SeededRandom): boolean {
     const { appends } = node.tail
     const from = appends[random.between(0, appends.length - 1)]
-    if (from === undefined || !this.#isHeldWithout(node, from.first)) return false
+    const membership = node.running?.core.status().membership
+    if (from === undefined || membership === undefined || membership.index >= from.first) return false
+    if (!this.#isHeldWithout(node, from.first)) return false
     node.crash('process')
     this.#hurt(node, null)
     node.hasLostTail = true

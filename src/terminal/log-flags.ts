@@ -39,6 +39,7 @@ export const VERIFY_SCHEMA = schema.record({
   lastIndex: maybeInteger,
   entries: schema.integer,
   certificates: schema.integer,
+  certifiedIndex: maybeInteger,
   problems: schema.list(
     schema.record({ index: schema.integer, segment: schema.text, offset: schema.integer, kind: schema.text }),
   ),

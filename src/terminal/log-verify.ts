@@ -7,7 +7,7 @@ import { KnhkError } from '../base/error.js'
 import { type ClusterFile, readClusterFile } from '../cluster/cluster-file.js'
 import { logDirectory, requireMember } from '../cluster/data-directories.js'
 import { clusterPaths } from '../cluster/layout.js'
-import type { VerifiedLog } from '../storage/log-verify.js'
+import type { ProvenLog } from './logs/proven-log.js'
 import type { Output } from './printer.js'
 
 export interface ChosenLog {
@@ -33,19 +33,15 @@ export async function chooseLog(
   return { directory: logDirectory({ dir: root, node }), configuration }
 }
 
-export async function verifyStored({ directory, configuration }: ChosenLog): Promise<VerifiedLog> {
-  const [{ verifyLog }, { realFiles }, { certificateVerifier }, { keptLinks }] = await Promise.all([
-    import('../storage/log-verify.js'),
+export async function verifyStored({ directory, configuration }: ChosenLog): Promise<ProvenLog> {
+  const [{ verifyProven }, { realFiles }] = await Promise.all([
+    import('./logs/proven-log.js'),
     import('../storage/real-files.js'),
-    import('./logs/certificates.js'),
-    import('./logs/kept-links.js'),
   ])
-  const links = await keptLinks(realFiles(), directory)
-  const verifyCertificate = configuration === null ? null : certificateVerifier(configuration, { links })
-  return verifyLog(realFiles(), directory, { verifyCertificate })
+  return verifyProven(realFiles(), directory, configuration)
 }
 
-export function verifyOutput(report: VerifiedLog): Output {
+export function verifyOutput(report: ProvenLog): Output {
   return {
     value: report,
     items: report.problems,
@@ -58,6 +54,7 @@ export function verifyOutput(report: VerifiedLog): Output {
         ['indexes', range],
         ['entries', report.entries],
         ['certificates', report.certificates],
+        ...(report.certifiedIndex === null ? [] : [['certified up to', report.certifiedIndex] as const]),
         ...(report.repaired.length === 0 ? [] : [['repaired places', report.repaired.length] as const]),
         ...(report.tornTail === null ? [] : [['half-written tail', `${report.tornTail.bytes} bytes`] as const]),
       ])

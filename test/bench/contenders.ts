@@ -46,16 +46,25 @@ export async function makeContenders(wanted: (name: string) => boolean): Promise
 /** Operations per request of the contenders that batch. */
 const BATCH = 64
 
-/** The Byzantine protocols, each with every operation signed alone and with signed batches. */
+/** Name and cluster: where one of four may lie, and plain Raft with as many nodes to compare. */
+const FOUR_NODES: readonly (readonly [name: string, shape: LocalShape])[] = [
+  ['raft', { protocol: 'raft', nodes: 4 }],
+  ['hybrid', { protocol: 'hybrid', nodes: 4 }],
+  ['pbft', { protocol: 'pbft', nodes: 4 }],
+  ['hotstuff', { protocol: 'hotstuff', nodes: 4 }],
+  ['hotstuff2', { protocol: 'hotstuff', nodes: 4, settings: ['--commit-rule', '2'] }],
+]
+
+/** Each with every operation in a request of its own, which the Byzantine protocols sign, and in batches. */
 export async function makeByzantine(wanted: (name: string) => boolean): Promise<Contender[]> {
   const contenders: Contender[] = []
-  for (const protocol of ['pbft', 'hotstuff'] as const) {
+  for (const [protocol, shape] of FOUR_NODES) {
     const shapes = [
       { name: protocol, batch: 1 },
       { name: `${protocol}-${BATCH}`, batch: BATCH },
     ].filter(({ name }) => wanted(name))
     if (shapes.length === 0) continue
-    const cluster = await startLocal(OWN_PROGRAM, { protocol, nodes: 4 })
+    const cluster = await startLocal(OWN_PROGRAM, shape)
     for (const [at, { name, batch }] of shapes.entries()) {
       const stop = at === 0 ? cluster.stop : async () => {}
       contenders.push({ name, run: (clients, seconds) => bench(ROOT, cluster, { clients, seconds, batch }), stop })
@@ -81,8 +90,10 @@ export interface LocalProgram {
 }
 
 interface LocalShape {
-  readonly protocol: 'raft' | 'pbft' | 'hotstuff'
+  readonly protocol: 'raft' | 'hybrid' | 'pbft' | 'hotstuff'
   readonly nodes: number
+  /** Flags of `cluster init` that `up` has not. */
+  readonly settings?: readonly string[]
 }
 
 const PLAIN_RAFT: LocalShape = { protocol: 'raft', nodes: 3 }
@@ -90,15 +101,16 @@ const PLAIN_RAFT: LocalShape = { protocol: 'raft', nodes: 3 }
 /** A cluster as `knhk up` starts it, in a temporary directory: three nodes of plain Raft unless said otherwise. */
 export async function startLocal(
   { root, env: given }: LocalProgram = OWN_PROGRAM,
-  { protocol, nodes: count }: LocalShape = PLAIN_RAFT,
+  { protocol, nodes: count, settings = [] }: LocalShape = PLAIN_RAFT,
 ): Promise<LocalCluster> {
   const bin = binOf(root)
   const base = mkdtempSync(join(tmpdir(), 'knhk-bench-'))
   const directory = join(base, 'cluster')
   const env = { ...process.env, ...given, KNHK_CONFIG_HOME: join(base, 'config') }
-  const flags = ['--protocol', protocol, '--nodes', String(count), '--dir', directory, '--detach', '--json']
+  const flags = ['--protocol', protocol, '--nodes', String(count), '--dir', directory]
+  if (settings.length > 0) await execute(process.execPath, [bin, 'cluster', 'init', ...flags, ...settings], { env })
   const up = async () => {
-    const { stdout } = await execute(process.execPath, [bin, 'up', ...flags], { env })
+    const { stdout } = await execute(process.execPath, [bin, 'up', ...flags, '--detach', '--json'], { env })
     return (JSON.parse(stdout) as { nodes: { id: string; pid: number }[] }).nodes
   }
   let nodes = await up()

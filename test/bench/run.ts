@@ -1,13 +1,13 @@
 /**
  * `npm run bench`: ours, the ceiling of the machine and etcd, interleaved in one run, so that a slow
- * minute of the machine hits all three; then PBFT and HotStuff, interleaved too. Prints medians and
+ * minute of the machine hits all three; then those with four nodes, interleaved too. Prints medians and
  * ratios, and writes the raw figures as JSON.
  *
  *   npm run bench -- --clients 1,64,256 --repeats 5 --duration 5 [--only NAME,…] [--out FILE]
  *
- * Names are knhk, ceiling, etcd, pbft, pbft-64, hotstuff, hotstuff-64. etcd is Debian's `etcd-server` as
- * three local members, driven by the Go client of `test/bench/etcd`; where etcd or Go is missing it says
- * so and goes on.
+ * Names are knhk, ceiling, etcd with three nodes; and with four raft, hybrid, pbft, hotstuff, hotstuff2 (with
+ * `commitRule: 2`), each of these also with batches of 64, as raft-64. etcd is Debian's `etcd-server` as three local
+ * members, driven by the Go client of `test/bench/etcd`; where etcd or Go is missing it says so and goes on.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -72,12 +72,19 @@ function print(rows: readonly Row[]): void {
 }
 
 function printByzantine(rows: readonly Row[]): void {
-  process.stdout.write('clients  contender      ops/s     p50 ms    p99 ms   against BFT-SMaRt\n')
+  process.stdout.write('clients  contender      ops/s     p50 ms    p99 ms     of raft   against BFT-SMaRt\n')
   for (const row of rows) {
+    const raft = rows.find((other) => other.clients === row.clients && other.contender === plainOf(row.contender))
+    const share = raft === undefined ? '-' : (row.opsPerSecond / raft.opsPerSecond).toFixed(2)
     const ratio = row.clients === BFT_SMART.clients ? (row.opsPerSecond / BFT_SMART.opsPerSecond).toFixed(2) : '-'
-    process.stdout.write(`${common(row)} ${ratio.padStart(19)}\n`)
+    process.stdout.write(`${common(row)} ${share.padStart(11)} ${ratio.padStart(19)}\n`)
   }
   process.stdout.write(`BFT-SMaRt is not run here: ${BFT_SMART.what}\n`)
+}
+
+/** Plain Raft with requests of the same size. */
+function plainOf(contender: string): string {
+  return contender.replace(/^[^-]+/, 'raft')
 }
 
 function common({ clients, contender, opsPerSecond, p50, p99 }: Row): string {
@@ -99,7 +106,11 @@ interface Group {
 /** One after the other: the nodes of one do not take the processor from the other. */
 const GROUPS: readonly Group[] = [
   { what: '3 nodes, one operation per request', make: makeContenders, print },
-  { what: '4 nodes, requests signed by the client, of 1 or 64 operations', make: makeByzantine, print: printByzantine },
+  {
+    what: '4 nodes, requests of 1 or 64 operations, signed by the client but for raft',
+    make: makeByzantine,
+    print: printByzantine,
+  },
 ]
 
 const { values } = parseArgs({

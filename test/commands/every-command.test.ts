@@ -16,7 +16,10 @@ const OTHER = '7d0c2f6a-94ab-4d0b-8a3e-6a1f0f5c1b12'
 const SPEC = '5f1b7a52-3a86-4a55-9d1f-0c7b1de3c001'
 const PUT = '{"type":"Custom","operation":"kv.put","data":{"key":"a","value":"1"}}'
 
-/** Run in this order on one cluster; {base} is a directory of the test's own, {dir} the cluster's. */
+/**
+ * Run in this order on one cluster; {base} is a directory of the test's own, {dir} the cluster's, {index} where the
+ * first operation stands in the log.
+ */
 const ROWS: readonly (readonly [id: string, args: readonly string[], exitCode?: number])[] = [
   ['commands', []],
   ['explain', ['NoLeader']],
@@ -73,7 +76,7 @@ const ROWS: readonly (readonly [id: string, args: readonly string[], exitCode?: 
   ['log verify', ['--node', 'n1']],
   ['log diff', ['n1', 'n2']],
   ['log export', ['--node', 'n1', '--out', '{base}/export.ndjson']],
-  ['receipt get', ['3', '--out', '{base}/a.receipt']],
+  ['receipt get', ['{index}', '--out', '{base}/a.receipt']],
   ['receipt verify', ['{base}/a.receipt']],
   ['receipt verify', ['{base}/export.ndjson'], 10],
   ['evidence list', []],
@@ -157,8 +160,11 @@ afterAll(() => world.remove())
 
 describe('every command', () => {
   it('prints one document of its schema, and only words for people beside it', async () => {
+    let index = 0
     for (const [id, args, exitCode = 0] of ROWS) {
-      const real = args.map((arg) => arg.replace('{base}', world.base).replace('{dir}', world.dir))
+      const real = args.map((arg) =>
+        arg.replace('{base}', world.base).replace('{dir}', world.dir).replace('{index}', String(index)),
+      )
       const words = [...id.split(' '), ...real, '--json']
       const ran = await commands.run(words)
       expect(ran.exitCode, `${id}: ${ran.stdout}${ran.stderr}`).toBe(exitCode)
@@ -167,6 +173,7 @@ describe('every command', () => {
       expect(violations(schema ?? {}, JSON.parse(ran.stdout)), id).toEqual([])
       expect(ran.stderr, id).not.toMatch(/^\s*[{[]/m)
       expect(ran.stderr.includes('\u001b'), id).toBe(false)
+      if (id === 'kv put') index = (JSON.parse(ran.stdout) as { index: number }).index
       if (id === 'bench') await writeFile(join(world.base, 'bench.json'), ran.stdout)
     }
   }, 180_000)

@@ -71,6 +71,7 @@ describe('watch without a terminal', () => {
     })
     const { leader } = await world.json<{ leader: string }>(['status'])
     const target = leader === 'n1' ? 'n2' : 'n1'
+    await eventually('it has looked', async () => text !== '')
     await world.json(['cluster', 'transfer-leader', target])
     await eventually('the new leader is told', async () => text.includes(`${target} leads now`))
     running.kill('SIGINT')

@@ -12,51 +12,24 @@ import { hasQuorum } from '../../src/consensus/quorum.js'
 import { DEFAULT_RAFT_LIMITS, RaftCore, type RaftLimits } from '../../src/consensus/raft/index.js'
 import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
 import { type LogIndex, type NodeId, nodeId, readId, type WriteId } from '../../src/consensus/types.js'
-import { seededRandom } from '../random.js'
-import { configurationAt, cutBetween, nextTick, positionOf } from './cluster-parts.js'
+import { configurationAt, positionOf } from './cluster-parts.js'
+import { CALM, CoreCluster, type Faults, justStarted, type NodeParts, type Sent } from './core-cluster.js'
 import { CLUSTER_ID, CONFIG_HASH, Disk, members, SETTINGS, sha256 } from './disk.js'
-import { EventQueue } from './event-queue.js'
 
-interface Faults {
-  readonly drop: number
-  readonly duplicate: number
-  readonly delayMaxMs: number
-  readonly storeMaxMs: number
-}
+const LOAD_ENTRIES_MAX = 4
 
-export const CALM: Faults = { drop: 0, duplicate: 0, delayMaxMs: 2, storeMaxMs: 2 }
-
-interface Node {
-  readonly id: NodeId
-  readonly disk: Disk
-  core: RaftCore
-  /** Counts lives: events of an earlier one are void. */
-  life: number
-  up: boolean
-  writes: Extract<Effect, { type: 'store' }>[]
-  writing: boolean
-  durable: number
-  held: Extract<Effect, { type: 'send' }>[]
-  /** Reported by `commit` effects. */
-  commit: number
-  executed: number
+interface Node extends NodeParts<RaftCore, Disk> {
   /** The state waits for the log to begin at its snapshot. */
   restoring: { readonly index: number; readonly after: WriteId } | null
   /** Index of the snapshot on its way, 0 for none. */
   fetching: number
-  wallOffsetMs: number
 }
 
-export class Cluster {
-  readonly random: () => number
-  readonly nodes = new Map<NodeId, Node>()
+export class Cluster extends CoreCluster<Node> {
   readonly genesis: Membership
   readonly settings: ClusterSettings
   readonly limits: RaftLimits
-  faults: Faults = CALM
-  nowMs = 0
-  /** Links that are cut, as "from>to". */
-  readonly cut = new Set<string>()
+  override faults: Faults = CALM
   /** Every committed entry by index, as first seen. */
   readonly committed: Entry[] = []
   /** The term of whoever was first seen to commit an index. */
@@ -75,7 +48,6 @@ export class Cluster {
   }
   /** Sees every message as it is delivered. */
   onDeliver: (from: NodeId, to: NodeId, message: ProtocolMessage) => void = () => {}
-  readonly #queue = new EventQueue()
   readonly #votes = new Map<string, NodeId>()
   readonly #positions = new Map<string, string>()
   readonly #reads = new Map<number, number>()
@@ -91,7 +63,7 @@ export class Cluster {
     /** Turns leases on. */
     leaseDriftMs?: number
   }) {
-    this.random = seededRandom(options.seed)
+    super(options.seed)
     this.limits = { ...DEFAULT_RAFT_LIMITS, ...options.limits }
     const { voters, learners = 0, spares = 0, leaseDriftMs = null } = options
     this.settings = { ...SETTINGS, leaseDriftMs }
@@ -103,40 +75,9 @@ export class Cluster {
     }
   }
 
-  node(id: string): Node {
-    return this.nodes.get(nodeId(id)) as Node
-  }
-
   leader(): Node | undefined {
     const leaders = [...this.nodes.values()].filter((node) => node.up && node.core.status().role === 'leader')
     return leaders.sort((a, b) => b.core.status().term - a.core.status().term)[0]
-  }
-
-  /** Runs until the clock reaches `untilMs`, or `stop` says so. True when it was stopped. */
-  run(untilMs: number, stop: () => boolean = () => false): boolean {
-    for (;;) {
-      if (stop()) return true
-      const next = this.#queue.earliest
-      const tickAt = nextTick(this.nodes.values())
-      const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, tickAt?.atMs ?? Number.POSITIVE_INFINITY)
-      if (atMs > untilMs) break
-      this.nowMs = Math.max(this.nowMs, atMs)
-      if (next !== undefined && next.atMs === atMs) {
-        this.#queue.pop()
-        next.run()
-      } else if (tickAt !== undefined) {
-        this.step(tickAt.node, { type: 'tick' })
-        if (tickAt.node.up && (tickAt.node.core.deadline() ?? Number.POSITIVE_INFINITY) <= this.nowMs) {
-          throw new Error(`a tick left ${tickAt.node.id} due at once`)
-        }
-      }
-    }
-    this.nowMs = Math.max(this.nowMs, untilMs)
-    return stop()
-  }
-
-  runFor(ms: number, stop?: () => boolean): boolean {
-    return this.run(this.nowMs + ms, stop)
   }
 
   propose(node: Node, size = 32): number {
@@ -165,11 +106,7 @@ export class Cluster {
   crash(node: Node): void {
     if (!node.up) return
     this.counts.crashes++
-    node.up = false
-    node.life++
-    // Of the write under way and those behind it, a prefix may have reached the disk without a word.
-    const survived = Math.floor(this.random() * (node.writes.length + 1))
-    for (const write of node.writes.slice(0, survived)) node.disk.write(write.records)
+    this.end(node)
     node.disk.executed = Math.min(node.executed, Math.floor(node.executed * (0.5 + this.random())))
   }
 
@@ -201,7 +138,7 @@ export class Cluster {
   #fetch(node: Node, from: NodeId, snapshot: SnapshotOffer): void {
     if (node.fetching === snapshot.base.index) return
     node.fetching = snapshot.base.index
-    this.#later(node, this.random() * 60, () => {
+    this.later(node, this.random() * 60, () => {
       node.fetching = 0
       if (this.cut.has(`${from}>${node.id}`) || !(this.nodes.get(from) as Node).up) return
       if (node.disk.snapshot === null || node.disk.snapshot.base.index < snapshot.base.index)
@@ -210,23 +147,14 @@ export class Cluster {
     })
   }
 
-  /** Cuts both directions between the two sides. */
-  partition(left: readonly NodeId[], right: readonly NodeId[]): void {
-    cutBetween(this.cut, left, right)
-  }
-
-  heal(): void {
-    this.cut.clear()
-  }
-
-  step(node: Node, input: Input): void {
+  override step(node: Node, input: Input): void {
     if (!node.up) return
     const before = node.core.status().role
     const effects = node.core.step(input, { monotonicMs: this.nowMs, wallMs: this.nowMs + 1e6 + node.wallOffsetMs })
     for (const effect of effects) this.#perform(node, effect)
     const status = node.core.status()
     if (status.role === 'leader' && before !== 'leader') this.#checkNewLeader(node, status.term)
-    this.#startWrite(node)
+    this.startWrite(node)
   }
 
   #boot(id: NodeId, disk: Disk, life: number, wallOffsetMs: number): Node {
@@ -247,11 +175,7 @@ export class Cluster {
       disk,
       core,
       life,
-      up: true,
-      writes: [],
-      writing: false,
-      durable: 0,
-      held: [],
+      ...justStarted(),
       commit: disk.base.index,
       executed: Math.max(disk.base.index, disk.executed),
       restoring: null,
@@ -263,22 +187,16 @@ export class Cluster {
   #perform(node: Node, effect: Effect): void {
     switch (effect.type) {
       case 'send':
-        if (effect.after === undefined || effect.after <= node.durable) this.#transmit(node, effect)
-        else node.held.push(effect)
+        this.send(node, effect)
         return
       case 'store':
         this.#checkStored(effect.records)
         node.writes.push(effect)
         return
-      case 'load': {
+      case 'load':
         this.counts.loads++
-        const first = effect.from - node.disk.base.index - 1
-        const entries = first < 0 ? [] : node.disk.entries.slice(first, first + 4)
-        this.#later(node, this.random() * 5, () =>
-          this.step(node, { type: 'loaded', peer: effect.peer, from: effect.from, entries }),
-        )
+        this.load(node, effect, LOAD_ENTRIES_MAX)
         return
-      }
       case 'commit':
         this.#checkCommit(node, effect.upTo)
         return
@@ -312,59 +230,31 @@ export class Cluster {
     }
   }
 
-  #startWrite(node: Node): void {
-    if (node.writing || node.writes.length === 0) return
-    node.writing = true
-    const batch = node.writes.length
-    this.#later(node, this.random() * this.faults.storeMaxMs, () => {
-      const done = node.writes.splice(0, batch)
-      node.writing = false
-      for (const write of done) node.disk.write(write.records)
-      const last = done.at(-1) as (typeof done)[number]
-      node.durable = last.writeId
-      if (node.restoring !== null && node.restoring.after <= node.durable) {
-        node.executed = node.restoring.index
-        node.restoring = null
-      }
-      this.#releaseHeld(node, last.writeId)
-      // Group commit: sometimes one completion stands for all.
-      const reported = this.random() < 0.5 ? done : [last]
-      for (const { writeId, epoch: writeEpoch, term: writeTerm, index } of reported) {
-        this.step(node, { type: 'stored', writeId, epoch: writeEpoch, term: writeTerm, index })
-      }
-      this.#startWrite(node)
-    })
+  protected override tick(node: Node): void {
+    this.step(node, { type: 'tick' })
+    if (node.up && (node.core.deadline() ?? Number.POSITIVE_INFINITY) <= this.nowMs)
+      throw new Error(`a tick left ${node.id} due at once`)
   }
 
-  #releaseHeld(node: Node, durable: WriteId): void {
-    const held = node.held
-    node.held = []
-    for (const send of held) {
-      if ((send.after as number) <= durable) this.#transmit(node, send)
-      else node.held.push(send)
-    }
+  protected override written(node: Node): void {
+    if (node.restoring === null || node.restoring.after > node.durable) return
+    node.executed = node.restoring.index
+    node.restoring = null
   }
 
-  #transmit(node: Node, { to, message }: Extract<Effect, { type: 'send' }>): void {
+  protected override transmit(node: Node, { to, message }: Sent): void {
     this.#checkVote(node, to, message)
     const copies = this.random() < this.faults.duplicate ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
       if (this.cut.has(`${node.id}>${to}`) || this.random() < this.faults.drop) continue
       // Most messages are quick, some are very late: delayed across terms and restarts.
       const slow = this.random() < 0.02 ? 50 : 1
-      this.#queue.at(this.nowMs + 0.1 + this.random() * this.faults.delayMaxMs * slow, () => {
+      this.queue.at(this.nowMs + 0.1 + this.random() * this.faults.delayMaxMs * slow, () => {
         const target = this.nodes.get(to) as Node
         this.onDeliver(node.id, to, message)
         this.step(target, { type: 'message', from: node.id, configHash: CONFIG_HASH, message })
       })
     }
-  }
-
-  #later(node: Node, delayMs: number, run: () => void): void {
-    const { life } = node
-    this.#queue.at(this.nowMs + delayMs, () => {
-      if (this.nodes.get(node.id) === node && node.life === life) run()
-    })
   }
 
   // Invariants.
@@ -423,7 +313,7 @@ export class Cluster {
       }
     }
     node.commit = upTo
-    this.#later(node, this.random() * 10, () => {
+    this.later(node, this.random() * 10, () => {
       if (upTo <= node.executed || node.restoring !== null) return
       node.executed = upTo
       this.step(node, { type: 'executed', upTo, stateDigest: null, resultRoot: null })

@@ -5,8 +5,9 @@
  * every step; a failure names its seed.
  */
 import { describe, expect, it } from 'vitest'
+import { CALM } from './core-cluster.js'
 import { members } from './disk.js'
-import { CALM, Cluster } from './harness.js'
+import { Cluster } from './harness.js'
 
 const SEEDS_PER_SHAPE = 60
 

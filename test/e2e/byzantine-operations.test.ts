@@ -1,16 +1,17 @@
 /**
  * Shows the commands of an operator on real clusters of PBFT and HotStuff: members join, vote and leave
  * by signed orders, each in an epoch of its own, never below four; leadership goes on when asked; logs are
- * compared, verified and compacted; and a replica that was away while the others let go of their logs comes
- * back by a snapshot that a quorum signed.
+ * compared, verified and compacted; a replica that was away while the others let go of their logs comes
+ * back by a snapshot that a quorum signed, and one whose log was damaged by what the others have of it.
  */
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseClusterFile } from '../../src/cluster/cluster-file.js'
 import { nodePaths } from '../../src/cluster/layout.js'
 import { loadKeyPair } from '../../src/crypto/key-files.js'
 import { dialNode } from '../../src/transport/dial.js'
+import { flipByte, newestSegment } from '../flip-byte.js'
 import { eventually, World } from './harness.js'
 import { write } from './kv.js'
 import { CHECKPOINT_ENTRIES, compacted, firstIndexOf, restoredElsewhere } from './operations.js'
@@ -139,6 +140,50 @@ describe.each(['pbft', 'hotstuff'] as const)('%s', (protocol) => {
         expect(await world.events('n4')).toContain('snapshot restored')
         expect(await world.json(at('log', 'diff', 'n1', 'n4'))).toMatchObject({ equal: true })
         expect(await world.json(at('log', 'verify', '--node', 'n4'))).toMatchObject({ ok: true })
+      } finally {
+        await client.close()
+      }
+    },
+    TIMEOUT_MS,
+  )
+
+  it(
+    'a replica whose log was damaged gets back what it lost, signs nothing meanwhile, and is needed again',
+    async () => {
+      const { nodes } = await world.up(protocol, 4)
+      const client = await world.client()
+      try {
+        const session = await client.openSession()
+        await write(session, 0, 30)
+        const { leader } = await status()
+        const { id, dataDir } = nodes.find((node) => node.id !== 'n1' && node.id !== leader) as (typeof nodes)[number]
+        await world.endNode(id, 'SIGTERM')
+        const segment = await newestSegment(dataDir)
+        await flipByte(segment, Math.floor((await stat(segment)).size / 2))
+        const found = await world.run(at('log', 'verify', '--node', id, '--json'))
+        expect(found.exitCode).toBe(10)
+        expect(JSON.parse(found.stdout)).toMatchObject({ ok: false, problems: [{}], repaired: [] })
+
+        // Three of four go on.
+        await write(session, 30, 40)
+        await world.up(protocol, 4)
+        expect(await world.events(id)).toContain('the log is damaged: this node neither votes nor leads')
+        // HotStuff finds its way back by rounds, and there are some only where something is to be decided.
+        let written = 40
+        await eventually(`${id} is repaired`, async () => {
+          await write(session, written, ++written)
+          return (await world.events(id)).some((event) => event.startsWith('repaired: the log is whole again'))
+        })
+        await ok('wait', '--for', 'converged', '--timeout', '60')
+        await verifiedWhole(id, world.dir)
+        expect(await world.json(at('log', 'verify', '--node', id))).toMatchObject({ problems: [], repaired: [{}] })
+
+        // In the next epoch every replica signs: of five, one away, this one is needed.
+        await ok('cluster', 'members', 'add', 'n5')
+        await settledIn(2, ['n1', 'n2', 'n3', 'n4', 'n5'])
+        await world.endNode('n1', 'SIGKILL')
+        await write(session, written, written + 3)
+        await world.ok(at('kv', 'get', 'k0', '--output', 'id'))
       } finally {
         await client.close()
       }

@@ -2,12 +2,12 @@
  * Shows what a node does with a log that is not what it wrote: behind real damage it neither votes nor
  * leads, a torn tail is cut, a lost data directory is not replaced; and in each case the others go on.
  */
-import { appendFile, readdir, rm, stat, truncate } from 'node:fs/promises'
+import { appendFile, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ClusterStatus } from '../../src/client/api.js'
 import type { ClusterClient } from '../../src/client/index.js'
-import { flipByte } from '../flip-byte.js'
+import { flipByte, newestSegment } from '../flip-byte.js'
 import { eventually, type UpNode, type UpReport, World } from './harness.js'
 import { get, put, write } from './kv.js'
 
@@ -48,13 +48,6 @@ async function aFollower(): Promise<UpNode> {
   return up.nodes.find((node) => node.id !== leader) as UpNode
 }
 
-/** The newest segment of a node's log. */
-async function lastSegment(node: UpNode): Promise<string> {
-  const directory = join(node.dataDir, 'log')
-  const segments = (await readdir(directory)).filter((name) => name.endsWith('.seg')).sort()
-  return join(directory, segments.at(-1) as string)
-}
-
 async function verify(node: UpNode): Promise<{ exitCode: number | undefined; report: Verified }> {
   const { exitCode, stdout } = await world.run(['log', 'verify', '--data-dir', node.dataDir, '--json'])
   return { exitCode, report: JSON.parse(stdout) as Verified }
@@ -63,7 +56,7 @@ async function verify(node: UpNode): Promise<{ exitCode: number | undefined; rep
 it('a flipped byte: verify says 10, the node neither votes nor leads, and counts again once it is repaired', async () => {
   const node = await aFollower()
   await world.endNode(node.id, 'SIGTERM')
-  const segment = await lastSegment(node)
+  const segment = await newestSegment(node.dataDir)
   await flipByte(segment, Math.floor((await stat(segment)).size / 2))
 
   const damaged = await verify(node)
@@ -115,7 +108,7 @@ it('a torn tail: no damage, cut at the start, and the node catches up', async ()
   const node = await aFollower()
   await world.endNode(node.id, 'SIGKILL')
   // What a crash in the middle of a write leaves: the first bytes of a frame behind the durable end.
-  await appendFile(await lastSegment(node), Buffer.alloc(20, 0x5a))
+  await appendFile(await newestSegment(node.dataDir), Buffer.alloc(20, 0x5a))
   const torn = await verify(node)
   expect(torn.exitCode).toBe(0)
   expect(torn.report).toMatchObject({ ok: true, problems: [], tornTail: { bytes: 20 } })
@@ -131,7 +124,7 @@ it('a torn tail: no damage, cut at the start, and the node catches up', async ()
 it('a cut last frame of a killed node: a torn tail, shown with its size', async () => {
   const node = await aFollower()
   await world.endNode(node.id, 'SIGKILL')
-  const segment = await lastSegment(node)
+  const segment = await newestSegment(node.dataDir)
   await truncate(segment, (await stat(segment)).size - 7)
   const { exitCode, report } = await verify(node)
   expect(exitCode).toBe(0)
@@ -142,7 +135,7 @@ it('a cut last frame of a killed node: a torn tail, shown with its size', async 
 it('a cut log of a node that was stopped cleanly is damage, no torn tail', async () => {
   const node = await aFollower()
   await world.endNode(node.id, 'SIGTERM')
-  const segment = await lastSegment(node)
+  const segment = await newestSegment(node.dataDir)
   await truncate(segment, (await stat(segment)).size - 7)
   const { exitCode, report } = await verify(node)
   expect(exitCode).toBe(10)

@@ -181,7 +181,7 @@ it('refuses what would leave nobody to decide, and says why nothing is decided',
   })
   const { findings } = await json<Why>('why')
   expect(findings.find(({ code }) => code === 'NoQuorum')?.message).toContain('2 of the 2 voters')
-  expect(await failure('cluster', 'members', 'add', 'n5', '--timeout', '10')).toEqual([7, 'NoLeader'])
+  expect(await failure('cluster', 'members', 'add', 'n5', '--timeout', '3')).toEqual([7, 'NoLeader'])
   await world.endNode('n2', 'SIGKILL')
   expect(await failure('why')).toEqual([5, 'Unreachable'])
   expect(await failure('cluster', 'members', 'list')).toEqual([5, 'Unreachable'])
@@ -203,9 +203,7 @@ it('a member that was removed cannot come back, not even with its key, its data 
   const stranger = outsider.start(['node', 'start', '--node', 'n3', ...place])
   try {
     for (const id of ['n1', 'n2']) {
-      await eventually(`${id} refuses it`, async () =>
-        (await world.log(id)).some(({ code }) => code === 'UnknownKey'),
-      )
+      await eventually(`${id} refuses it`, async () => (await world.log(id)).some(({ code }) => code === 'UnknownKey'))
     }
     expect((await world.run(['kv', 'put', 'k', 'v'])).exitCode).toBe(0)
     expect((await json<ClusterStatus>('status')).term).toBe(term)

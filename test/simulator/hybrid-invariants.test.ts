@@ -27,9 +27,9 @@ import type { SimulatedNode } from '../../src/simulator/node.js'
 import { giveOrder } from '../../src/simulator/operator.js'
 import { SeededRandom } from '../../src/simulator/random.js'
 import { simulatedSigner } from '../../src/simulator/signatures.js'
-import { InvariantViolation } from '../../src/simulator/violation.js'
 import { WorkloadClient } from '../../src/simulator/workload-client.js'
 import { encodeApplied } from '../../src/transport/client-protocol.js'
+import { violated } from './violated.js'
 
 const plan = { ...planHybridRun(1, 4, 0), faults: [], verifyMaxMs: 0 }
 
@@ -96,16 +96,6 @@ beforeAll(async () => {
 const nobodyLies = () => false
 const fresh = () => new HybridInvariants(seen.cluster, nobodyLies)
 
-function broken(look: () => void): string | null {
-  try {
-    look()
-    return null
-  } catch (error) {
-    if (error instanceof InvariantViolation) return error.invariant
-    throw error
-  }
-}
-
 type OfType<T> = Extract<HybridMessage, { type: T }>
 
 function sentOf<T extends HybridMessage['type']>(type: T, isMeant: (message: OfType<T>) => boolean = () => true) {
@@ -148,7 +138,7 @@ describe('in a Raft epoch', () => {
     rules.raft.released(from, message)
     const candidate = nodeId(termCertificate.candidate === 'n1' ? 'n2' : 'n1')
     const second = { ...message, termCertificate: { ...termCertificate, candidate } }
-    expect(broken(() => rules.raft.released(from, second))).toBe('oneTermCertificate')
+    expect(violated(() => rules.raft.released(from, second))).toBe('oneTermCertificate')
   })
 
   it('commitCertificatesAgree: two entries are certified in one place', () => {
@@ -158,7 +148,7 @@ describe('in a Raft epoch', () => {
     rules.raft.released(from, message)
     const statement = { ...commit.statement, digest: other(commit.statement.digest) }
     const second = { ...message, commit: { ...commit, statement }, proof: null }
-    expect(broken(() => rules.raft.released(from, second))).toBe('commitCertificatesAgree')
+    expect(violated(() => rules.raft.released(from, second))).toBe('commitCertificatesAgree')
   })
 
   it('neverSignsTwice: two acknowledgements for one place', () => {
@@ -169,7 +159,7 @@ describe('in a Raft epoch', () => {
     const second = signedBy(from, { ...ack, digest: other(ack.digest) })
     for (const { bytes, signed } of [first, second]) rules.signing.signed(from, bytes, signed.signature)
     rules.signing.released(from, { ...message, ack: first.signed })
-    expect(broken(() => rules.signing.released(from, { ...message, ack: second.signed }))).toBe('neverSignsTwice')
+    expect(violated(() => rules.signing.released(from, { ...message, ack: second.signed }))).toBe('neverSignsTwice')
   })
 
   it('acknowledgedIsDurable, heldIsDurable, voteIsDurable, abortIsDurable: promises that are on no disk', () => {
@@ -177,15 +167,15 @@ describe('in a Raft epoch', () => {
     const later = { epoch: 7 as never, view: 99 }
     const said = sentOf('hybridAck', ({ ack }) => ack !== null)
     const ack = { ...(said.message.ack as SignedStatement), ...later, digest: other(new Uint8Array(32)) }
-    expect(broken(() => raft.released(said.from, { ...said.message, ack, held: null }))).toBe('acknowledgedIsDurable')
+    expect(violated(() => raft.released(said.from, { ...said.message, ack, held: null }))).toBe('acknowledgedIsDurable')
     const held = { ...ack, type: 'held' } as const
-    expect(broken(() => raft.released(said.from, { type: 'hybridHeld', held }))).toBe('heldIsDurable')
+    expect(violated(() => raft.released(said.from, { type: 'hybridHeld', held }))).toBe('heldIsDurable')
     const given = sentOf('hybridGrant', ({ grant }) => grant !== null)
     const grant = { ...(given.message.grant as SignedStatement), ...later }
-    expect(broken(() => raft.released(given.from, { ...given.message, grant }))).toBe('voteIsDurable')
+    expect(violated(() => raft.released(given.from, { ...given.message, grant }))).toBe('voteIsDurable')
     const shown = sentOf('hybridHistory')
     const history = { ...shown.message.history, epoch: 7 as never }
-    expect(broken(() => raft.released(shown.from, { ...shown.message, history }))).toBe('abortIsDurable')
+    expect(violated(() => raft.released(shown.from, { ...shown.message, history }))).toBe('abortIsDurable')
   })
 
   it('termStartsAtTip: a term begins without its certificate, or behind another entry', () => {
@@ -197,7 +187,7 @@ describe('in a Raft epoch', () => {
       { type: 'store', writeId: 1 as never, epoch: 0 as never, term: term(1), index: entry.index, records },
     ]
     const look = (changed: typeof entry) =>
-      broken(() => fresh().raft.stepped(step.node, step.core, write([{ kind: 'entries', entries: [changed] }])))
+      violated(() => fresh().raft.stepped(step.node, step.core, write([{ kind: 'entries', entries: [changed] }])))
     expect(look(entry)).toBeNull()
     expect(look({ ...entry, previousChain: other(entry.previousChain) })).toBe('termStartsAtTip')
     expect(look({ ...entry, term: term(entry.term + 1) })).toBe('termStartsAtTip')
@@ -210,7 +200,7 @@ describe('in a Raft epoch', () => {
     const unknown = { ...entry, epoch: 0, index: 40, chain: new Uint8Array(32).fill(9) }
     const core = { status: () => status, entry: () => unknown } as unknown as Core
     const effects: Effect[] = [{ type: 'commit', upTo: logIndex(40), assurance: 'fast' }]
-    expect(broken(() => fresh().raft.stepped(node, core, effects))).toBe('answeredIsProven')
+    expect(violated(() => fresh().raft.stepped(node, core, effects))).toBe('answeredIsProven')
   })
 
   it('appliedIsNeverTruncated: a log is cut below what was told', () => {
@@ -227,8 +217,8 @@ describe('in a Raft epoch', () => {
         records: [{ kind: 'truncate', from: logIndex(from) }],
       },
     ]
-    expect(broken(() => raft.stepped(node, core, cut(10)))).toBeNull()
-    expect(broken(() => raft.stepped(node, core, cut(9)))).toBe('appliedIsNeverTruncated')
+    expect(violated(() => raft.stepped(node, core, cut(10)))).toBeNull()
+    expect(violated(() => raft.stepped(node, core, cut(9)))).toBe('appliedIsNeverTruncated')
   })
 })
 
@@ -239,10 +229,17 @@ describe('where an epoch ends', () => {
     const { leaving } = fresh()
     const left: Effect = { type: 'epochChanged', epoch: 0 as never, mode: 'raft', isUnderWay: true, reason: '' }
     const { message } = sentOf('hybridVote', ({ vote }) => vote.type === 'panic')
-    leaving.stepped(node, core, { type: 'message', from: node.id, configHash: new Uint8Array(32), message }, [])
-    expect(broken(() => leaving.stepped(node, core, { type: 'tick' }, [left]))).toBe('abortNeedsProof')
-    leaving.stepped(node, core, { type: 'message', from: nodeId('n3'), configHash: new Uint8Array(32), message }, [])
-    expect(broken(() => leaving.stepped(node, core, { type: 'tick' }, [left]))).toBeNull()
+    const hear = (from: NodeId, heard: typeof message): void =>
+      leaving.stepped(node, core, { type: 'message', from, configHash: new Uint8Array(32), message: heard }, [])
+    hear(node.id, message)
+    expect(violated(() => leaving.stepped(node, core, { type: 'tick' }, [left]))).toBe('abortNeedsProof')
+    const [second, third] = seen.cluster.nodes.map(({ id }) => id).filter((id) => id !== message.vote.signer)
+    if (second === undefined || third === undefined) throw new Error('too few members')
+    // Shown by another, it is still one.
+    hear(second, message)
+    expect(violated(() => leaving.stepped(node, core, { type: 'tick' }, [left]))).toBe('abortNeedsProof')
+    hear(third, { ...message, vote: { ...message.vote, signer: second } })
+    expect(violated(() => leaving.stepped(node, core, { type: 'tick' }, [left]))).toBeNull()
   })
 
   it('nothingSignedAfterAbort: an acknowledgement after the history', () => {
@@ -250,9 +247,9 @@ describe('where an epoch ends', () => {
     const { leaving } = fresh()
     const place = { term: term(1), index: logIndex(1), hash: new Uint8Array(32) }
     const ack = signedBy(from, positionStatement('ack', message.history.epoch, place)).bytes
-    expect(broken(() => leaving.signed(from, ack))).toBeNull()
+    expect(violated(() => leaving.signed(from, ack))).toBeNull()
     leaving.signed(from, signedBy(from, message.history.vote).bytes)
-    expect(broken(() => leaving.signed(from, ack))).toBe('nothingSignedAfterAbort')
+    expect(violated(() => leaving.signed(from, ack))).toBe('nothingSignedAfterAbort')
   })
 
   it('oneAbortHistory: a member shows two', () => {
@@ -262,7 +259,7 @@ describe('where an epoch ends', () => {
     const { history } = message
     const vote = { ...history.vote, digest: other(history.vote.digest) }
     const second = { ...message, history: { ...history, vote } }
-    expect(broken(() => switching.released(from, second))).toBe('oneAbortHistory')
+    expect(violated(() => switching.released(from, second))).toBe('oneAbortHistory')
   })
 
   it('oneSwitchCertificate, switchIsCertified: an epoch ends twice, or by commits of nobody', () => {
@@ -271,8 +268,10 @@ describe('where an epoch ends', () => {
     switching.released(from, message)
     const { certificate } = message
     const later = { ...certificate, timestampMs: certificate.timestampMs + 1 }
-    expect(broken(() => switching.released(from, { ...message, certificate: later }))).toBe('oneSwitchCertificate')
-    expect(broken(() => fresh().switching.released(from, { ...message, certificate: later }))).toBe('switchIsCertified')
+    expect(violated(() => switching.released(from, { ...message, certificate: later }))).toBe('oneSwitchCertificate')
+    expect(violated(() => fresh().switching.released(from, { ...message, certificate: later }))).toBe(
+      'switchIsCertified',
+    )
   })
 
   it('answeredIsWithinResult: somebody was told more', () => {
@@ -281,7 +280,7 @@ describe('where an epoch ends', () => {
     const [node] = seen.cluster.nodes as [SimulatedNode]
     const core = { status: () => ({ mode: 'raft', epoch: 0 }) } as unknown as Core
     switching.stepped(node, core, [{ type: 'commit', upTo: logIndex(100_000), assurance: 'certified' }])
-    expect(broken(() => switching.released(from, message))).toBe('answeredIsWithinResult')
+    expect(violated(() => switching.released(from, message))).toBe('answeredIsWithinResult')
   })
 
   it('initBodiesAreHeld: nobody but the liars has the bodies', () => {
@@ -290,7 +289,7 @@ describe('where an epoch ends', () => {
     const mayLie = (id: NodeId) => id !== 'n1'
     const starts = new EpochStarts(cluster)
     const rules = new SwitchRules({ cluster, starts, mayLie, committedChain: () => undefined })
-    expect(broken(() => rules.released(from, message))).toBe('initBodiesAreHeld')
+    expect(violated(() => rules.released(from, message))).toBe('initBodiesAreHeld')
   })
 
   it('selectIsDeterministic: a SELECT that goes by the first history', () => {
@@ -302,9 +301,9 @@ describe('where an epoch ends', () => {
       return found.kind === 'result' ? { ...found, holders: [(histories[0] as { signer: NodeId }).signer] } : found
     }
     const options = { cluster, starts, mayLie: nobodyLies, committedChain: () => undefined }
-    expect(broken(() => new SwitchRules(options).released(from, message))).toBeNull()
+    expect(violated(() => new SwitchRules(options).released(from, message))).toBeNull()
     const rules = new SwitchRules({ ...options, select: byFirst })
-    expect(broken(() => rules.released(from, message))).toBe('selectIsDeterministic')
+    expect(violated(() => rules.released(from, message))).toBe('selectIsDeterministic')
   })
 
   it('oneSuccessor: an epoch begins in two ways', () => {
@@ -328,7 +327,7 @@ describe('where an epoch ends', () => {
     switching.stepped(node, core, write(encodeEpochRecord(record)))
     const elsewhere = { ...start, origin: { ...start.origin, index: logIndex(start.origin.index + 1) } }
     const changed = encodeEpochRecord({ ...record, start: elsewhere })
-    expect(broken(() => switching.stepped(second, core, write(changed)))).toBe('oneSuccessor')
+    expect(violated(() => switching.stepped(second, core, write(changed)))).toBe('oneSuccessor')
   })
 })
 
@@ -341,12 +340,12 @@ describe('clients', () => {
     const moved = payload.slice()
     // The lowest byte of the index.
     moved[10] = (moved[10] as number) + 1
-    expect(broken(() => rules.answered(nodeId('n2'), request, moved))).toBe('appliedOnce')
+    expect(violated(() => rules.answered(nodeId('n2'), request, moved))).toBe('appliedOnce')
     const context = { mode: 'pbft', assurance: 'certified' } as const
     const none = new Uint8Array(2)
     rules.answered(by, 'x', encodeApplied(1, { ...context, epoch: 2 }, 50, 0, none))
     const back = encodeApplied(1, { ...context, epoch: 1 }, 51, 0, none)
-    expect(broken(() => rules.answered(by, 'y', back))).toBe('replyEpochsMonotone')
+    expect(violated(() => rules.answered(by, 'y', back))).toBe('replyEpochsMonotone')
   })
 })
 
@@ -361,7 +360,7 @@ it('honestIsNeverAccused: evidence against a member that did not lie', () => {
   const evidence = encodeEvidence(equivocation(context, ack, second) as Evidence)
   const core = node.running?.core as Core
   const effects: Effect[] = [{ type: 'evidence', evidence }]
-  expect(broken(() => fresh().evidence.stepped(node, core, { type: 'tick' }, effects))).toBe('honestIsNeverAccused')
+  expect(violated(() => fresh().evidence.stepped(node, core, { type: 'tick' }, effects))).toBe('honestIsNeverAccused')
 })
 
 function entriesIn(effects: readonly Effect[]) {

@@ -7,8 +7,8 @@ import { sha256 } from '../../src/crypto/sha256.js'
 import { SimulatedClient } from '../../src/simulator/client.js'
 import { SimulatedCluster } from '../../src/simulator/cluster.js'
 import { Invariants } from '../../src/simulator/invariants.js'
-import { InvariantViolation } from '../../src/simulator/violation.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
+import { violated } from './violated.js'
 
 async function clusterWith(seed: number, values: readonly string[]): Promise<SimulatedCluster> {
   const cluster = new SimulatedCluster({ seed, nodes: 3, sha256 })
@@ -22,16 +22,6 @@ async function clusterWith(seed: number, values: readonly string[]): Promise<Sim
   }
   await cluster.run(1000)
   return cluster
-}
-
-function violated(look: () => void): string | null {
-  try {
-    look()
-    return null
-  } catch (error) {
-    if (error instanceof InvariantViolation) return error.invariant
-    throw error
-  }
 }
 
 describe('the invariants', () => {

@@ -110,3 +110,15 @@ export function open(files: MemoryFiles, options: Partial<OpenLogOptions> = {}):
 }
 
 export const segmentPath = (segment: number): string => `${LOG}/${segment.toString(16).padStart(16, '0')}.seg`
+
+/** For the tools that look at a log: nobody else writes, so there is no reason to wait. */
+export const LOOK = { pause: async (): Promise<void> => undefined }
+
+/** All entries of a log, read one at a time. */
+export async function contentOf(log: SegmentedLog): Promise<Entry[]> {
+  const content: Entry[] = []
+  for (let next = log.firstIndex; next <= log.lastIndex; next = logIndex(next + 1)) {
+    content.push(...(await log.read(next, 1)))
+  }
+  return content
+}

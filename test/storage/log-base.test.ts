@@ -18,8 +18,10 @@ import type { SegmentedLog } from '../../src/storage/segmented-log.js'
 import { seededRandom } from '../random.js'
 import {
   baseAt,
+  contentOf,
   freshFiles,
   LOG,
+  LOOK,
   makeBody,
   makeEntries,
   open,
@@ -30,16 +32,8 @@ import {
   storeVote,
 } from './journal-fixture.js'
 
-const LOOK = { pause: async (): Promise<void> => undefined }
 const SMALL = { segmentBytesMax: 1500 }
 
-async function contentOf(log: SegmentedLog): Promise<Entry[]> {
-  const content: Entry[] = []
-  for (let next = log.firstIndex; next <= log.lastIndex; next = logIndex(next + 1)) {
-    content.push(...(await log.read(next, 1)))
-  }
-  return content
-}
 const segments = async (files: MemoryFiles): Promise<string[]> =>
   (await files.readdir(LOG)).filter((name) => name.endsWith('.seg'))
 const indexes = (entries: readonly Entry[]): number[] => entries.map((entry) => entry.index)

@@ -12,6 +12,7 @@ import {
   baseAt,
   freshFiles,
   LOG,
+  LOOK,
   makeEntries,
   open,
   segmentPath,
@@ -20,7 +21,6 @@ import {
   storeVote,
 } from './journal-fixture.js'
 
-const LOOK = { pause: async (): Promise<void> => undefined }
 const entries = makeEntries(null, 12)
 
 /** Twelve entries in six frames, the third damaged. */

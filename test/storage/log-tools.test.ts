@@ -22,6 +22,7 @@ import {
   freshFiles,
   IDENTITY,
   LOG,
+  LOOK,
   makeBody,
   makeEntries,
   open,
@@ -30,7 +31,6 @@ import {
   storeEntries,
 } from './journal-fixture.js'
 
-const LOOK = { pause: async (): Promise<void> => undefined }
 const PATH = segmentPath(1)
 
 test('inspect shows what contracts promise of each entry', async () => {

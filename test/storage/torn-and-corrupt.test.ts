@@ -12,6 +12,7 @@ import type { MemoryFiles } from '../../src/storage/memory-files.js'
 import {
   freshFiles,
   LOG,
+  LOOK,
   makeBody,
   makeEntries,
   open,
@@ -21,8 +22,6 @@ import {
 } from './journal-fixture.js'
 
 const PATH = segmentPath(1)
-/** Nobody else writes: no reason to wait. */
-const LOOK = { pause: async (): Promise<void> => undefined }
 
 interface Written {
   readonly files: MemoryFiles

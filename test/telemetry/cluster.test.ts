@@ -26,7 +26,7 @@ let world: World
 let up: Up
 
 beforeAll(async () => {
-  world = await World.make()
+  world = await World.make({ quick: true })
   up = (await world.up()) as unknown as Up
 })
 afterAll(() => world.remove())
@@ -55,7 +55,7 @@ it('finds a healthy cluster healthy, and a stopped node missing', async () => {
   )
   const [victim] = up.nodes.slice(-1)
   if (victim === undefined) throw new Error('no node')
-  process.kill(victim.pid, 'SIGKILL')
+  await world.endNode(victim.id, 'SIGKILL')
   const bad = await eventually('doctor misses it', async () => {
     const found = await world.json<Checks>(['doctor', '--dir', world.dir])
     return found.healthy ? null : found.checks.filter(({ ok }) => !ok)

@@ -56,7 +56,7 @@ function value(name: string, node: string, attributes: Attributes = {}): number 
 
 it('tells of a threat as it grows, and of the switch that it brings', async () => {
   await hybrid.put('before')
-  await hybrid.stop(LIAR)
+  await hybrid.world.endNode(LIAR, 'SIGTERM')
   await hybrid.startAdversary(LIAR, 'bad-signatures', '--count', '6')
   await eventually('the cluster has switched', async () => (await hybrid.mode()).mode === 'pbft')
   await hybrid.put('after')
@@ -83,7 +83,7 @@ it('tells of a threat as it grows, and of the switch that it brings', async () =
 
 it('tells of a view change after the primary died', async () => {
   const { leader } = await hybrid.mode()
-  await hybrid.stop(leader ?? '', 'SIGKILL')
+  await hybrid.world.endNode(leader ?? '', 'SIGKILL')
   await hybrid.put('in another view')
   const others = HONEST.filter((node) => node !== leader)
   for (const node of others) {

@@ -22,7 +22,7 @@ import type { HybridModules, HybridOptions } from './config.js'
 import { dueMs } from './deadline.js'
 import { inside } from './effects.js'
 import type { EpochLink } from './epoch-links.js'
-import { help, supply } from './helping.js'
+import { convince, help, supply } from './helping.js'
 import { checksOfHybrid, epochOf, isJump, isLater, soundly } from './ingress.js'
 import { currentEpoch, endingOf } from './inner.js'
 import { askWhere } from './jump-offers.js'
@@ -140,7 +140,7 @@ export class HybridCore implements Core {
       case 'hybridHistory': {
         const { signer } = message.history.vote
         const isKnown = phase.kind === 'leaving' ? phase.leaving.knows(signer) : this.#state.early.has(signer)
-        return isKnown || signer !== from ? 'drop' : 'verify'
+        return isKnown || signer === this.#state.options.self ? 'drop' : 'verify'
       }
       case 'hybridEvidence':
         return isProven(this.#state, message.evidence.culprit) ? 'drop' : 'verify'
@@ -231,9 +231,7 @@ export class HybridCore implements Core {
     if (of > this.#state.start.epoch || this.#state.start.mode !== 'raft') return
     if (isHybrid(message) && this.#takeSwitching(from, message)) return
     if (phase.kind === 'raft') return inside(this.#state, { type: 'message', from, configHash, message })
-    // Who has no vote has no history that counts.
-    if (phase.kind === 'leaving' && currentEpoch(this.#state).replicas.has(this.#state.options.self))
-      this.#state.tell(from, { type: 'hybridHistory', history: phase.history })
+    convince(this.#state, from)
   }
 
   /** What leads out of the epoch. False for what is Raft's. */
@@ -250,7 +248,7 @@ export class HybridCore implements Core {
         watch(this.#state, message.history.vote)
         if (message.history.header !== null) watch(this.#state, message.history.header)
         if (phase.kind === 'leaving') noteHistory(this.#state, phase.leaving, message.history)
-        else this.#state.early.set(from, message.history)
+        else this.#state.early.set(message.history.vote.signer, message.history)
         if (phase.kind === 'raft' && message.history.commit !== null) phase.raft.learnCommit(message.history.commit)
         return true
       case 'hybridHandOver':
@@ -284,8 +282,10 @@ export class HybridCore implements Core {
       const { f } = currentEpoch(this.#state).replicas
       if (isAtLeast(report.level, 'high') || phase.raft.isStuck) panic(this.#state)
       this.#state.abortDue ??= phase.raft.overBecause
-      if (this.#state.panics.size > f) this.#state.abortDue ??= `${this.#state.panics.size} members panic`
-      if (this.#state.early.size > f) this.#state.abortDue ??= `${this.#state.early.size} members left the epoch`
+      // Of f + 1 members one is honest: it panics for a reason, or has left for one.
+      const { panics, early } = this.#state
+      if (new Set([...panics.keys(), ...early.keys()]).size > f)
+        this.#state.abortDue ??= `${panics.size} members panic, ${early.size} left the epoch`
       if (this.#state.abortDue !== null) abort(this.#state, phase.raft, this.#state.abortDue)
     }
     if (this.#state.phase.kind === 'leaving') advance(this.#state)

@@ -37,11 +37,12 @@ export function enterBy(state: HybridState, links: readonly EpochLink[], epochs:
 }
 
 function begin(state: HybridState, hardState: RestoredLog['hardState'], result: LogIndex): void {
-  const { snapshot, mayVote } = state.modules.restored
+  const { snapshot } = state.modules.restored
   const { epoch, mode, configuredAt, membership } = state.start
   // What the epochs before decided is committed in a Raft epoch from its first moment on.
   const commitIndex = mode === 'raft' ? (Math.max(result, state.released) as LogIndex) : state.released
-  const given = { hardState, snapshot, commitIndex, mayVote, safety: null, pending: [] }
+  // Who lost the end of its log may have been in this epoch before, and have forgotten what it signed here.
+  const given = { hardState, snapshot, commitIndex, mayVote: state.mayVote, safety: null, pending: [] }
   state.phase = makePhase(state, state.shadow.restored(given))
   state.pass({ type: 'commit', upTo: result, assurance: 'certified' })
   if (configuredAt !== state.configurationTold) {

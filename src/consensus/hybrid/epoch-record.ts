@@ -6,6 +6,7 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
 import { decodeEvidence, type Evidence, encodeEvidence } from '../bft/evidence.js'
+import { readSigned, type SignedStatement, writeSigned } from '../bft/statement.js'
 import { type Entry, HASH_BYTES } from '../entry.js'
 import { decodeMembership, encodeMembership } from '../membership.js'
 import type { Epoch, LogIndex, Millis, Mode } from '../types.js'
@@ -50,6 +51,9 @@ const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
 /** Ends of epochs in one record, which is written often; a driver keeps them all. */
 const LINKS_KEPT_MAX = 8
 const SLOTS_MAX = 256
+const LEAVING_VERSION = 2
+/** Of each kind: f + 1 say enough. */
+const REASONS_MAX = 64
 
 export function encodeEpochRecord({ start, stay, links, ended, snapshot, evidence, inner }: EpochRecord): Uint8Array {
   const out = new ByteWriter(2048).u8(VERSION)
@@ -110,26 +114,41 @@ export interface LeavingRecord {
   readonly slots: readonly Uint8Array[]
   /** Entries of the result that the own log lacks. */
   readonly fetched: readonly Entry[]
+  /** What made this node leave, where others said so: it convinces those who have not heard it. */
+  readonly reasons: Reasons
 }
 
-export function encodeLeaving({ history, safety, slots, fetched }: LeavingRecord): Uint8Array {
-  const out = new ByteWriter(4096).u8(VERSION)
+/** Members that panicked, and that left before. */
+export interface Reasons {
+  readonly panics: readonly SignedStatement[]
+  readonly histories: readonly AbortHistory[]
+}
+
+export function encodeLeaving({ history, safety, slots, fetched, reasons }: LeavingRecord): Uint8Array {
+  const out = new ByteWriter(4096).u8(LEAVING_VERSION)
   writeHistory(out, history)
   optional(out, safety, (target, bytes) => target.bytes(bytes))
   out.u32(slots.length)
   for (const slot of slots) out.bytes(slot)
   writeEntries(out, fetched)
+  out.u32(reasons.panics.length)
+  for (const vote of reasons.panics) writeSigned(out, vote)
+  out.u32(reasons.histories.length)
+  for (const one of reasons.histories) writeHistory(out, one)
   return out.finish()
 }
 
 /** Throws `ProtocolViolation`. */
 export function decodeLeaving(bytes: Uint8Array): LeavingRecord {
   const reader = new ByteReader(bytes)
-  if (reader.u8() !== VERSION) throw new KnhkError('ProtocolViolation', 'a leaving record of an unknown version')
+  if (reader.u8() !== LEAVING_VERSION)
+    throw new KnhkError('ProtocolViolation', 'a leaving record of an unknown version')
   const history = readHistory(reader)
   const safety = readOptional(reader, (inner) => inner.bytes())
   const slots = readList(reader, SLOTS_MAX, (inner) => inner.bytes())
   const fetched = readEntries(reader)
+  const panics = readList(reader, REASONS_MAX, readSigned)
+  const reasons = { panics, histories: readList(reader, REASONS_MAX, readHistory) }
   reader.end()
-  return { history, safety, slots, fetched }
+  return { history, safety, slots, fetched, reasons }
 }

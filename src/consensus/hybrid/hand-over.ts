@@ -26,6 +26,12 @@ export interface StoredHandOver {
   readonly slots: readonly Uint8Array[]
 }
 
+/** What the instance goes on with. */
+interface HandOverStart extends StoredHandOver {
+  /** False for a node that may have forgotten what it signed: it is silent. */
+  readonly mayVote: boolean
+}
+
 /** PBFT keeps four types of messages of a slot. */
 const SLOTS_OF_TYPE_MAX = 64
 
@@ -50,7 +56,7 @@ export class HandOverInstance {
     ending: EndingEpoch,
     options: HybridOptions,
     modules: HybridModules,
-    stored: StoredHandOver,
+    stored: HandOverStart,
     distrusts: (id: NodeId) => boolean,
     now: Now,
   ) {
@@ -69,7 +75,7 @@ export class HandOverInstance {
       snapshot: null,
       tail: [],
       commitIndex: 0 as LogIndex,
-      mayVote: modules.restored.mayVote,
+      mayVote: stored.mayVote,
       safety: stored.safety,
       pending,
       aborts: [],

@@ -3,10 +3,10 @@ import { decodeInit } from '../bft/init.js'
 import type { PrePrepare } from '../bft/pbft/messages.js'
 import type { ProtocolMessage } from '../core.js'
 import type { Entry } from '../entry.js'
-import type { Epoch, LogIndex, NodeId } from '../types.js'
+import type { Epoch, LogIndex, Millis, NodeId } from '../types.js'
 import { withEntries } from './back/serving.js'
 import { epochEndedBy } from './epoch-links.js'
-import { currentEpoch } from './inner.js'
+import { hasSay } from './inner.js'
 import { isTooFar, offerJump } from './jump-offers.js'
 import type { Leaving } from './leaving.js'
 import type { Position } from './positions.js'
@@ -23,6 +23,23 @@ export function help(state: HybridState, to: NodeId, epoch: Epoch, message: Prot
   if (link?.kind === 'switch') state.tell(to, { type: 'hybridSwitch', certificate: link.certificate })
 }
 
+/**
+ * Who still talks of the epoch is shown this node's history, and what made it leave: others may have been told
+ * less, or nothing, and one member that leaves convinces nobody by itself.
+ */
+export function convince(state: HybridState, to: NodeId): void {
+  const { phase, now, convincedMs } = state
+  if (phase.kind !== 'leaving') return
+  if (hasSay(state)) state.tell(to, { type: 'hybridHistory', history: phase.history })
+  if (now.monotonicMs - (convincedMs.get(to) ?? Number.NEGATIVE_INFINITY) < CONVINCE_MS) return
+  convincedMs.set(to, now.monotonicMs)
+  for (const vote of phase.reasons.panics) state.merger.sendTo(to, { type: 'hybridVote', vote }, true)
+  for (const history of phase.reasons.histories) state.merger.sendTo(to, { type: 'hybridHistory', history }, true)
+}
+
+/** What made a node leave is shown to each this often. */
+const CONVINCE_MS: Millis = 500
+
 /** What others may lack: the own history, PANIC, evidence; and the bodies that this node lacks. */
 export function repeat(state: HybridState): void {
   const nowMs = state.now.monotonicMs
@@ -32,8 +49,7 @@ export function repeat(state: HybridState): void {
   const phase = state.phase
   if (phase.kind === 'raft' && panic !== undefined) state.broadcast({ type: 'hybridVote', vote: panic })
   if (phase.kind !== 'leaving') return
-  if (currentEpoch(state).replicas.has(state.options.self))
-    state.broadcast({ type: 'hybridHistory', history: phase.history })
+  if (hasSay(state)) state.broadcast({ type: 'hybridHistory', history: phase.history })
   for (const evidence of state.evidence) {
     if (evidence.epoch === state.start.epoch) state.broadcast({ type: 'hybridEvidence', evidence })
   }

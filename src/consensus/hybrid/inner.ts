@@ -41,6 +41,11 @@ export function currentEpoch(state: HybridState): RaftEpoch {
   return epoch
 }
 
+/** Whether others count what this node signs at the end of its epoch: a voter, and none that may have forgotten what it signed. */
+export function hasSay(state: HybridState): boolean {
+  return state.mayVote && currentEpoch(state).replicas.has(state.options.self)
+}
+
 export function linkRules(options: HybridOptions, { sha256 }: Pick<HybridModules, 'sha256'>): LinkRules {
   const { clusterId, clusterConfigHash, settings } = options
   return { sha256, clusterId, clusterConfigHash, settings }

@@ -45,7 +45,10 @@ export function resume(state: HybridState, restored: RestoredLog): Phase {
   if (mode !== 'raft') return { kind: 'byzantine', core: makeByzantine(state, { ...restored, safety: state.inner }) }
   const left = restored.aborts.find((record) => record.epoch === epoch)
   if (left === undefined) return { kind: 'raft', raft: makeHardened(state, restored) }
-  return makeLeaving(state, decodeLeaving(left.payload))
+  const record = decodeLeaving(left.payload)
+  const phase = makeLeaving(state, record)
+  for (const history of record.reasons.histories) phase.leaving.note(history)
+  return phase
 }
 
 export function makeHardened(state: HybridState, restored: RestoredLog): HardenedRaft {
@@ -93,12 +96,15 @@ export function makeByzantine(state: HybridState, restored: RestoredLog): Wedged
   return byzantineCore(options, modules, start, { ended, link }, byzantineRules(state), restored, now)
 }
 
-export function makeLeaving(state: HybridState, { history, safety, slots, fetched }: LeavingRecord): Phase {
+export function makeLeaving(
+  state: HybridState,
+  { history, safety, slots, fetched, reasons }: LeavingRecord,
+): Extract<Phase, { kind: 'leaving' }> {
   const ending = endingOf(state.options, state.modules, state.start)
   const leaving = new Leaving(ending, state.shadow, state.released, fetched)
   const distrusts = (id: NodeId): boolean => state.evidence.some(({ culprit }) => culprit === id)
-  const stored = { safety, slots }
+  const stored = { safety, slots, mayVote: state.mayVote }
   const instance = new HandOverInstance(ending, state.options, state.modules, stored, distrusts, state.now)
   leaving.note(history)
-  return { kind: 'leaving', leaving, instance, history, held: new Map(), decided: null }
+  return { kind: 'leaving', leaving, instance, history, reasons, held: new Map(), decided: null }
 }

@@ -41,7 +41,7 @@ export function revertRefusal(state: RevertState): Stays | null {
   }
   const leftMs = sinceMs + residencyMs - nowMs
   if (leftMs > 0) {
-    const stays = `a Byzantine epoch lasts at least ${residencyMs} ms, and ${leftMs} ms are left`
+    const stays = `a Byzantine epoch lasts at least ${residencyMs / 1000} s, and ${Math.ceil(leftMs / 1000)} s are left`
     return { reason: stays, retryAfterMs: leftMs }
   }
   const clears = new Set(state.clears).size

@@ -13,7 +13,7 @@ import type { AbortHistory } from './abort-history.js'
 import type { Jump } from './behind.js'
 import type { HybridModules, HybridOptions } from './config.js'
 import { type EpochLink, genesisEpoch } from './epoch-links.js'
-import { type EpochStart, encodeEpochRecord, FIRST_STAY, type Stay } from './epoch-record.js'
+import { type EpochStart, encodeEpochRecord, FIRST_STAY, type Reasons, type Stay } from './epoch-record.js'
 import type { HandOverInstance } from './hand-over.js'
 import type { HardenedRaft } from './hardened/raft.js'
 import type { Leaving } from './leaving.js'
@@ -35,6 +35,7 @@ export type Phase =
       readonly leaving: Leaving
       readonly instance: HandOverInstance
       readonly history: AbortHistory
+      readonly reasons: Reasons
       /** Proposals whose results are not here in full: the newest of each sender. */
       readonly held: Map<NodeId, HybridHandOver>
       decided: SwitchCertificate | null
@@ -58,6 +59,8 @@ export class HybridState {
   /** A later place that this node is on its way to, and who gave what was not signed. */
   jump: Jump | null = null
   readonly badDonors = new Set<string>()
+  /** False while this node may have forgotten what it signed in this epoch: its log was damaged, and is not whole again. */
+  mayVote: boolean
   /** The configuration that the driver was told of. */
   configurationTold = 0 as LogIndex
   /** What this node can give who lacks more than logs hold. */
@@ -75,6 +78,7 @@ export class HybridState {
   readonly early = new Map<NodeId, AbortHistory>()
   readonly helpedMs = new Map<NodeId, Millis>()
   readonly suppliedMs = new Map<NodeId, Millis>()
+  readonly convincedMs = new Map<NodeId, Millis>()
   abortDue: string | null = null
   readonly suspects = new Map<NodeId, SignedStatement>()
   /** When the own suspicion is said again; when suspicious members were last shown what their leader signed. */
@@ -113,6 +117,7 @@ export class HybridState {
     this.repeatMs = now.monotonicMs
     this.clearDueMs = now.monotonicMs
     this.reign = { leader: null, term: 0 as Term, sinceMs: now.monotonicMs }
+    this.mayVote = restored.mayVote
     const { base, lastIndex, safety } = restored
     // A restored cluster begins behind the state that it was made with.
     const isSeeded = safety === null && base.index > 0 && lastIndex === base.index
@@ -143,6 +148,7 @@ export class HybridState {
       if (effect.upTo <= this.released) return
       this.released = effect.upTo
     } else if (effect.type === 'ordered' || effect.type === 'orderRefused') this.openOrders.delete(effect.orderId)
+    else if (effect.type === 'damaged' || effect.type === 'repaired') this.mayVote = effect.type === 'repaired'
     this.merger.emit(effect)
   }
 

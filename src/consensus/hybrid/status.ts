@@ -25,7 +25,7 @@ export function statusOf(state: HybridState): CoreStatus {
     peers: [],
     membership: membershipAt(state, shadow.lastIndex),
     membershipCommitted: true,
-    mayVote: true,
+    mayVote: state.mayVote,
     threat,
   }
 }

@@ -70,20 +70,24 @@ export function panic(state: HybridState): void {
 
 /** Whether PANIC, SUSPECT, or what somebody else signed, is worth a verification; said again, a suspicion only asks. */
 export function isWorthVote(state: HybridState, from: NodeId, vote: SignedStatement): boolean {
-  if (vote.signer !== from) return isTestimony(state, vote)
+  if (vote.signer !== from)
+    return vote.type === 'panic'
+      ? isNewVote(state, vote) && vote.signer !== state.options.self
+      : isTestimony(state, vote)
   return isNewVote(state, vote) || (vote.type === 'suspect' && mayTestify(state, from))
 }
 
 /** Takes a vote that was verified. */
 export function takeSuspicion(state: HybridState, from: NodeId, vote: SignedStatement): void {
-  if (vote.signer !== from) {
+  // A PANIC is its signer's, whoever shows it.
+  if (vote.signer !== from && vote.type !== 'panic') {
     watch(state, vote)
     if (state.phase.kind === 'raft') state.phase.raft.compare(vote)
     return
   }
   if (isNewVote(state, vote)) {
     watch(state, vote)
-    if (vote.type === 'panic') state.panics.set(from, vote)
+    if (vote.type === 'panic') state.panics.set(vote.signer, vote)
     else state.suspects.set(from, vote)
   }
   if (vote.type === 'suspect') testify(state, from, vote)

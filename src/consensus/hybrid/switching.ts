@@ -8,10 +8,10 @@ import { isPbft } from '../bft/pbft/index.js'
 import type { Input, StoreRecord } from '../core.js'
 import type { Epoch, LogIndex, Millis, NodeId } from '../types.js'
 import { enter } from './entering.js'
-import { encodeLeaving } from './epoch-record.js'
+import { encodeLeaving, type Reasons } from './epoch-record.js'
 import type { HardenedRaft } from './hardened/raft.js'
 import { proposedResult } from './helping.js'
-import { currentEpoch } from './inner.js'
+import { currentEpoch, hasSay } from './inner.js'
 import type { HybridHandOver } from './messages.js'
 import { makeLeaving } from './phases.js'
 import type { HybridState } from './state.js'
@@ -28,7 +28,8 @@ export function abort(state: HybridState, raft: HardenedRaft, reason: string): v
   const { epoch } = state.start
   const history = raft.abort()
   state.abortDue = null
-  state.phase = makeLeaving(state, { history, safety: null, slots: [], fetched: [] })
+  const reasons = reasonsOf(state)
+  state.phase = makeLeaving(state, { history, safety: null, slots: [], fetched: [], reasons })
   for (const early of state.early.values()) {
     if (state.phase.kind === 'leaving') noteHistory(state, state.phase.leaving, early)
   }
@@ -36,15 +37,24 @@ export function abort(state: HybridState, raft: HardenedRaft, reason: string): v
   storeLeaving(state)
   state.merger.emit({ type: 'roleChanged', role: 'follower', epoch, term: statusOf(state).term, leader: null })
   state.merger.emit({ type: 'epochChanged', epoch, mode: 'raft', isUnderWay: true, reason })
-  if (currentEpoch(state).replicas.has(state.options.self)) state.broadcast({ type: 'hybridHistory', history })
+  if (hasSay(state)) state.broadcast({ type: 'hybridHistory', history })
   state.repeatMs = state.now.monotonicMs + state.options.limits.repeatMs
+}
+
+/** f + 1 members that say that the epoch is over, where so many did. Else a proof ended it, or an operator's order. */
+function reasonsOf(state: HybridState): Reasons {
+  const { f } = currentEpoch(state).replicas
+  const panics = [...state.panics.values()].slice(0, f + 1)
+  const others = [...state.early].flatMap(([id, history]) => (state.panics.has(id) ? [] : [history]))
+  const histories = others.slice(0, f + 1 - panics.length)
+  return panics.length + histories.length > f ? { panics, histories } : { panics: [], histories: [] }
 }
 
 export function storeLeaving(state: HybridState): void {
   const phase = state.phase
   assert(phase.kind === 'leaving', 'an epoch is being left')
-  const { history, instance, leaving } = phase
-  const payload = encodeLeaving({ history, ...instance.stored, fetched: leaving.fetched })
+  const { history, instance, leaving, reasons } = phase
+  const payload = encodeLeaving({ history, ...instance.stored, fetched: leaving.fetched, reasons })
   state.merger.record({ kind: 'abort', epoch: state.start.epoch, payload })
 }
 

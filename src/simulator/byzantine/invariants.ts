@@ -27,6 +27,8 @@ interface Seen {
   turn: number
   commit: number
   applied: number
+  /** What its state held when it began on a damaged log; 0 where the log was sound. */
+  recovered: number
 }
 
 export class ByzantineInvariants implements RunInvariants, NodeWatch {
@@ -127,7 +129,10 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
       if (node.activity === seen.activity && node.run === seen.run) return
       seen.activity = node.activity
       if (node.running === null || this.#mayLie(node.id)) return
-      if (node.run !== seen.run) Object.assign(seen, fresh(node.run), { activity: node.activity })
+      if (node.run !== seen.run) {
+        const recovered = node.isDamaged ? node.running.loop.machine.appliedIndex : 0
+        Object.assign(seen, fresh(node.run), { activity: node.activity, recovered })
+      }
       this.#checkNode(node, seen)
     })
   }
@@ -163,7 +168,9 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
     grows(node, 'monotoneCommit', seen.commit, commitIndex)
     if (!node.isDamaged) {
       grows(node, 'monotoneApplied', seen.applied, applied)
-      if (applied > commitIndex || commitIndex > lastIndex) {
+      // When a damaged log is whole again the state still holds what was committed before the damage, and only the next
+      // certificate moves the commit index there; nothing rests on an index below what is applied.
+      if (applied > Math.max(commitIndex, seen.recovered) || commitIndex > lastIndex) {
         const detail = `${node.id} has applied ${applied}, committed ${commitIndex}, last ${lastIndex}`
         throw new InvariantViolation('appliedWithinCommitted', detail)
       }
@@ -201,5 +208,5 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
 }
 
 function fresh(run: number): Seen {
-  return { run, activity: -1, epoch: 0, turn: 0, commit: 0, applied: 0 }
+  return { run, activity: -1, epoch: 0, turn: 0, commit: 0, applied: 0, recovered: 0 }
 }

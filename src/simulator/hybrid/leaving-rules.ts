@@ -74,7 +74,7 @@ export class LeavingRules {
 
   /** An honest node has taken a step. Throws `InvariantViolation`. */
   stepped(node: SimulatedNode, core: Core, input: Input, effects: readonly Effect[]): void {
-    if (input.type === 'message') this.#told(node, input.from, input.message)
+    if (input.type === 'message') this.#told(node, input.message)
     const { epoch } = core.status()
     for (const effect of effects) {
       if (effect.type === 'evidence') this.#reasonsOf(node, epoch).hasProof = true
@@ -89,10 +89,10 @@ export class LeavingRules {
     }
   }
 
-  #told(node: SimulatedNode, from: NodeId, message: ProtocolMessage): void {
+  #told(node: SimulatedNode, message: ProtocolMessage): void {
     switch (message.type) {
       case 'hybridVote':
-        if (message.vote.type === 'panic') this.#reasonsOf(node, message.vote.epoch).panics.add(from)
+        if (message.vote.type === 'panic') this.#reasonsOf(node, message.vote.epoch).panics.add(message.vote.signer)
         return
       case 'hybridHistory':
         this.#reasonsOf(node, message.history.epoch).histories.add(message.history.vote.signer)
@@ -112,7 +112,7 @@ export class LeavingRules {
     const { panics, histories, hasProof } = this.#reasonsOf(node, epoch)
     const { f } = this.#starts.endingOf(this.#starts.startOf(node)).raft.replicas
     this.checks.aborts++
-    if (hasProof || panics.size > f || histories.size > f) return
+    if (hasProof || new Set([...panics, ...histories]).size > f) return
     if (this.#starts.recordOf(node)?.evidence.some((one) => one.epoch === epoch) === true) return
     throw new InvariantViolation(
       'abortNeedsProof',

@@ -16,6 +16,8 @@ import {
   type Decided,
   type Testimony,
 } from '../../consensus/bft/forensics.js'
+import { blameRaft } from '../../consensus/hybrid/raft-forensics.js'
+import type { FileSystem } from '../../storage/files.js'
 import { isByzantine, type ProvenEpoch, walkPath } from '../../workflow/receipts/epochs.js'
 import type { Receipt } from '../../workflow/receipts/receipt.js'
 import { parseReceipt } from '../../workflow/receipts/receipt-file.js'
@@ -41,7 +43,7 @@ export interface ForensicsReport {
 }
 
 const RAFT_EPOCH =
-  'Entries of a Raft epoch are proven by what ended it: `knhk log verify` says which of the logs that is. Who said two things there is in `knhk evidence list`.'
+  'Neither side holds two signatures of one member that contradict each other, so this convicts nobody: in a Raft epoch a later leader may replace what an earlier one left behind. `knhk log verify` says up to where each log is certified.'
 const NOBODY = { culprits: [], suspects: [] } as const
 const REASONS: Readonly<Record<Blame['culprits'][number]['reason'], string>> = {
   equivocation: 'signed two different statements where it may sign one',
@@ -79,12 +81,20 @@ async function ofLogs(
   names: readonly [string, string],
   dir: string | undefined,
 ): Promise<ForensicsReport> {
-  const [{ compareLogs }, { realFiles }] = await Promise.all([
-    import('../../storage/log-compare.js'),
-    import('../../storage/real-files.js'),
-  ])
-  const [a, b] = [await chooseDiffLog(names[0], dir), await chooseDiffLog(names[1], dir)]
-  const { partsAt, beforeCommonRange, differs } = await compareLogs(realFiles(), a, b)
+  const { realFiles } = await import('../../storage/real-files.js')
+  const logs = [await chooseDiffLog(names[0], dir), await chooseDiffLog(names[1], dir)] as const
+  return ofLogFiles(realFiles(), trust, names, logs)
+}
+
+/** `logs`: their log directories, under the names for people. */
+export async function ofLogFiles(
+  files: FileSystem,
+  trust: Trust,
+  names: readonly [string, string],
+  [a, b]: readonly [string, string],
+): Promise<ForensicsReport> {
+  const { compareLogs } = await import('../../storage/log-compare.js')
+  const { partsAt, beforeCommonRange, differs } = await compareLogs(files, a, b)
   if (partsAt === null) return agreed()
   if (beforeCommonRange)
     return unknown(partsAt, 'They parted in what one of them has compacted away: the entries are gone.')
@@ -92,8 +102,8 @@ async function ofLogs(
     return unknown(partsAt, 'An entry cannot be read: that is damage, not a lie. `knhk log verify` says where.')
   if (!isByzantine(trust.configuration))
     return unknown(partsAt, 'Plain Raft signs no entries: nobody can be convicted by a log.')
-  const sideA = await sideOfLog(realFiles(), a, trust, partsAt)
-  const sideB = await sideOfLog(realFiles(), b, trust, partsAt)
+  const sideA = await sideOfLog(files, a, trust, partsAt)
+  const sideB = await sideOfLog(files, b, trust, partsAt)
   return ofSides(trust, names, [sideA, sideB], partsAt)
 }
 
@@ -112,7 +122,7 @@ function ofSides(
   const [first, second] = [a.entries[0], b.entries[0]]
   if (first === undefined || second === undefined || a.context === null || !contradicts(first, second))
     return unknown(index, 'The entries belong to different epochs: compare the logs up to where the epoch ended.')
-  if (a.protocol === null) return unknown(index, RAFT_EPOCH)
+  if (a.protocol === null) return ofRaftEpoch(trust, index, a, b)
   const newViews = [...a.newViews, ...b.newViews]
   return convicted(
     trust,
@@ -122,6 +132,14 @@ function ofSides(
     [first, ...a.entries.slice(1)],
     [second, ...b.entries.slice(1)],
   )
+}
+
+/** Within one Raft epoch one liar is enough for two logs, and only what is signed twice proves one. */
+function ofRaftEpoch(trust: Trust, index: number, { raft: a }: LogSide, { raft: b }: LogSide): ForensicsReport {
+  const culprits = a === null || b === null ? [] : blameRaft(a.epoch, trust.holds, a.kept, b.kept)
+  if (culprits.length === 0) return unknown(index, RAFT_EPOCH)
+  const explanation = `The logs part at index ${index} of a Raft epoch, and each of these members signed both sides of it. The cluster bears f such members; \`knhk log verify\` says up to where each log is certified.`
+  return { ...contradiction(trust, index, { culprits, suspects: [] }), explanation }
 }
 
 function convicted(

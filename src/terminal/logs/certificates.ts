@@ -72,6 +72,11 @@ export class EntryCertificates {
     return this.#context
   }
 
+  /** There is none in a cluster of one Byzantine protocol. */
+  raftEpoch(): null {
+    return null
+  }
+
   /** Passes over an entry whose signatures nobody asks about. Throws `ProtocolViolation`. */
   skip(entry: Entry, membership: Membership | null): void {
     if (entry.certificate !== null) this.#contextOf(entry, entry.certificate, membership)

@@ -24,7 +24,7 @@ import {
   walkLinks,
 } from '../../consensus/hybrid/epoch-links.js'
 import { termIn } from '../../consensus/hybrid/hardened/append-rules.js'
-import { checksOfCertificate, termOf, termProblem } from '../../consensus/hybrid/positions.js'
+import { checksOfCertificate, type RaftEpoch, termOf, termProblem } from '../../consensus/hybrid/positions.js'
 import { sha256 } from '../../crypto/sha256.js'
 import { firstOf } from '../../workflow/receipts/epochs.js'
 
@@ -66,6 +66,12 @@ export class HybridCertificates {
   get protocol(): 'pbft' | 'hotstuff' | null {
     const mode = this.#before === null ? undefined : this.#epochs[this.#before.epoch]?.mode
     return mode === undefined || mode === 'raft' ? null : mode
+  }
+
+  /** What an epoch of Raft is judged by; null for another protocol, and where nothing shows how it began. */
+  raftEpoch(epoch: number): RaftEpoch | null {
+    const known = this.#epochs[epoch]
+    return known?.mode === 'raft' ? endingEpochOf(this.#links, known).raft : null
   }
 
   /** Passes over an entry that nobody asks about. */

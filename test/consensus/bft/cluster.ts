@@ -12,11 +12,10 @@ import type { Effect, Input, Now, ProtocolMessage } from '../../../src/consensus
 import type { Entry } from '../../../src/consensus/entry.js'
 import type { TargetMember } from '../../../src/consensus/membership.js'
 import { encodeBody, forEachRequest } from '../../../src/consensus/request-body.js'
-import { logIndex, type NodeId, nodeId, readId } from '../../../src/consensus/types.js'
-import { seededRandom } from '../../random.js'
-import { configurationAt, cutBetween, nextTick, positionOf } from '../cluster-parts.js'
+import { logIndex, type NodeId, readId } from '../../../src/consensus/types.js'
+import { configurationAt, positionOf } from '../cluster-parts.js'
+import { CoreCluster, justStarted, type Sent } from '../core-cluster.js'
 import { sha256 } from '../disk.js'
-import { EventQueue } from '../event-queue.js'
 import { ByzantineDisk } from './byzantine-disk.js'
 import { holds, signAs } from './keys.js'
 import { CALM, type ClusterOptions, type Faults, type Node, type Request } from './node.js'
@@ -27,24 +26,17 @@ import { Watch } from './watch.js'
 const FORWARD_AFTER_MS = 1000
 const LOAD_ENTRIES_MAX = 16
 
-type Stored = Extract<Effect, { type: 'store' }>
-
 export { CALM, type CoreSeed, type Node } from './node.js'
 
-export class ByzantineCluster {
+export class ByzantineCluster extends CoreCluster<Node> {
   readonly options: ClusterOptions
-  readonly random: () => number
-  readonly nodes = new Map<NodeId, Node>()
   readonly watch = new Watch()
   /** What was emitted, by type; for assertions. */
   readonly seen: { readonly node: NodeId; readonly effect: Effect }[] = []
   /** Connections on which a message failed its checks. */
   readonly rejected: { readonly from: NodeId; readonly to: NodeId; readonly type: string }[] = []
   readonly counts = { delivered: 0, dropped: 0, verified: 0, executed: 0, proposed: 0, crashes: 0, installs: 0 }
-  faults: Faults = CALM
-  nowMs = 0
-  /** Links that are cut, as "from>to". */
-  readonly cut = new Set<string>()
+  override faults: Faults = CALM
   /** A liar's hand in what its node sends: what leaves instead. Null leaves it as it is. */
   intercept: (from: NodeId, to: NodeId, message: ProtocolMessage) => readonly ProtocolMessage[] | null = () => null
   /** Sees every message as it is delivered. */
@@ -53,14 +45,13 @@ export class ByzantineCluster {
   onExecute: (id: NodeId, entry: Entry) => void = () => {}
   /** Donors whose snapshots do not hold what they say. */
   readonly lyingDonors = new Set<NodeId>()
-  readonly #queue = new EventQueue()
   readonly #snapshots = new Map<string, { readonly state: Uint8Array }>()
   readonly #reads = new Map<number, 'open' | number>()
   #nextId = 1
 
   constructor(options: ClusterOptions) {
+    super(options.seed)
     this.options = options
-    this.random = seededRandom(options.seed)
     for (const id of [...options.membership.members.map((member) => member.id), ...(options.spares ?? [])]) {
       this.nodes.set(id, this.#boot(id, new ByzantineDisk(), 0, (this.random() - 0.5) * 400, new Map()))
     }
@@ -75,43 +66,8 @@ export class ByzantineCluster {
     return [...this.nodes.values()].filter((node) => !this.watch.liars.has(node.id))
   }
 
-  node(id: string): Node {
-    const node = this.nodes.get(nodeId(id))
-    if (node === undefined) throw new Error(`there is no ${id}`)
-    return node
-  }
-
   leader(): Node | undefined {
     return [...this.nodes.values()].find((node) => node.up && node.core.status().role === 'leader')
-  }
-
-  /** Runs until the clock reaches `untilMs`, or `stop` says so. True when it was stopped. */
-  run(untilMs: number, stop: () => boolean = () => false): boolean {
-    let atOnce = 0
-    for (;;) {
-      if (stop()) return true
-      const next = this.#queue.earliest
-      const tick = nextTick(this.nodes.values())
-      const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, tick?.atMs ?? Number.POSITIVE_INFINITY)
-      if (atMs > untilMs) break
-      atOnce = atMs <= this.nowMs ? atOnce + 1 : 0
-      if (atOnce > 100_000) throw new Error('the cluster spins without time passing')
-      this.nowMs = Math.max(this.nowMs, atMs)
-      if (next !== undefined && next.atMs === atMs) {
-        this.#queue.pop()
-        next.run()
-      } else if (tick !== undefined) {
-        this.#propose(tick.node)
-        const due = tick.node.core.deadline()
-        if (due !== undefined && due <= this.nowMs) this.step(tick.node, { type: 'tick' })
-      }
-    }
-    this.nowMs = Math.max(this.nowMs, untilMs)
-    return stop()
-  }
-
-  runFor(ms: number, stop?: () => boolean): boolean {
-    return this.run(this.nowMs + ms, stop)
   }
 
   /** A signed request of one client, given to these nodes (all by default). Returns its name. */
@@ -128,7 +84,7 @@ export class ByzantineCluster {
     if (!node.up || node.pool.has(name) || this.watch.isExecuted(node.id, name)) return
     node.pool.set(name, { bytes, sinceMs: this.nowMs })
     this.#demand(node)
-    this.#later(node, FORWARD_AFTER_MS, () => this.#forward(node, name))
+    this.later(node, FORWARD_AFTER_MS, () => this.#forward(node, name))
     this.#propose(node)
   }
 
@@ -168,11 +124,7 @@ export class ByzantineCluster {
   crash(node: Node): void {
     if (!node.up) return
     this.counts.crashes++
-    node.up = false
-    node.life++
-    // Of the write under way and those behind it, a prefix may have reached the disk without a word.
-    const survived = Math.floor(this.random() * (node.writes.length + 1))
-    for (const write of node.writes.slice(0, survived)) node.disk.write(write.records)
+    this.end(node)
     node.disk.executed = [...node.disk.states.keys()].reduce(
       (best, index) => {
         return index <= node.executed && index > best && this.random() < 0.9 ? index : best
@@ -200,7 +152,7 @@ export class ByzantineCluster {
     if (node.up) return node
     const fresh = this.#boot(node.id, node.disk, node.life, node.wallOffsetMs, node.pool)
     this.nodes.set(node.id, fresh)
-    for (const name of fresh.pool.keys()) this.#later(fresh, FORWARD_AFTER_MS, () => this.#forward(fresh, name))
+    for (const name of fresh.pool.keys()) this.later(fresh, FORWARD_AFTER_MS, () => this.#forward(fresh, name))
     this.#demand(fresh)
     return fresh
   }
@@ -219,26 +171,23 @@ export class ByzantineCluster {
     this.step(node, { type: 'snapshotTaken', snapshot, compactTo: kept === undefined ? null : positionOf(kept) })
   }
 
-  /** Cuts both directions between the two sides. */
-  partition(left: readonly NodeId[], right: readonly NodeId[]): void {
-    cutBetween(this.cut, left, right)
-  }
-
-  heal(): void {
-    this.cut.clear()
-  }
-
   /** A message arrives as if from this link; whatever the sender signed. */
   inject(from: NodeId, to: NodeId, message: ProtocolMessage): void {
     this.#deliver(from, this.node(to), message)
   }
 
-  step(node: Node, input: Input): void {
+  override step(node: Node, input: Input): void {
     if (!node.up) return
     const effects = node.core.step(input, this.#now(node.wallOffsetMs))
     for (const effect of effects) this.#perform(node, effect)
-    this.#startWrite(node)
+    this.startWrite(node)
     if (input.type !== 'propose' && input.type !== 'demand') this.#propose(node)
+  }
+
+  protected override tick(node: Node): void {
+    this.#propose(node)
+    const due = node.core.deadline()
+    if (due !== undefined && due <= this.nowMs) this.step(node, { type: 'tick' })
   }
 
   #now(wallOffsetMs: number): Now {
@@ -263,11 +212,7 @@ export class ByzantineCluster {
       disk,
       core,
       life,
-      up: true,
-      writes: [],
-      writing: false,
-      durable: 0,
-      held: [],
+      ...justStarted(),
       commit: executed,
       executed,
       state: disk.states.get(executed) ?? new Uint8Array(32),
@@ -280,7 +225,7 @@ export class ByzantineCluster {
       demandMs: null,
     }
     // What was decided before the restart is applied again from the log.
-    if (restored.lastIndex > executed) this.#later(node, 0, () => this.#apply(node, core.status().commitIndex))
+    if (restored.lastIndex > executed) this.later(node, 0, () => this.#apply(node, core.status().commitIndex))
     return node
   }
 
@@ -288,24 +233,18 @@ export class ByzantineCluster {
     if (effect.type !== 'send' && effect.type !== 'store') this.seen.push({ node: node.id, effect })
     switch (effect.type) {
       case 'send':
-        if (effect.after === undefined || effect.after <= node.durable) this.#transmit(node, effect)
-        else node.held.push(effect)
+        this.send(node, effect)
         return
       case 'store':
         node.writes.push(effect)
         return
-      case 'load': {
-        const first = effect.from - node.disk.base.index - 1
-        const entries = first < 0 ? [] : node.disk.entries.slice(first, first + LOAD_ENTRIES_MAX)
-        this.#later(node, this.random() * 5, () =>
-          this.step(node, { type: 'loaded', peer: effect.peer, from: effect.from, entries }),
-        )
+      case 'load':
+        this.load(node, effect, LOAD_ENTRIES_MAX)
         return
-      }
       case 'commit':
         this.watch.committed(node, effect.upTo)
         node.commit = effect.upTo
-        this.#later(node, this.random() * 3, () => this.#apply(node, effect.upTo))
+        this.later(node, this.random() * 3, () => this.#apply(node, effect.upTo))
         return
       case 'proposed':
         this.counts.proposed++
@@ -332,7 +271,7 @@ export class ByzantineCluster {
     }
   }
 
-  #transmit(node: Node, { to, message }: Extract<Effect, { type: 'send' }>): void {
+  protected override transmit(node: Node, { to, message }: Sent): void {
     this.watch.released(node.id, message)
     for (const sent of this.intercept(node.id, to, message) ?? [message]) {
       const copies = this.random() < this.faults.duplicate ? 2 : 1
@@ -340,7 +279,7 @@ export class ByzantineCluster {
         if (this.random() < this.faults.drop) continue
         // Most messages are quick, some are very late: delayed across views and restarts.
         const slow = this.faults.drop > 0 && this.random() < 0.02 ? 50 : 1
-        this.#queue.at(this.nowMs + 0.1 + this.random() * this.faults.delayMaxMs * slow, () => {
+        this.queue.at(this.nowMs + 0.1 + this.random() * this.faults.delayMaxMs * slow, () => {
           if (this.cut.has(`${node.id}>${to}`)) return
           const target = this.nodes.get(to)
           if (target !== undefined) this.#deliver(node.id, target, sent)
@@ -376,7 +315,7 @@ export class ByzantineCluster {
     const readyMs = Math.max(this.nowMs + this.random() * this.faults.verifyMaxMs, node.verifiedAtMs.get(from) ?? 0)
     if (readyMs <= this.nowMs) return step()
     node.verifiedAtMs.set(from, readyMs)
-    this.#later(node, readyMs - this.nowMs, step)
+    this.later(node, readyMs - this.nowMs, step)
   }
 
   #markInFlight(node: Node, message: ProtocolMessage): void {
@@ -401,7 +340,7 @@ export class ByzantineCluster {
     for (const target of leader === null ? this.nodes.keys() : [leader]) {
       if (!this.cut.has(`${node.id}>${target}`)) this.give(this.node(target), request.bytes)
     }
-    this.#later(node, FORWARD_AFTER_MS, () => this.#forward(node, name))
+    this.later(node, FORWARD_AFTER_MS, () => this.#forward(node, name))
   }
 
   #demand(node: Node): void {
@@ -409,31 +348,6 @@ export class ByzantineCluster {
     if (oldest === node.demandMs) return
     node.demandMs = oldest
     this.step(node, { type: 'demand', waitingSinceMs: oldest })
-  }
-
-  #startWrite(node: Node): void {
-    if (node.writing || node.writes.length === 0) return
-    node.writing = true
-    const batch = node.writes.length
-    this.#later(node, this.random() * this.faults.storeMaxMs, () => {
-      const done = node.writes.splice(0, batch)
-      node.writing = false
-      for (const write of done) node.disk.write(write.records)
-      const last = done.at(-1) as Stored
-      node.durable = last.writeId
-      this.#restore(node)
-      const held = node.held
-      node.held = []
-      for (const send of held) {
-        if ((send.after as number) <= node.durable) this.#transmit(node, send)
-        else node.held.push(send)
-      }
-      // Group commit: sometimes one completion stands for all.
-      const reported = this.random() < 0.5 ? done : [last]
-      for (const { writeId, epoch, term, index } of reported)
-        this.step(node, { type: 'stored', writeId, epoch, term, index })
-      this.#startWrite(node)
-    })
   }
 
   #apply(node: Node, upTo: number): void {
@@ -473,7 +387,7 @@ export class ByzantineCluster {
     const key = `${from}/${hex(snapshot.id)}`
     if (node.fetching === key) return
     node.fetching = key
-    this.#later(node, this.random() * 20, () => {
+    this.later(node, this.random() * 20, () => {
       node.fetching = null
       if (this.cut.has(`${from}>${node.id}`) || this.nodes.get(from)?.up !== true) return
       const held = this.#snapshots.get(hex(snapshot.id))
@@ -488,7 +402,7 @@ export class ByzantineCluster {
     })
   }
 
-  #restore(node: Node): void {
+  protected override written(node: Node): void {
     if (node.restoring === null || node.restoring.after > node.durable) return
     const { snapshot } = node.restoring
     node.restoring = null
@@ -501,14 +415,7 @@ export class ByzantineCluster {
     this.watch.restored(node.id, node.executed)
     for (const name of [...node.pool.keys()]) if (this.watch.isExecuted(node.id, name)) node.pool.delete(name)
     this.#demand(node)
-    this.#later(node, 0, () => this.#apply(node, node.commit))
-  }
-
-  #later(node: Node, delayMs: number, run: () => void): void {
-    const { life } = node
-    this.#queue.at(this.nowMs + delayMs, () => {
-      if (this.nodes.get(node.id) === node && node.life === life) run()
-    })
+    this.later(node, 0, () => this.#apply(node, node.commit))
   }
 }
 

@@ -9,22 +9,15 @@ import { nodeId } from '../../../src/consensus/types.js'
 import { targetOf } from '../engine.js'
 import type { ByzantineCluster } from './cluster.js'
 import { begun, isType } from './hotstuff-harness.js'
-import { replicasOf } from './keys.js'
+import { replicasNamed, replicasOf } from './keys.js'
+import { decide, leaderOf } from './steps.js'
 
 const idsOf = (...numbers: number[]): string[] => numbers.map((number) => `n${number}`)
 
-function decide(cluster: ByzantineCluster, ids: readonly string[]): void {
-  const name = cluster.submit()
-  const nodes = ids.map((id) => cluster.node(id))
-  expect(cluster.runFor(20_000, () => cluster.executedBy(name, nodes))).toBe(true)
-}
-
 /** The members become these. */
 function change(cluster: ByzantineCluster, ids: readonly string[], epoch: number): void {
-  const leader = cluster.leader()
-  if (leader === undefined) throw new Error('nobody leads')
-  const members = ids.flatMap((id) => replicasOf(1, Number(id.slice(1))).members)
-  cluster.order(leader, targetOf({ joint: false, members }))
+  const leader = leaderOf(cluster)
+  cluster.order(leader, targetOf(replicasNamed(ids)))
   const there = () => ids.every((id) => !cluster.node(id).up || cluster.node(id).core.status().epoch === epoch)
   expect(cluster.runFor(30_000, there)).toBe(true)
 }

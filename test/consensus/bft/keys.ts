@@ -31,8 +31,12 @@ function signature(publicKey: Uint8Array, bytes: Uint8Array): Uint8Array {
 
 /** n1 … n<count>, all voters, with the keys of this file. */
 export function replicasOf(count: number, first = 1): Membership {
-  const ids = Array.from({ length: count }, (_, i) => nodeId(`n${first + i}`))
-  return { joint: false, members: ids.map(replica) }
+  return replicasNamed(Array.from({ length: count }, (_, i) => `n${first + i}`))
+}
+
+/** These as members, all voters, with the keys of this file. */
+export function replicasNamed(ids: readonly string[]): Membership {
+  return { joint: false, members: ids.map((id) => replica(nodeId(id))) }
 }
 
 export function replica(id: NodeId): Membership['members'][number] {

@@ -8,14 +8,9 @@ import { nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster } from './cluster.js'
 import { begun } from './hotstuff-harness.js'
 import { pbftCluster } from './pbft-harness.js'
+import { decide } from './steps.js'
 
 const ALL = ['n1', 'n2', 'n3', 'n4']
-
-function decide(cluster: ByzantineCluster, ids: readonly string[]): void {
-  const name = cluster.submit()
-  const nodes = ids.map((id) => cluster.node(id))
-  expect(cluster.runFor(20_000, () => cluster.executedBy(name, nodes))).toBe(true)
-}
 
 function growTo(cluster: ByzantineCluster, index: number): void {
   while (cluster.node('n1').executed < index) {

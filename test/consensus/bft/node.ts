@@ -1,8 +1,9 @@
 /** What a cluster of Byzantine cores in memory is made of: its options, its faults, its nodes. */
-import type { Core, Effect, Now, ProtocolMessage, RestoredLog } from '../../../src/consensus/core.js'
+import type { Core, Now, ProtocolMessage, RestoredLog } from '../../../src/consensus/core.js'
 import type { Membership } from '../../../src/consensus/membership.js'
 import type { SnapshotOffer } from '../../../src/consensus/snapshot.js'
 import type { NodeId } from '../../../src/consensus/types.js'
+import { CALM as COMMON_CALM, type Faults as CommonFaults, type NodeParts } from '../core-cluster.js'
 import type { ByzantineDisk } from './byzantine-disk.js'
 
 export interface CoreSeed {
@@ -28,40 +29,24 @@ export interface ClusterOptions {
   readonly batchMax?: number
 }
 
-export interface Faults {
-  readonly drop: number
-  readonly duplicate: number
-  readonly delayMaxMs: number
-  readonly storeMaxMs: number
+export interface Faults extends CommonFaults {
   /** How long a verification takes at most; messages of one link keep their order. */
   readonly verifyMaxMs: number
 }
 
-export const CALM: Faults = { drop: 0, duplicate: 0, delayMaxMs: 2, storeMaxMs: 2, verifyMaxMs: 0 }
+export const CALM: Faults = { ...COMMON_CALM, verifyMaxMs: 0 }
+
 export interface Request {
   readonly bytes: Uint8Array
   readonly sinceMs: number
 }
 
-export interface Node {
-  readonly id: NodeId
-  readonly disk: ByzantineDisk
-  core: Core
-  /** Counts lives: events of an earlier one are void. */
-  life: number
-  up: boolean
-  writes: Extract<Effect, { type: 'store' }>[]
-  writing: boolean
-  durable: number
-  held: Extract<Effect, { type: 'send' }>[]
-  commit: number
-  executed: number
+export interface Node extends NodeParts<Core, ByzantineDisk> {
   state: Uint8Array
   readonly pool: Map<string, Request>
   readonly inFlight: Set<string>
   restoring: { readonly snapshot: SnapshotOffer; readonly after: number } | null
   fetching: string | null
-  readonly wallOffsetMs: number
   /** When the last message of each peer is through with verification. */
   readonly verifiedAtMs: Map<NodeId, number>
   demandMs: number | null

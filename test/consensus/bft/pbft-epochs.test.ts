@@ -1,7 +1,7 @@
 /** Changes of members: alone in their slot, the end of an epoch, and the same core goes on in the next. */
 import { describe, expect, it } from 'vitest'
 import { decodeInit } from '../../../src/consensus/bft/init.js'
-import { nodeId } from '../../../src/consensus/types.js'
+import { logIndex, nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster } from './cluster.js'
 import { replica } from './keys.js'
 import { pbftCluster } from './pbft-harness.js'
@@ -130,6 +130,30 @@ describe('epochs', () => {
     const { lastIndex } = cluster.node('n1').core.status()
     expect(cluster.runFor(20_000, () => cluster.node('n7').executed >= lastIndex)).toBe(true)
     expect(cluster.node('n7').core.status().epoch).toBe(1)
+  })
+
+  it('a snapshot of that state can be taken before its checkpoint is certified, and the log begin behind it', () => {
+    const cluster = pbftCluster({ count: 5 })
+    work(cluster, 10)
+    const stay = ['n1', 'n2', 'n3', 'n4']
+    let held = true
+    cluster.intercept = (_from, _to, message) =>
+      held && message.type === 'pbftVote' && message.vote.type === 'checkpoint' ? [] : null
+    cluster.order(cluster.leader() as never, target(...stay))
+    const change = () => cluster.watch.log.find((entry) => entry.kind === 'membership')?.index ?? Number.MAX_VALUE
+    expect(cluster.runFor(5000, () => stay.every((id) => cluster.node(id).executed >= change()))).toBe(true)
+    for (const id of stay) {
+      const { core } = cluster.node(id)
+      expect(core.status().epoch).toBe(0)
+      // Whoever is given the snapshot holds its members against those that the steps lead to.
+      const named = core.membershipAt(logIndex(change())).membership.members.map((member) => member.id)
+      expect(named).toEqual(stay)
+      cluster.snapshot(cluster.node(id), change())
+    }
+    held = false
+    expect(cluster.runFor(5000, () => stay.every((id) => cluster.node(id).core.status().epoch === 1))).toBe(true)
+    expect(cluster.node('n1').core.status().firstIndex).toBe(change() + 1)
+    work(cluster, 5)
   })
 
   it('who joins after two changes and a compaction walks the epochs to a snapshot', () => {

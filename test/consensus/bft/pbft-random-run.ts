@@ -1,28 +1,19 @@
 /** Random runs of PBFT under faults, each decided by its seed. */
 import type { PbftMessage } from '../../../src/consensus/bft/pbft/messages.js'
 import { seededRandom } from '../../random.js'
-import { type ByzantineCluster, CALM, type Node } from './cluster.js'
+import type { ByzantineCluster, Node } from './cluster.js'
 import { pbftCluster } from './pbft-harness.js'
 import { Liar } from './pbft-liar.js'
-
-export interface RandomRun {
-  readonly seed: number
-  /** Lets as many replicas lie as the cluster tolerates. */
-  readonly liars: boolean
-}
+import { calmDown, drain, liarsAtRandom, type RandomRun, restartAll, splitAtRandom } from './steps.js'
 
 function disturb(cluster: ByzantineCluster, random: () => number): void {
   const nodes = [...cluster.nodes.values()]
   const pick = nodes[Math.floor(random() * nodes.length)] as Node
   const what = random()
   if (what < 0.25) cluster.crash(pick)
-  else if (what < 0.55) for (const node of nodes) cluster.restart(node)
-  else if (what < 0.7) {
-    const ids = nodes.map(({ id }) => id)
-    const side = ids.filter(() => random() < 0.5)
-    const rest = ids.filter((id) => !side.includes(id))
-    cluster.partition(side, rest)
-  } else if (what < 0.85) cluster.heal()
+  else if (what < 0.55) restartAll(cluster)
+  else if (what < 0.7) splitAtRandom(cluster, random, 0.5)
+  else if (what < 0.85) cluster.heal()
   else if (what < 0.95) snapshotOf(cluster, pick)
   for (let i = 0; i < 3; i++) cluster.submit()
 }
@@ -47,30 +38,12 @@ export function run({ seed, liars }: RandomRun): ByzantineCluster {
     disturb(cluster, random)
     cluster.runFor(random() * 2500)
   }
-  cluster.heal()
-  cluster.faults = CALM
-  for (const node of [...cluster.nodes.values()]) cluster.restart(node)
-  const last = cluster.submit()
-  const done = (): boolean =>
-    cluster.executedBy(last, cluster.honest) && cluster.honest.every((node) => node.up && node.pool.size === 0)
-  if (!cluster.runFor(120_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+  calmDown(cluster)
+  drain(cluster)
   return cluster
 }
 
 function unleash(cluster: ByzantineCluster, count: number, random: () => number): void {
-  const ids = [...cluster.nodes.keys()].sort(() => random() - 0.5).slice(0, count)
-  cluster.lie(...ids)
-  const liars = new Map(ids.map((id) => [id, new Liar(id, cluster.options.membership)]))
+  const liars = liarsAtRandom(cluster, count, random, (id) => new Liar(id, cluster.options.membership))
   cluster.intercept = (from, _to, message) => liars.get(from)?.distort(message as PbftMessage, random) ?? null
-}
-
-/** Where everybody stands, for a failure's message. */
-function describeNodes(cluster: ByzantineCluster): string {
-  return [...cluster.nodes.values()]
-    .map((node) => {
-      const { view, epoch, role, leader, lastIndex, commitIndex } = node.core.status()
-      const place = `epoch ${epoch} view ${view} ${role} of ${leader} last ${lastIndex} commit ${commitIndex}`
-      return `${node.id}: ${place} executed ${node.executed} pool ${node.pool.size} up ${node.up}`
-    })
-    .join('\n')
 }

@@ -6,19 +6,16 @@
  */
 import { describe, expect, it } from 'vitest'
 import { run } from './pbft-random-run.js'
+import { everySeed } from './steps.js'
 
 /** A longer campaign: `PBFT_RUNS=5000 npx vitest run test/consensus/bft/pbft-random.test.ts`. */
 const RUNS = Number(process.env.PBFT_RUNS ?? 60)
 
 function campaign(liars: boolean): number {
   let entries = 0
-  for (let seed = 1; seed <= RUNS; seed++) {
-    try {
-      entries += run({ seed, liars }).watch.log.length
-    } catch (error) {
-      throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-    }
-  }
+  everySeed(1, RUNS, (seed) => {
+    entries += run({ seed, liars }).watch.log.length
+  })
   return entries
 }
 

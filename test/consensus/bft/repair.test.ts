@@ -11,14 +11,9 @@ import type { ByzantineCluster } from './cluster.js'
 import { begun, isType } from './hotstuff-harness.js'
 import { replicasOf } from './keys.js'
 import { pbftCluster } from './pbft-harness.js'
+import { decide, leaderOf } from './steps.js'
 
 const ALL = ['n1', 'n2', 'n3', 'n4']
-
-function decide(cluster: ByzantineCluster, ids: readonly string[]): void {
-  const name = cluster.submit()
-  const nodes = ids.map((id) => cluster.node(id))
-  expect(cluster.runFor(30_000, () => cluster.executedBy(name, nodes))).toBe(true)
-}
 
 /** n4 has a log that ends early, and of what it promised no more than what it knew long before. */
 function damaged(cluster: ByzantineCluster, knows: 'nothing' | 'little'): void {
@@ -106,8 +101,7 @@ describe.each(['nothing', 'little'] as const)('PBFT, where %s is known', (knows)
     expect(signed).toBe(0)
 
     cluster.runFor(5000, () => cluster.node('n5').executed === cluster.node('n1').executed)
-    const leader = cluster.leader()
-    if (leader === undefined) throw new Error('nobody leads')
+    const leader = leaderOf(cluster)
     cluster.order(leader, targetOf(replicasOf(5)))
     const five = [...ALL, 'n5']
     expect(cluster.runFor(30_000, () => five.every((id) => cluster.node(id).core.status().epoch === 1))).toBe(true)
@@ -120,8 +114,7 @@ describe.each(['nothing', 'little'] as const)('PBFT, where %s is known', (knows)
     const cluster = pbftCluster({ count: 5, batchMax: 1 })
     const early = cluster.node('n4').disk.safety
     decide(cluster, [...ALL, 'n5'])
-    const leader = cluster.leader()
-    if (leader === undefined) throw new Error('nobody leads')
+    const leader = leaderOf(cluster)
     cluster.order(leader, targetOf(replicasOf(4)))
     expect(cluster.runFor(30_000, () => ALL.every((id) => cluster.node(id).core.status().epoch === 1))).toBe(true)
     for (let i = 0; i < 5; i++) decide(cluster, ALL)

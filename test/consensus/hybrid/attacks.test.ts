@@ -13,27 +13,16 @@ import { grantStatement, type Position, type RaftEpoch } from '../../../src/cons
 import { type Epoch, logIndex, type NodeId, type Term } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
 import { replicasOf, signAs } from '../bft/keys.js'
+import { leaderOf, orderMode, settle } from '../bft/steps.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
-import { describeNodes, hybridCluster } from './harness.js'
+import { hybridCluster } from './harness.js'
 import { RaftLiar } from './liar.js'
-
-function settle(cluster: ByzantineCluster, names: readonly string[], nodes?: readonly Node[]): void {
-  const done = (): boolean => names.every((name) => cluster.executedBy(name, nodes))
-  if (!cluster.runFor(60_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
-}
 
 function begun(count: number, seed: number): { cluster: ByzantineCluster; leader: Node } {
   const cluster = hybridCluster({ count, seed, batchMax: 1 })
   settle(cluster, [cluster.submit()])
   cluster.runFor(200)
-  const leader = cluster.leader()
-  if (leader === undefined) throw new Error('nobody leads')
-  return { cluster, leader }
-}
-
-function order(nodes: Iterable<Node>, cluster: ByzantineCluster): void {
-  for (const node of [...nodes])
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+  return { cluster, leader: leaderOf(cluster) }
 }
 
 describe('an answer', () => {
@@ -48,15 +37,15 @@ describe('an answer', () => {
         return message.type === 'hybridCommit' ? [] : null
       }
       const name = cluster.submit()
-      settle(cluster, [name], [leader])
+      settle(cluster, [name], { nodes: [leader] })
       expect(cluster.executedBy(name, others)).toBe(false)
       cluster.partition(
         [leader.id],
         others.map(({ id }) => id),
       )
-      order(others, cluster)
+      orderMode(cluster, 'bft', others)
       // Five members need four: the leader's history is missing, and the others are enough.
-      settle(cluster, [name], others)
+      settle(cluster, [name], { nodes: others })
       cluster.heal()
       settle(cluster, [cluster.submit()])
     }
@@ -83,18 +72,14 @@ describe('a member that lacks the result', () => {
     cluster.intercept = (from, to, message) =>
       to === late.id && from === leader.id && message.type === 'hybridAppend' ? [] : null
     const name = cluster.submit()
-    settle(
-      cluster,
-      [name],
-      [...cluster.nodes.values()].filter((node) => node !== late),
-    )
+    settle(cluster, [name], { nodes: [...cluster.nodes.values()].filter((node) => node !== late) })
     cluster.intercept = (_from, to, message) =>
       to === late.id && (message.type === 'hybridEntries' || message.type === 'hybridAppend') ? [] : null
     let votes = 0
     cluster.onDeliver = (from, _to, message) => {
       if (from === late.id && message.type === 'hybridHandOver' && message.message.type === 'pbftVote') votes++
     }
-    order(cluster.nodes.values(), cluster)
+    orderMode(cluster, 'bft')
     cluster.runFor(3000)
     expect(votes).toBe(0)
     expect(late.core.status().mode).toBe('raft')
@@ -164,7 +149,7 @@ describe('a candidate on another branch', () => {
         if (message.type === 'hybridVoteRequest') asked.set(from, message.tip)
       }
       const name = cluster.submit()
-      settle(cluster, [name], [knows])
+      settle(cluster, [name], { nodes: [knows] })
       // Who knows is away, and the liar leads no more but votes for everybody.
       cluster.partition([knows.id], [leader.id, acked.id, victim.id])
       const silent = cluster.intercept

@@ -14,20 +14,11 @@ import { type Entry, valueDigest } from '../../../src/consensus/entry.js'
 import { logIndex, type Mode, type NodeId } from '../../../src/consensus/types.js'
 import type { Node } from '../bft/cluster.js'
 import { signAs } from '../bft/keys.js'
+import { crashAll, describeNodes, nodesOf, orderMode, restartAll, settle } from '../bft/steps.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
-import { describeNodes, type HybridCluster, hybridCluster } from './harness.js'
+import { type HybridCluster, hybridCluster } from './harness.js'
 
 const RESIDENCY_MS = 2000
-
-function settle(cluster: HybridCluster, names: readonly string[], ms = 60_000): void {
-  const done = (): boolean => names.every((name) => cluster.executedBy(name))
-  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
-}
-
-function order(cluster: HybridCluster, mode: Mode | 'bft'): void {
-  for (const node of [...cluster.nodes.values()])
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode } })
-}
 
 function isIn(cluster: HybridCluster, mode: Mode, epoch?: number): boolean {
   return cluster.honest.every((node) => {
@@ -55,13 +46,13 @@ describe('the way back', () => {
       let epoch = 0
       for (const mode of ['pbft', 'hotstuff', 'pbft'] as const) {
         const before = cluster.submit()
-        order(cluster, mode)
+        orderMode(cluster, mode)
         reach(cluster, mode, ++epoch)
         settle(cluster, [before, cluster.submit(), cluster.submit()])
         cluster.runFor(RESIDENCY_MS + 5000)
         expect(isIn(cluster, mode, epoch)).toBe(true)
         const during = cluster.submit()
-        order(cluster, 'raft')
+        orderMode(cluster, 'raft')
         reach(cluster, 'raft', ++epoch)
         settle(cluster, [during, cluster.submit(), cluster.submit()])
       }
@@ -70,29 +61,29 @@ describe('the way back', () => {
 
   it('from one Byzantine protocol to the other and back, by the same wedge', () => {
     const cluster = begun(4, 3)
-    order(cluster, 'pbft')
+    orderMode(cluster, 'pbft')
     reach(cluster, 'pbft', 1)
     let epoch = 1
     for (const mode of ['hotstuff', 'pbft', 'hotstuff'] as const) {
       settle(cluster, [cluster.submit(), cluster.submit()])
       const during = cluster.submit()
-      order(cluster, mode)
+      orderMode(cluster, mode)
       reach(cluster, mode, ++epoch)
       settle(cluster, [during, cluster.submit()])
     }
     cluster.runFor(RESIDENCY_MS + 5000)
-    order(cluster, 'raft')
+    orderMode(cluster, 'raft')
     reach(cluster, 'raft', ++epoch)
     settle(cluster, [cluster.submit()])
   })
 
   it('is refused before the residency is over, with the time that is left', () => {
     const cluster = begun()
-    order(cluster, 'pbft')
+    orderMode(cluster, 'pbft')
     reach(cluster, 'pbft', 1)
     cluster.runFor(500)
     cluster.seen.length = 0
-    order(cluster, 'raft')
+    orderMode(cluster, 'raft')
     const refusals = cluster.seen.flatMap(({ effect }) => (effect.type === 'orderRefused' ? [effect] : []))
     expect(refusals).toHaveLength(4)
     for (const refusal of refusals)
@@ -141,8 +132,7 @@ describe('a primary that lies', () => {
       if (message.type === 'hybridVote' && message.vote.type === 'clear') clears.set(message.vote.signer, message.vote)
     }
     settle(cluster, [cluster.submit()])
-    for (const id of told)
-      cluster.step(cluster.node(id), { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'pbft' } })
+    orderMode(cluster, 'pbft', nodesOf(cluster, told))
     reach(cluster, 'pbft', 1)
     settle(cluster, [cluster.submit()])
     cluster.runFor(5000)
@@ -162,8 +152,7 @@ describe('a primary that lies', () => {
 
   it('is believed where everything holds', () => {
     const { cluster, liar, clears } = lied(1000)
-    for (const node of cluster.honest)
-      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'raft' } })
+    orderMode(cluster, 'raft', cluster.honest)
     propose(cluster, liar, clears)
     reach(cluster, 'raft', 2)
   })
@@ -204,18 +193,18 @@ describe('a return in which', () => {
     it(`everybody crashes at some moment (${mode})`, { timeout: 600_000 }, () => {
       for (let step = 0; step < 12; step++) {
         const cluster = begun(4 + (step % 3), step + 1)
-        order(cluster, mode)
+        orderMode(cluster, mode)
         reach(cluster, mode, 1)
         cluster.runFor(RESIDENCY_MS + 5000)
         const names = [cluster.submit(), cluster.submit()]
-        order(cluster, 'raft')
+        orderMode(cluster, 'raft')
         cluster.runFor(step * 2)
-        for (const node of [...cluster.nodes.values()]) cluster.crash(node)
-        for (const node of [...cluster.nodes.values()]) cluster.restart(node)
+        crashAll(cluster)
+        restartAll(cluster)
         settle(cluster, names)
         if (!isIn(cluster, 'raft', 2)) {
           cluster.runFor(10_000)
-          order(cluster, 'raft')
+          orderMode(cluster, 'raft')
         }
         reach(cluster, 'raft', 2)
         settle(cluster, [cluster.submit()])
@@ -225,11 +214,11 @@ describe('a return in which', () => {
     it(`one member is cut off at some moment (${mode})`, { timeout: 600_000 }, () => {
       for (let step = 0; step < 12; step += 3) {
         const cluster = begun(4, step + 1)
-        order(cluster, mode)
+        orderMode(cluster, mode)
         reach(cluster, mode, 1)
         cluster.runFor(RESIDENCY_MS + 5000)
         const names = [cluster.submit(), cluster.submit()]
-        order(cluster, 'raft')
+        orderMode(cluster, 'raft')
         cluster.runFor(step * 2)
         const [alone, ...others] = [...cluster.nodes.keys()] as [NodeId, ...NodeId[]]
         cluster.partition([alone], others)
@@ -246,11 +235,11 @@ describe('a return in which', () => {
       const late = cluster.node('n4')
       cluster.crash(late)
       settle(cluster, [cluster.submit(), cluster.submit()])
-      order(cluster, mode)
+      orderMode(cluster, mode)
       settle(cluster, [cluster.submit(), cluster.submit()])
       cluster.runFor(RESIDENCY_MS + 5000)
       for (let i = 0; i < 30; i++) settle(cluster, [cluster.submit()])
-      order(cluster, 'raft')
+      orderMode(cluster, 'raft')
       const back = (): boolean =>
         cluster.honest.every(
           (node) => !node.up || (node.core.status().mode === 'raft' && node.core.status().epoch === 2),

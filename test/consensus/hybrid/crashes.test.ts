@@ -5,27 +5,18 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { ByzantineCluster } from '../bft/cluster.js'
-import { describeNodes, hybridCluster } from './harness.js'
+import { crashAll, describeNodes, orderMode, restartAll, settle } from '../bft/steps.js'
+import { hybridCluster } from './harness.js'
 
 const STEP_MS = 1
 const STEPS = 24
-
-function settle(cluster: ByzantineCluster, names: readonly string[]): void {
-  const done = (): boolean => names.every((name) => cluster.executedBy(name))
-  if (!cluster.runFor(60_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
-}
-
-function order(cluster: ByzantineCluster): void {
-  for (const node of [...cluster.nodes.values()])
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
-}
 
 function underWay(seed: number, count: number): { cluster: ByzantineCluster; names: string[] } {
   const cluster = hybridCluster({ seed, count, bft: seed % 2 === 0 ? 'pbft' : 'hotstuff' })
   const names = [cluster.submit(), cluster.submit()]
   settle(cluster, names)
   names.push(cluster.submit(), cluster.submit())
-  order(cluster)
+  orderMode(cluster, 'bft')
   return { cluster, names }
 }
 
@@ -35,9 +26,9 @@ describe('a switch in which', () => {
     for (let step = 0; step < STEPS; step++) {
       const { cluster, names } = underWay(step + 1, 4 + (step % 4))
       cluster.runFor(step * STEP_MS)
-      for (const node of [...cluster.nodes.values()]) cluster.crash(node)
-      for (const node of [...cluster.nodes.values()]) cluster.restart(node)
-      order(cluster)
+      crashAll(cluster)
+      restartAll(cluster)
+      orderMode(cluster, 'bft')
       settle(cluster, [...names, cluster.submit()])
       const arrived = (): boolean => cluster.honest.every((node) => node.core.status().epoch === 1)
       expect(cluster.runFor(30_000, arrived), describeNodes(cluster)).toBe(true)

@@ -18,6 +18,8 @@ export interface Given {
   readonly bft?: HybridOptions['bft']
   readonly batchMax?: number
   readonly residencyMs?: number
+  /** Entries in one append of a Raft leader. */
+  readonly messageEntriesMax?: number
   /** Nodes that are no members yet. */
   readonly spares?: readonly string[]
 }
@@ -42,7 +44,10 @@ export function makeHybrid(
       bft: given.bft ?? 'pbft',
       residencyMs: given.residencyMs ?? RESIDENCY_MS,
       threatWindowMs: THREAT_WINDOW_MS,
-      raftLimits: DEFAULT_RAFT_LIMITS,
+      raftLimits: {
+        ...DEFAULT_RAFT_LIMITS,
+        messageEntriesMax: given.messageEntriesMax ?? DEFAULT_RAFT_LIMITS.messageEntriesMax,
+      },
       pbftSettings: {
         ...DEFAULT_PBFT_SETTINGS,
         checkpointInterval: CHECKPOINT_INTERVAL,
@@ -99,13 +104,4 @@ export function hybridCluster(given: Given = {}): HybridCluster {
   return new HybridCluster(given)
 }
 
-/** Where everybody stands, for a failure's message. */
-export function describeNodes(cluster: ByzantineCluster): string {
-  return [...cluster.nodes.values()]
-    .map(({ id, up, executed, pool, core }) => {
-      const { mode, epoch, term, view, role, leader, lastIndex, commitIndex, threat } = core.status()
-      const place = `${mode} epoch ${epoch} term ${term} view ${view} ${role} of ${leader} last ${lastIndex} commit ${commitIndex}`
-      return `${id}: ${place} executed ${executed} pool ${pool.size} up ${up} threat ${threat?.level}`
-    })
-    .join('\n')
-}
+export { describeNodes } from '../bft/steps.js'

@@ -8,22 +8,16 @@ import { describe, expect, it } from 'vitest'
 import type { EpochLink } from '../../../src/consensus/hybrid/epoch-links.js'
 import { nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
-import { replicasOf } from '../bft/keys.js'
+import { replicasNamed } from '../bft/keys.js'
+import { decide, describeNodes, leaderOf, nodesOf, orderMode, settle } from '../bft/steps.js'
 import { targetOf } from '../engine.js'
-import { describeNodes, hybridCluster } from './harness.js'
-
-function settle(cluster: ByzantineCluster, names: readonly string[], nodes?: readonly Node[], ms = 30_000): void {
-  const done = (): boolean => names.every((name) => cluster.executedBy(name, nodes))
-  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
-}
-
-const membersOf = (ids: readonly string[]) => ids.flatMap((id) => replicasOf(1, Number(id.slice(1))).members)
+import { hybridCluster } from './harness.js'
 
 /** The members become these. */
 function change(cluster: ByzantineCluster, ids: readonly string[], voters: readonly string[] = ids): void {
-  const leader = cluster.leader()
-  if (leader === undefined) throw new Error('nobody leads')
-  const members = membersOf(ids).map((member) =>
+  const leader = leaderOf(cluster)
+  const { members: voting } = replicasNamed(ids)
+  const members = voting.map((member) =>
     voters.includes(member.id) ? member : { ...member, role: 'learner' as const },
   )
   const { epoch } = leader.core.status()
@@ -41,7 +35,6 @@ function change(cluster: ByzantineCluster, ids: readonly string[], voters: reado
     throw new Error(`the members did not change ${JSON.stringify(refused)}\n${describeNodes(cluster)}`)
 }
 
-const nodesOf = (cluster: ByzantineCluster, ids: readonly string[]): Node[] => ids.map((id) => cluster.node(id))
 const idsUpTo = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i + 1}`)
 
 function begun(
@@ -49,7 +42,7 @@ function begun(
   options: { readonly spares?: readonly string[]; readonly seed?: number } = {},
 ): ByzantineCluster {
   const cluster = hybridCluster({ count, ...options })
-  settle(cluster, [cluster.submit(), cluster.submit()], nodesOf(cluster, idsUpTo(count)))
+  settle(cluster, [cluster.submit(), cluster.submit()], { nodes: nodesOf(cluster, idsUpTo(count)) })
   return cluster
 }
 
@@ -63,7 +56,7 @@ describe('a change of members in a Raft epoch', () => {
       settle(
         cluster,
         Array.from({ length: 6 }, () => cluster.submit()),
-        nodes,
+        { nodes },
       )
       for (const node of nodes) expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 1 })
       expect(cluster.rejected).toEqual([])
@@ -73,15 +66,15 @@ describe('a change of members in a Raft epoch', () => {
   it('is possible again in the next epoch, and from Raft a Byzantine epoch follows as before', () => {
     const cluster = begun(6, { seed: 3 })
     change(cluster, idsUpTo(5))
-    settle(cluster, [cluster.submit()], nodesOf(cluster, idsUpTo(5)))
+    decide(cluster, idsUpTo(5))
     change(cluster, idsUpTo(4))
     const nodes = nodesOf(cluster, idsUpTo(4))
-    settle(cluster, [cluster.submit()], nodes)
-    for (const node of nodes) cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    settle(cluster, [cluster.submit()], { nodes })
+    orderMode(cluster, 'bft', nodes)
     settle(
       cluster,
       Array.from({ length: 8 }, () => cluster.submit()),
-      nodes,
+      { nodes },
     )
     for (const node of nodes) expect(node.core.status()).toMatchObject({ mode: 'pbft', epoch: 3 })
     expect(cluster.rejected).toEqual([])
@@ -91,10 +84,10 @@ describe('a change of members in a Raft epoch', () => {
     const cluster = begun(5, { seed: 4 })
     change(cluster, idsUpTo(4))
     const nodes = nodesOf(cluster, idsUpTo(4))
-    settle(cluster, [cluster.submit()], nodes)
+    settle(cluster, [cluster.submit()], { nodes })
     for (const node of nodes) cluster.crash(node)
     for (const node of nodes) cluster.restart(node)
-    settle(cluster, [cluster.submit()], nodesOf(cluster, idsUpTo(4)))
+    decide(cluster, idsUpTo(4))
     for (const node of nodesOf(cluster, idsUpTo(4))) {
       expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 1 })
       expect(node.core.status().membership.membership.members).toHaveLength(4)
@@ -105,8 +98,8 @@ describe('a change of members in a Raft epoch', () => {
     const cluster = begun(4)
     const leader = cluster.leader() as Node
     const refusals = () => cluster.seen.flatMap(({ effect }) => (effect.type === 'orderRefused' ? [effect.code] : []))
-    cluster.order(leader, targetOf({ joint: false, members: membersOf(idsUpTo(3)) }))
-    const target = targetOf({ joint: false, members: membersOf(['n1', 'n2', 'n3', 'n5']) })
+    cluster.order(leader, targetOf(replicasNamed(idsUpTo(3))))
+    const target = targetOf(replicasNamed(['n1', 'n2', 'n3', 'n5']))
     const order = { kind: 'changeMembership', planned: 0 as never, target } as const
     cluster.step(leader, { type: 'order', orderId: 7, order })
     cluster.step(leader, { type: 'order', orderId: 8, order: { ...order, planned: 3 as never } })
@@ -123,15 +116,15 @@ describe('a change whose leader is gone', () => {
       // The entry reaches two, and nobody hears that it is certified.
       const heard = seed % 2 === 0 ? rest.slice(0, 2) : rest.slice(0, 3)
       cluster.intercept = (from, to) => (from === leader.id && !heard.includes(to) ? [] : null)
-      cluster.order(leader, targetOf({ joint: false, members: membersOf(rest) }))
+      cluster.order(leader, targetOf(replicasNamed(rest)))
       cluster.runFor(20)
       cluster.crash(leader)
       cluster.intercept = () => null
-      settle(cluster, [cluster.submit(rest as never)], nodesOf(cluster, rest), 60_000)
+      settle(cluster, [cluster.submit(rest as never)], { nodes: nodesOf(cluster, rest), withinMs: 60_000 })
       const sizes = nodesOf(cluster, rest).map((node) => node.core.status().membership.membership.members.length)
       expect(new Set(sizes).size).toBe(1)
       cluster.restart(leader)
-      settle(cluster, [cluster.submit()], nodesOf(cluster, rest), 60_000)
+      decide(cluster, rest, 60_000)
     }
   })
 })
@@ -146,12 +139,11 @@ function compact(cluster: ByzantineCluster, ids: readonly string[]): void {
 }
 
 function write(cluster: ByzantineCluster, ids: readonly string[], count: number): void {
-  for (let i = 0; i < count; i++) settle(cluster, [cluster.submit()], nodesOf(cluster, ids))
+  for (let i = 0; i < count; i++) decide(cluster, ids)
 }
 
 const toByzantine = (cluster: ByzantineCluster, ids: readonly string[]): void => {
-  for (const node of nodesOf(cluster, ids))
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+  orderMode(cluster, 'bft', nodesOf(cluster, ids))
   const there = () => nodesOf(cluster, ids).every((node) => node.core.status().mode !== 'raft')
   if (!cluster.runFor(20_000, there)) throw new Error(`no switch\n${describeNodes(cluster)}`)
 }

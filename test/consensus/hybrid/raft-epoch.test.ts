@@ -4,18 +4,8 @@
  * nothing that was answered is missing.
  */
 import { describe, expect, it } from 'vitest'
-import type { ByzantineCluster } from '../bft/cluster.js'
-import { describeNodes, hybridCluster } from './harness.js'
-
-function settle(cluster: ByzantineCluster, names: readonly string[], ms = 20_000): void {
-  const done = (): boolean => names.every((name) => cluster.executedBy(name))
-  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
-}
-
-function toByzantine(cluster: ByzantineCluster): void {
-  for (const node of cluster.nodes.values())
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
-}
+import { leaderOf, orderMode, settle } from '../bft/steps.js'
+import { hybridCluster } from './harness.js'
 
 describe('a hybrid Raft epoch', () => {
   for (const count of [4, 5, 6, 7, 10]) {
@@ -32,8 +22,7 @@ describe('a hybrid Raft epoch', () => {
   it('goes on after its leader died, and takes it back', () => {
     const cluster = hybridCluster({ seed: 3 })
     settle(cluster, [cluster.submit()])
-    const first = cluster.leader()
-    if (first === undefined) throw new Error('nobody leads')
+    const first = leaderOf(cluster)
     cluster.crash(first)
     const names = Array.from({ length: 8 }, () => cluster.submit())
     settle(cluster, names)
@@ -47,8 +36,7 @@ describe('a leader that hands over', () => {
   it('takes no proposals meanwhile, and says so before it is asked', () => {
     const cluster = hybridCluster({ seed: 4 })
     settle(cluster, [cluster.submit()])
-    const leader = cluster.leader()
-    if (leader === undefined) throw new Error('nobody leads')
+    const leader = leaderOf(cluster)
     expect(leader.core.mayPropose()).toBe(true)
     const order = { kind: 'transferLeadership', target: null } as const
     cluster.step(leader, { type: 'order', orderId: 7, order })
@@ -62,8 +50,7 @@ describe('a leader that was suspected', () => {
   it('leads again where its log is the longest that is left', () => {
     const cluster = hybridCluster({ seed: 6, batchMax: 1 })
     settle(cluster, [cluster.submit()])
-    const leader = cluster.leader()
-    if (leader === undefined) throw new Error('nobody leads')
+    const leader = leaderOf(cluster)
     const others = [...cluster.nodes.values()].filter((node) => node !== leader)
     cluster.crash(others[0] as (typeof others)[number])
     // Nobody hears what it appends, so that it alone has it, and is suspected for it.
@@ -76,7 +63,7 @@ describe('a leader that was suspected', () => {
     cluster.runFor(20_000, () => cluster.leader() === undefined && suspicions > 1)
     expect(suspicions).toBeGreaterThan(1)
     cluster.intercept = () => null
-    settle(cluster, [name], 60_000)
+    settle(cluster, [name], { withinMs: 60_000 })
     // Nothing that it did speaks against Raft.
     expect(leader.core.status().mode).toBe('raft')
   })
@@ -89,7 +76,7 @@ describe('the switch', () => {
         const cluster = hybridCluster({ count, bft, seed: count })
         const before = Array.from({ length: 10 }, () => cluster.submit())
         settle(cluster, before)
-        toByzantine(cluster)
+        orderMode(cluster, 'bft')
         const after = Array.from({ length: 10 }, () => cluster.submit())
         settle(cluster, [...before, ...after])
         for (const node of cluster.nodes.values()) {
@@ -102,7 +89,7 @@ describe('the switch', () => {
   it('one member alone switches nothing', () => {
     const cluster = hybridCluster()
     settle(cluster, [cluster.submit()])
-    cluster.step(cluster.node('n2'), { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    orderMode(cluster, 'bft', [cluster.node('n2')])
     cluster.runFor(5000)
     settle(cluster, [cluster.submit()])
     for (const node of cluster.nodes.values()) expect(node.core.status()).toMatchObject({ mode: 'raft', epoch: 0 })

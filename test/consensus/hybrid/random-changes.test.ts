@@ -5,11 +5,13 @@
  * execute everything, whoever of them came by a snapshot.
  */
 import { expect, it } from 'vitest'
+import { nodeId } from '../../../src/consensus/types.js'
 import { seededRandom } from '../../random.js'
-import { type ByzantineCluster, CALM, type Node } from '../bft/cluster.js'
-import { replicasOf } from '../bft/keys.js'
+import type { ByzantineCluster, Node } from '../bft/cluster.js'
+import { replica } from '../bft/keys.js'
+import { calmDown, describeNodes, everySeed, orderMode, restartAll, splitAtRandom } from '../bft/steps.js'
 import { targetOf } from '../engine.js'
-import { describeNodes, hybridCluster } from './harness.js'
+import { hybridCluster } from './harness.js'
 
 /** A longer campaign: `HYBRID_RUNS=500 npx vitest run test/consensus/hybrid/random-changes.test.ts`. */
 const RUNS = Number(process.env.HYBRID_RUNS ?? 5)
@@ -49,9 +51,8 @@ function change(cluster: ByzantineCluster, random: () => number): void {
     const gone = voters[Math.floor(random() * voters.length)]
     cluster.order(leader, targetOf({ joint: false, members: members.filter((member) => member !== gone) }))
   } else if (joiner !== undefined) {
-    const [added] = replicasOf(1, Number(joiner.slice(1))).members
-    if (added === undefined) throw new Error('no such name')
-    cluster.order(leader, targetOf({ joint: false, members: [...members, { ...added, role: 'learner' as const }] }))
+    const added = { ...replica(nodeId(joiner)), role: 'learner' as const }
+    cluster.order(leader, targetOf({ joint: false, members: [...members, added] }))
   }
 }
 
@@ -59,24 +60,12 @@ function disturb(cluster: ByzantineCluster, random: () => number): void {
   const nodes = [...cluster.nodes.values()]
   const what = random()
   if (what < 0.25) cluster.crash(nodes[Math.floor(random() * nodes.length)] as Node)
-  else if (what < 0.65) for (const node of nodes) cluster.restart(node)
-  else if (what < 0.75) {
-    const ids = nodes.map(({ id }) => id)
-    const side = ids.filter(() => random() < 0.3)
-    cluster.partition(
-      side,
-      ids.filter((id) => !side.includes(id)),
-    )
-  } else cluster.heal()
+  else if (what < 0.65) restartAll(cluster)
+  else if (what < 0.75) splitAtRandom(cluster, random, 0.3)
+  else cluster.heal()
 }
 
 const MODES = ['bft', 'raft', 'pbft'] as const
-
-function order(cluster: ByzantineCluster, random: () => number): void {
-  const mode = MODES[Math.floor(random() * MODES.length)] as (typeof MODES)[number]
-  for (const node of [...cluster.nodes.values()])
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode } })
-}
 
 interface Seen {
   readonly epochs: number
@@ -96,13 +85,11 @@ function run(seed: number): Seen {
     cluster.runFor(500 + random() * 1500)
     const what = random()
     if (what < 0.45) change(cluster, random)
-    else if (what < 0.6) order(cluster, random)
+    else if (what < 0.6) orderMode(cluster, MODES[Math.floor(random() * MODES.length)] as (typeof MODES)[number])
     if (random() < 0.4) compact(cluster, random)
     cluster.runFor(random() * 500)
   }
-  cluster.heal()
-  cluster.faults = CALM
-  for (const node of [...cluster.nodes.values()]) cluster.restart(node)
+  calmDown(cluster)
   cluster.runFor(5000)
   const last = cluster.submit()
   const done = (): boolean => {
@@ -119,15 +106,11 @@ function run(seed: number): Seen {
 it('members change, logs are compacted, and all goes on', { timeout: 3_600_000 }, () => {
   let epochs = 0
   let installs = 0
-  for (let seed = FIRST; seed < FIRST + RUNS; seed++) {
-    try {
-      const seen = run(seed)
-      epochs += seen.epochs
-      installs += seen.installs
-    } catch (error) {
-      throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-    }
-  }
+  everySeed(FIRST, RUNS, (seed) => {
+    const seen = run(seed)
+    epochs += seen.epochs
+    installs += seen.installs
+  })
   expect(epochs).toBeGreaterThan(RUNS)
   expect(installs).toBeGreaterThan(0)
 })

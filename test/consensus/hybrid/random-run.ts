@@ -1,39 +1,22 @@
 /** Random runs of the hybrid under faults and liars, to and fro between its protocols, each decided by its seed. */
-
 import { seededRandom } from '../../random.js'
-import { type ByzantineCluster, CALM, type Node } from '../bft/cluster.js'
-import { describeNodes, hybridCluster } from './harness.js'
+import type { ByzantineCluster, Node } from '../bft/cluster.js'
+import { calmDown, drain, liarsAtRandom, orderMode, type RandomRun, restartAll, splitAtRandom } from '../bft/steps.js'
+import { hybridCluster } from './harness.js'
 import { RaftLiar } from './liar.js'
-
-export interface RandomRun {
-  readonly seed: number
-  /** Lets as many members lie as the cluster tolerates. */
-  readonly liars: boolean
-}
 
 function disturb(cluster: ByzantineCluster, random: () => number): void {
   const nodes = [...cluster.nodes.values()]
   const pick = nodes[Math.floor(random() * nodes.length)] as Node
   const what = random()
   if (what < 0.3) cluster.crash(pick)
-  else if (what < 0.6) for (const node of nodes) cluster.restart(node)
-  else if (what < 0.75) {
-    const ids = nodes.map(({ id }) => id)
-    const side = ids.filter(() => random() < 0.5)
-    cluster.partition(
-      side,
-      ids.filter((id) => !side.includes(id)),
-    )
-  } else cluster.heal()
+  else if (what < 0.6) restartAll(cluster)
+  else if (what < 0.75) splitAtRandom(cluster, random, 0.5)
+  else cluster.heal()
   for (let i = 0; i < 3; i++) cluster.submit()
 }
 
 const ORDERS = ['bft', 'raft', 'pbft', 'hotstuff'] as const
-
-function order(cluster: ByzantineCluster, mode: (typeof ORDERS)[number]): void {
-  for (const node of [...cluster.nodes.values()])
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode } })
-}
 
 /** Throws where honest members disagree, sign twice or are accused, and where the run does not end after its faults. */
 export function run({ seed, liars }: RandomRun): ByzantineCluster {
@@ -49,30 +32,23 @@ export function run({ seed, liars }: RandomRun): ByzantineCluster {
   const rounds = 2 + Math.floor(random() * 6)
   for (let round = 0; round < rounds; round++) {
     disturb(cluster, random)
-    if (random() < 0.6) order(cluster, ORDERS[Math.floor(random() * ORDERS.length)] as (typeof ORDERS)[number])
+    if (random() < 0.6) orderMode(cluster, ORDERS[Math.floor(random() * ORDERS.length)] as (typeof ORDERS)[number])
     cluster.runFor(random() * 1500)
   }
-  cluster.heal()
-  cluster.faults = CALM
-  for (const node of [...cluster.nodes.values()]) cluster.restart(node)
+  calmDown(cluster)
   if (random() < 0.5) {
     // Members have to say first that they see nothing against a return.
     cluster.runFor(residencyMs < 5000 ? 6000 : 0)
-    order(cluster, random() < 0.4 ? 'bft' : 'raft')
+    orderMode(cluster, random() < 0.4 ? 'bft' : 'raft')
   }
-  const last = cluster.submit()
-  const done = (): boolean =>
-    cluster.executedBy(last, cluster.honest) && cluster.honest.every((node) => node.up && node.pool.size === 0)
-  if (!cluster.runFor(120_000, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
+  drain(cluster)
   const epochs = new Set(cluster.honest.map((node) => node.core.status().epoch))
   if (epochs.size > 1) cluster.runFor(10_000)
   return cluster
 }
 
 function unleash(cluster: ByzantineCluster, count: number, random: () => number): void {
-  const ids = [...cluster.nodes.keys()].sort(() => random() - 0.5).slice(0, count)
-  cluster.lie(...ids)
-  const liars = new Map(ids.map((id) => [id, new RaftLiar(id, cluster.options.membership)]))
+  const liars = liarsAtRandom(cluster, count, random, (id) => new RaftLiar(id, cluster.options.membership))
   for (const liar of liars.values()) {
     const victims = [...cluster.nodes.keys()].filter((id) => id !== liar.id && random() < 0.4)
     if (random() < 0.6) liar.fork(victims, 2 + Math.floor(random() * 10))

@@ -7,6 +7,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { CoreStatus } from '../../../src/consensus/core.js'
+import { everySeed } from '../bft/steps.js'
 import { run } from './random-run.js'
 
 /** A longer campaign: `HYBRID_RUNS=2000 npx vitest run test/consensus/hybrid/random.test.ts`. */
@@ -17,16 +18,12 @@ function campaign(liars: boolean): { readonly switches: number; readonly returns
   let switches = 0
   let returns = 0
   let evidence = 0
-  for (let seed = FIRST; seed < FIRST + RUNS; seed++) {
-    try {
-      const cluster = run({ seed, liars })
-      if (cluster.honest.some((node) => node.core.status().epoch > 0)) switches++
-      if (cluster.honest.some((node) => hasReturned(node.core.status()))) returns++
-      evidence += cluster.watch.evidence.length
-    } catch (error) {
-      throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-    }
-  }
+  everySeed(FIRST, RUNS, (seed) => {
+    const cluster = run({ seed, liars })
+    if (cluster.honest.some((node) => node.core.status().epoch > 0)) switches++
+    if (cluster.honest.some((node) => hasReturned(node.core.status()))) returns++
+    evidence += cluster.watch.evidence.length
+  })
   return { switches, returns, evidence }
 }
 

@@ -5,14 +5,10 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
-import { describeNodes, hybridCluster } from './harness.js'
+import { crashAll, describeNodes, orderMode, restartAll, settle } from '../bft/steps.js'
+import { hybridCluster } from './harness.js'
 
 const INTERVAL = 8
-
-function settle(cluster: ByzantineCluster, names: readonly string[], ms = 30_000): void {
-  const done = (): boolean => names.every((name) => cluster.executedBy(name))
-  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
-}
 
 /** One after the other, so that each makes an entry. */
 function write(cluster: ByzantineCluster, count: number): void {
@@ -34,11 +30,6 @@ function compact(cluster: ByzantineCluster, nodes: readonly Node[]): number {
 }
 
 const up = (cluster: ByzantineCluster): Node[] => [...cluster.nodes.values()].filter((node) => node.up)
-
-function toByzantine(cluster: ByzantineCluster): void {
-  for (const node of cluster.nodes.values())
-    cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
-}
 
 describe('compaction in a Raft epoch', () => {
   for (const count of [4, 6, 7]) {
@@ -73,8 +64,8 @@ describe('compaction in a Raft epoch', () => {
     const cluster = hybridCluster({ seed: 5 })
     write(cluster, 20)
     compact(cluster, up(cluster))
-    for (const node of up(cluster)) cluster.crash(node)
-    for (const { id } of [...cluster.nodes.values()]) cluster.restart(cluster.node(id))
+    crashAll(cluster)
+    restartAll(cluster)
     write(cluster, 12)
     compact(cluster, up(cluster))
     write(cluster, 2)
@@ -82,14 +73,20 @@ describe('compaction in a Raft epoch', () => {
   })
 })
 
+/** A follower is away while the others let go of what it lacks. */
+function leftBehind(seed: number): { cluster: ByzantineCluster; away: Node } {
+  const cluster = hybridCluster({ seed })
+  write(cluster, 3)
+  const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
+  cluster.crash(away)
+  write(cluster, 24)
+  compact(cluster, up(cluster))
+  return { cluster, away }
+}
+
 describe('a member that was away', () => {
   it('comes back by a signed snapshot, and votes and leads then', () => {
-    const cluster = hybridCluster({ seed: 2 })
-    write(cluster, 3)
-    const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
-    cluster.crash(away)
-    write(cluster, 24)
-    compact(cluster, up(cluster))
+    const { cluster, away } = leftBehind(2)
     cluster.restart(away)
     write(cluster, 4)
     expect(cluster.counts.installs).toBe(1)
@@ -115,12 +112,7 @@ describe('a member that was away', () => {
   })
 
   it('is not given a state that nobody signed', () => {
-    const cluster = hybridCluster({ seed: 3 })
-    write(cluster, 3)
-    const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
-    cluster.crash(away)
-    write(cluster, 24)
-    compact(cluster, up(cluster))
+    const { cluster, away } = leftBehind(3)
     const leader = cluster.leader() as Node
     cluster.lyingDonors.add(leader.id)
     cluster.restart(away)
@@ -132,12 +124,7 @@ describe('a member that was away', () => {
   })
 
   it('believes no place that a lying leader invents for a snapshot', () => {
-    const cluster = hybridCluster({ seed: 4 })
-    write(cluster, 3)
-    const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
-    cluster.crash(away)
-    write(cluster, 24)
-    compact(cluster, up(cluster))
+    const { cluster, away } = leftBehind(4)
     const leader = cluster.leader() as Node
     cluster.lie(leader.id)
     cluster.intercept = (from, to, message) => {
@@ -162,7 +149,7 @@ describe('the hand-over from compacted logs', () => {
       write(cluster, 20)
       compact(cluster, up(cluster))
       write(cluster, 3)
-      toByzantine(cluster)
+      orderMode(cluster, 'bft')
       write(cluster, 20)
       for (const node of cluster.nodes.values()) expect(node.core.status()).toMatchObject({ mode: bft, epoch: 1 })
       expect(cluster.rejected).toEqual([])
@@ -177,7 +164,7 @@ describe('the hand-over from compacted logs', () => {
     write(cluster, 16)
     compact(cluster, [second as Node])
     write(cluster, 3)
-    toByzantine(cluster)
+    orderMode(cluster, 'bft')
     write(cluster, 6)
     for (const node of cluster.nodes.values()) expect(node.core.status()).toMatchObject({ mode: 'pbft', epoch: 1 })
   })

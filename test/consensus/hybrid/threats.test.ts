@@ -11,23 +11,16 @@ import type { SignedStatement } from '../../../src/consensus/bft/statement.js'
 import { decodeHybrid, encodeHybrid, isHybrid } from '../../../src/consensus/hybrid/codec.js'
 import type { HybridMessage } from '../../../src/consensus/hybrid/messages.js'
 import type { NodeId } from '../../../src/consensus/types.js'
-
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
+import { leaderOf, orderMode, settle } from '../bft/steps.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../disk.js'
-import { describeNodes, hybridCluster } from './harness.js'
+import { hybridCluster } from './harness.js'
 import { RaftLiar } from './liar.js'
-
-function settle(cluster: ByzantineCluster, names: readonly string[], ms = 30_000): void {
-  const done = (): boolean => names.every((name) => cluster.executedBy(name))
-  if (!cluster.runFor(ms, done)) throw new Error(`not everything was executed\n${describeNodes(cluster)}`)
-}
 
 function begun(count = 4, seed = 1): { cluster: ByzantineCluster; leader: Node } {
   const cluster = hybridCluster({ count, seed })
   settle(cluster, [cluster.submit(), cluster.submit()])
-  const leader = cluster.leader()
-  if (leader === undefined) throw new Error('nobody leads')
-  return { cluster, leader }
+  return { cluster, leader: leaderOf(cluster) }
 }
 
 const modes = (cluster: ByzantineCluster): string[] => cluster.honest.map((node) => node.core.status().mode)
@@ -95,7 +88,7 @@ describe('a leader with two histories', () => {
       liar.fork(honest.slice(0, Math.ceil(honest.length / 2)), leader.core.status().lastIndex + 1)
       cluster.intercept = (from, to, message) => (from === leader.id ? liar.distort(to, message, () => 0.5) : null)
       const names = Array.from({ length: 6 }, () => cluster.submit())
-      settle(cluster, names, 60_000)
+      settle(cluster, names, { withinMs: 60_000 })
       // Both histories meet when somebody shows its own to be elected: the headers in between are the proof.
       expect(cluster.runFor(60_000, () => modes(cluster).every((mode) => mode === 'pbft'))).toBe(true)
       expect(cluster.watch.evidence.map(({ culprit }) => culprit)).toContain(leader.id)
@@ -151,7 +144,7 @@ describe('the way back', () => {
     const node = cluster.honest[0] as Node
     const refusal = () => {
       cluster.seen.length = 0
-      cluster.step(node, { type: 'order', orderId: 9, order: { kind: 'setMode', mode: 'raft' } })
+      orderMode(cluster, 'raft', [node])
       return cluster.seen.map(({ effect }) => effect).find((effect) => effect.type === 'orderRefused')
     }
     const isAccused = { code: 'ModeRefused', reason: expect.stringContaining(leader.id) }
@@ -194,16 +187,14 @@ describe('evidence that only one member had when the epoch ended', () => {
     const evidence = equivocation({ clusterId: CLUSTER_ID, configHash }, a, b) as Evidence
     cluster.intercept = (_from, _to, message) => (message.type === 'hybridEvidence' ? [] : null)
     cluster.inject('n1' as NodeId, 'n4' as NodeId, { type: 'hybridEvidence', evidence })
-    for (const node of cluster.nodes.values())
-      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    orderMode(cluster, 'bft')
     expect(cluster.runFor(20_000, () => modes(cluster).every((mode) => mode === 'pbft'))).toBe(true)
     const levels = (): (string | undefined)[] =>
       ['n1', 'n2', 'n4'].map((id) => cluster.node(id).core.status().threat?.level)
     expect(levels()).toEqual(['none', 'none', 'critical'])
     cluster.intercept = () => null
     expect(cluster.runFor(10_000, () => levels().every((level) => level === 'critical'))).toBe(true)
-    for (const node of cluster.honest)
-      cluster.step(node, { type: 'order', orderId: 2, order: { kind: 'setMode', mode: 'raft' } })
+    orderMode(cluster, 'raft', cluster.honest)
     cluster.runFor(10_000)
     expect(new Set(modes(cluster))).toEqual(new Set(['pbft']))
     settle(cluster, [cluster.submit()])
@@ -244,8 +235,7 @@ describe('one liar alone', () => {
       }
       const before = cluster.submit()
       settle(cluster, [before])
-      for (const node of cluster.honest)
-        cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+      orderMode(cluster, 'bft', cluster.honest)
       expect(cluster.runFor(20_000, () => modes(cluster).every((mode) => mode === 'pbft'))).toBe(true)
       settle(cluster, [cluster.submit()])
     }
@@ -256,8 +246,7 @@ describe('one liar alone', () => {
     const late = [...cluster.nodes.values()].find((node) => node !== leader) as Node
     cluster.crash(late)
     settle(cluster, [cluster.submit()])
-    for (const node of cluster.nodes.values())
-      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    orderMode(cluster, 'bft')
     settle(cluster, [cluster.submit(), cluster.submit()])
     cluster.restart(late)
     settle(cluster, [cluster.submit()])
@@ -284,8 +273,7 @@ describe('messages', () => {
     cluster.restart(cluster.node('n2'))
     settle(cluster, [cluster.submit()])
     cluster.crash(cluster.node('n2'))
-    for (const node of cluster.nodes.values())
-      cluster.step(node, { type: 'order', orderId: 1, order: { kind: 'setMode', mode: 'bft' } })
+    orderMode(cluster, 'bft')
     settle(cluster, [cluster.submit()])
     cluster.restart(cluster.node('n2'))
     settle(cluster, [cluster.submit()])

@@ -133,4 +133,13 @@ export const HOTSTUFF_MUTANTS: readonly Mutant[] = [
     replace: 'request.slice(0, request.length - SIGNATURE_BYTES)',
     killedBy: { tests: [{ file: 'test/consensus/bft/client-request.test.ts' }] },
   },
+  {
+    id: 'hs-epoch-ends-without-its-entry',
+    title: 'the log begins behind the change of members before the next epoch has begun',
+    pitfall: 'what ends an epoch is gone when the next one needs it',
+    file: `${HOTSTUFF}/checkpointing.ts`,
+    find: '  enterNext(hs, certificate)\n  relyOnSnapshot(hs)\n}',
+    replace: '  relyOnSnapshot(hs)\n  enterNext(hs, certificate)\n}',
+    killedBy: { tests: [testOf('members')] },
+  },
 ]

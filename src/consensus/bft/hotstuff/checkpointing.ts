@@ -56,12 +56,11 @@ function onStable(hs: HotStuffState, certificate: Certificate): void {
       agreedIndex: (hs.anchors.at(-1)?.checkpoint.statement.sequence ?? 0) as LogIndex,
     })
   const proof = hs.log.entry(index)?.certificate
-  if (proof !== undefined && proof !== null) {
-    hs.keepAnchor({ checkpoint: certificate, proof })
-    relyOnSnapshot(hs)
-  }
+  if (proof !== undefined && proof !== null) hs.keepAnchor({ checkpoint: certificate, proof })
   hs.emit({ type: 'checkpointStable', index, stateDigest: digest, certificate: encodeCertificate(certificate) })
+  // The step into the next epoch needs the entry that ended this one, and the log may begin behind it afterwards.
   enterNext(hs, certificate)
+  relyOnSnapshot(hs)
 }
 
 /** The own last checkpoint again, after a restart and while the epoch cannot end without it. */

@@ -6,8 +6,10 @@ import type { PbftState } from './state.js'
 
 /** Lets go of what the newest snapshot covers, as soon as its checkpoint is stable. */
 export function compactIfStable(state: PbftState): void {
-  const { compactTo, log, memberships } = state
+  const { compactTo, log, memberships, ending } = state
   if (compactTo === null || compactTo.index > state.stableIndex) return
+  // The step into the next epoch needs the entry that ended this one.
+  if (ending !== null && compactTo.index >= ending.index) return
   state.compactTo = null
   // A snapshot that was fetched meanwhile begins the log later.
   if (compactTo.index <= log.base.index) return

@@ -99,8 +99,10 @@ export class PbftCore implements WedgedCore {
     return this.#state.log.entry(index)
   }
 
+  /** A snapshot can be taken behind the change that ends an epoch before the next one begins. */
   membershipAt(index: LogIndex): MembershipRecord {
-    return this.#state.memberships.at(index)
+    const { ending, memberships } = this.#state
+    return ending !== null && !ending.isWedge && index >= ending.index ? ending.record : memberships.at(index)
   }
 
   mayPropose(): boolean {

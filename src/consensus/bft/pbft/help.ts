@@ -53,6 +53,7 @@ export function receiveStatus(state: PbftState, from: NodeId, status: Status): v
   const { stable } = state.checkpoints
   if (stable !== null && status.stableIndex < stable.statement.sequence)
     state.send(from, { type: 'pbftCertificate', certificate: stable })
+  helpToCheckpoint(state, from, status)
   helpIntoView(state, from, status)
 }
 
@@ -73,6 +74,13 @@ function helpIntoEpoch(state: PbftState, from: NodeId, status: Status): void {
   if (previous === null || previous.context.epoch !== status.epoch) return
   if (status.lastIndex >= state.context.origin.index)
     state.send(from, { type: 'pbftCertificate', certificate: previous.checkpoint })
+}
+
+/** A checkpoint that was signed may have got lost with a connection, or in a crash of all; at the end of an epoch no later one follows. */
+function helpToCheckpoint(state: PbftState, from: NodeId, { stableIndex }: Status): void {
+  for (const vote of state.rules.ownCheckpoints()) {
+    if (vote.sequence > stableIndex) state.send(from, { type: 'pbftVote', vote })
+  }
 }
 
 function helpIntoView(state: PbftState, from: NodeId, status: Status): void {

@@ -16,6 +16,7 @@ import { EPOCH_STEPS_MAX, type EpochStep } from '../epoch.js'
 import { nextContext } from '../epoch-chain.js'
 import { encodeInit, type InitBasis } from '../init.js'
 import { StatementBook } from '../statement-book.js'
+import { compactIfStable } from './compaction.js'
 import type { Value } from './messages.js'
 import { membershipChangeProblem } from './proposal-rules.js'
 import type { PbftState } from './state.js'
@@ -90,6 +91,7 @@ export function enterNextEpoch(state: PbftState, checkpoint: Certificate): void 
   const entry = ending === null ? undefined : log.entry(ending.index)
   assert(entry !== undefined, 'the change of members that ends an epoch is the last entry of it')
   enterBySteps(state, [{ entry, checkpoint }])
+  compactIfStable(state)
 }
 
 /** Verified steps lead from the present epoch to a later one. */

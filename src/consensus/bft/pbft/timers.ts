@@ -78,9 +78,9 @@ function waitingSinceMs(state: PbftState): Millis | null {
 
 /** When the primary of the present view is accused unless it does better; null for never. */
 function accusationDueMs(state: PbftState): Millis | null {
-  if (!state.active || !state.rules.maySign || isBehind(state)) return null
+  if (!state.active || !state.rules.maySign) return null
   const since = waitingSinceMs(state)
-  return since === null ? null : Math.max(since, state.viewBeganMs) + timeoutMs(state)
+  return since === null || isBehind(state) ? null : Math.max(since, state.viewBeganMs) + timeoutMs(state)
 }
 
 function tellStatus(state: PbftState): void {

@@ -94,6 +94,7 @@ export function handleSnapshotTaken(state: PbftState, { snapshot, compactTo }: T
 export function isBehind(state: PbftState): boolean {
   const { log, checkpoints, context, transfer, diverged, peers } = state
   if (transfer !== null || diverged || checkpoints.claimedIndex > log.lastIndex) return true
-  const ahead = [...peers].filter(([id, { lastIndex }]) => context.replicas.has(id) && lastIndex > log.lastIndex)
-  return ahead.length > context.replicas.f
+  let ahead = 0
+  for (const [id, { lastIndex }] of peers) if (lastIndex > log.lastIndex && context.replicas.has(id)) ahead++
+  return ahead > context.replicas.f
 }

@@ -18,6 +18,9 @@ import { receiveInstalled, receiveOffer } from './transfer.js'
 import { claimedEnd, isLeader, isShunned, soundHeartbeat } from './trust.js'
 import { contradicts, deservesVote, TERM_LEAP_MAX } from './vote-rules.js'
 
+/** A message that says nothing about the end of its sender's log. */
+const NOT_SAID = 0 as LogIndex
+
 export function receive(raft: HardenedState, from: NodeId, message: ProtocolMessage, out: Out): void {
   const { term, role } = raft.core.status()
   switch (message.type) {
@@ -44,7 +47,7 @@ export function receive(raft: HardenedState, from: NodeId, message: ProtocolMess
     case 'heartbeat': {
       if (message.term < term) return pass(raft, from, message, out)
       if (!isLeader(raft, from, message.term)) return
-      return pass(raft, from, soundHeartbeat(raft, message.term, message.readPosition), out)
+      return pass(raft, from, soundHeartbeat(raft, message.term, message.readPosition, message.lastIndex), out)
     }
     case 'preVote': {
       const claimed = { term: message.lastTerm, index: message.lastIndex, hash: new Uint8Array(0) }
@@ -71,7 +74,7 @@ export function learnTerm(raft: HardenedState, certificate: TermCertificate, out
   const term = termOf(certificate)
   const { candidate } = certificate
   if (term > raft.core.status().term && candidate !== raft.options.self)
-    pass(raft, candidate, soundHeartbeat(raft, term, 0), out)
+    pass(raft, candidate, soundHeartbeat(raft, term, 0, NOT_SAID), out)
 }
 
 export function receiveAppend(raft: HardenedState, from: NodeId, message: HybridAppend, out: Out): void {
@@ -85,7 +88,7 @@ export function receiveAppend(raft: HardenedState, from: NodeId, message: Hybrid
     standing.learnCommit(message.commit)
   }
   if (message.proof !== null) standing.learnProof(message.proof)
-  const { term, commitIndex } = raft.core.status()
+  const { term, commitIndex, mayVote } = raft.core.status()
   if (append.term < term) return pass(raft, from, { ...append, commitIndex: 0 as LogIndex }, out)
   const current = standing.current
   if (current === null || !isLeader(raft, from, append.term)) return
@@ -106,8 +109,8 @@ export function receiveAppend(raft: HardenedState, from: NodeId, message: Hybrid
     case 'unsound':
       return raft.modules.onUnsound(from)
     case 'refuse':
-      // A sign of life all the same.
-      pass(raft, from, soundHeartbeat(raft, append.term, append.readPosition), out)
+      // A sign of life all the same; a damaged node waits for a word about the end of the leader's log.
+      if (mayVote) pass(raft, from, soundHeartbeat(raft, append.term, append.readPosition, NOT_SAID), out)
       return refuseAppend(raft, from, append, verdict.hintIndex, out)
     case 'take':
       raft.taken = { ...verdict, message, term: current }
@@ -243,9 +246,9 @@ export function receiveCommit(raft: HardenedState, from: NodeId, { commit, proof
   compareCommit(raft, commit)
   standing.learnCommit(commit)
   if (proof !== null) standing.learnProof(proof)
-  const { term, role } = raft.core.status()
+  const { term, role, mayVote } = raft.core.status()
   if (role === 'leader' || !isLeader(raft, from, term)) return
-  if (standing.holds(standing.certified)) pass(raft, from, soundHeartbeat(raft, term, 0), out)
+  if (mayVote && standing.holds(standing.certified)) pass(raft, from, soundHeartbeat(raft, term, 0, NOT_SAID), out)
   if (!raft.options.epoch.replicas.has(raft.options.self)) return
   out.push({ type: 'send', to: from, message: { type: 'hybridHeld', held: raft.rules.held(standing.certified) } })
 }

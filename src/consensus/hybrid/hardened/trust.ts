@@ -22,8 +22,16 @@ export function isLeader(raft: HardenedState, from: NodeId, term: number): boole
   return current !== null && termOf(current) === term && current.candidate === from && from !== raft.options.self
 }
 
-/** A heartbeat that says no more than what is certified, and what this node holds. */
-export function soundHeartbeat(raft: HardenedState, term: Term, readPosition: number): RaftMessage {
+/**
+ * A heartbeat that says no more than what is certified, and what this node holds. `leaderEnd`: where the leader says
+ * that its log ends; 0 where it did not say.
+ */
+export function soundHeartbeat(
+  raft: HardenedState,
+  term: Term,
+  readPosition: number,
+  leaderEnd: LogIndex,
+): RaftMessage {
   const { epoch } = raft.options
   const { certified } = raft.standing
   const isHeld = raft.standing.holds(certified)
@@ -35,10 +43,24 @@ export function soundHeartbeat(raft: HardenedState, term: Term, readPosition: nu
     term,
     commitIndex: isHeld ? (Math.max(certified.index, commitIndex) as LogIndex) : commitIndex,
     acknowledgedIndex: 0 as LogIndex,
-    lastIndex: raft.modules.shadow.lastIndex,
+    lastIndex: endToReach(raft, leaderEnd),
     readPosition,
     commitChain: null,
   }
+}
+
+/**
+ * Up to where a damaged node has to be as the leader before it votes again. Whatever was certified in earlier terms is
+ * below the tip of this one; in this term it goes by its leader's word, and by where it stood itself. Who
+ * understates the end of its log gains nothing by it where the damage has left the newest standing; who
+ * overstates it keeps a damaged node out for as long as it leads.
+ */
+function endToReach({ core, standing, modules }: HardenedState, leaderEnd: LogIndex): LogIndex {
+  if (core.status().mayVote) return modules.shadow.lastIndex
+  const { current, position, certified } = standing
+  const tip = current?.tip.index ?? 0
+  const own = current !== null && position.term >= termOf(current) ? position.index : 0
+  return Math.max(leaderEnd, tip + 1, own, certified.index) as LogIndex
 }
 
 /** The end of the log as Raft is to see it in a request that these rules have judged already. */
