@@ -7,6 +7,7 @@ const LONG = [
   'test/e2e/hybrid-operations.test.ts',
   'test/telemetry/hybrid-export.test.ts',
   'test/simulator/byzantine.test.ts',
+  'test/simulator/byzantine-members.test.ts',
   'test/simulator/twins.test.ts',
   'test/conformance/hotstuff.test.ts',
 ]

@@ -5,7 +5,7 @@
 import { toHex } from '../base/bytes.js'
 import { CLIENT_FRAME, decodeQueryAnswer, encodeQuery } from '../transport/client-protocol.js'
 import type { SimulatedConnection } from './clients.js'
-import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import type { SimulatedCluster } from './cluster.js'
 import type { RunInvariants } from './invariants.js'
 import type { SimulatedNode } from './node.js'
 
@@ -43,7 +43,7 @@ export class Auditor {
   #connectionTo(node: SimulatedNode, listener: NonNullable<SimulatedNode['listener']>): SimulatedConnection {
     const known = this.#connections.get(node)
     if (known?.open === true) return known
-    const connection = listener.connect(SIMULATED_CLIENT_KEY, {
+    const connection = listener.connect(this.#cluster.clientKey, {
       onAnswer: (type, payload) => {
         if (type === CLIENT_FRAME.answer) this.#answered(node, decodeQueryAnswer(payload).value as StatusAnswer)
       },

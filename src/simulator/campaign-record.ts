@@ -115,8 +115,8 @@ function isReport(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const report = value as Partial<CampaignReport>
   const { seeds, counted, commits, leaderChanges, snapshotInstalls, simulatedSeconds, elapsedSeconds } = report
-  const { faults, violations } = report
-  const areCounts = [seeds, counted, commits, leaderChanges, snapshotInstalls].every(isCount)
+  const { realSignatures, faults, violations } = report
+  const areCounts = [seeds, counted, commits, leaderChanges, snapshotInstalls, realSignatures].every(isCount)
   const areTimes = [simulatedSeconds, elapsedSeconds].every((time) => typeof time === 'number' && time >= 0)
   const areFaults = typeof faults === 'object' && FAULT_IDS.every((id) => isCount(faults[id]))
   return areCounts && areTimes && areFaults && Array.isArray(violations)

@@ -50,6 +50,8 @@ export interface CampaignReport {
   readonly viewChanges: number | null
   /** Epochs that hybrids entered after their first; null where one protocol runs. */
   readonly switches: number | null
+  /** Seeds in which members and clients signed as in production. */
+  readonly realSignatures: number
   readonly simulatedSeconds: number
   readonly elapsedSeconds: number
 }
@@ -93,6 +95,7 @@ export function emptyReport(): CampaignReport {
     snapshotInstalls: 0,
     viewChanges: null,
     switches: null,
+    realSignatures: 0,
     simulatedSeconds: 0,
     elapsedSeconds: 0,
   }
@@ -114,6 +117,7 @@ export function addReports(a: CampaignReport, b: CampaignReport): CampaignReport
     snapshotInstalls: a.snapshotInstalls + b.snapshotInstalls,
     viewChanges: sumOf(a.viewChanges, b.viewChanges),
     switches: sumOf(a.switches, b.switches),
+    realSignatures: a.realSignatures + b.realSignatures,
     simulatedSeconds: sum(a.simulatedSeconds, b.simulatedSeconds),
     elapsedSeconds: sum(a.elapsedSeconds, b.elapsedSeconds),
   }
@@ -139,6 +143,7 @@ function addSeed(report: CampaignReport, one: SeedReport, choice: PlanChoice): C
     snapshotInstalls,
     viewChanges,
     switches,
+    realSignatures: one.realSignatures ? 1 : 0,
     simulatedSeconds: Math.round(one.simulatedMs) / 1000,
   })
 }

@@ -73,12 +73,13 @@ function parseCase(value: unknown): RunPlan {
   if (!isOrdinals(healing, all) || new Set(healing).size !== all) throw new Error('healing does not name every node')
   if (!isOrdinals(left, 4)) throw new Error('left says how nodes are left with 0 to 3')
   if (!Array.isArray(faults) || !faults.every((fault) => isFault(fault, all))) throw new Error('a fault is unknown')
-  const { liars, lastLies, verifyMaxMs } = fields
+  const { liars, lastLies, verifyMaxMs, realSignatures = false } = fields
   if (!isOrdinals(liars, all)) throw new Error('liars are not nodes')
   const isLastLie = (lie: unknown) => lie === null || LIES.some((one) => one === lie)
   if (!Array.isArray(lastLies) || !lastLies.every(isLastLie)) throw new Error('a lie is unknown')
   if (typeof verifyMaxMs !== 'number' || !(verifyMaxMs >= 0)) throw new Error('verifyMaxMs is no time')
-  return fields as unknown as RunPlan
+  if (typeof realSignatures !== 'boolean') throw new Error('realSignatures is neither true nor false')
+  return { ...fields, realSignatures } as unknown as RunPlan
 }
 
 function isFault(value: unknown, nodes: number): value is PlannedFault {

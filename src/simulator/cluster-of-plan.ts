@@ -35,7 +35,7 @@ export function clusterOptionsOf(plan: RunPlan): Omit<SimulatedClusterOptions, '
     snapshotRetryMs: 200,
   }
   if (protocol === 'raft') return { ...shared, limits, coreLimits: { raft: { tailEntriesMax, messageEntriesMax } } }
-  const { requestTimeoutMs, checkpointInterval, verifyMaxMs, liars } = plan
+  const { requestTimeoutMs, checkpointInterval, verifyMaxMs, realSignatures, liars } = plan
   return {
     ...shared,
     protocol,
@@ -48,6 +48,7 @@ export function clusterOptionsOf(plan: RunPlan): Omit<SimulatedClusterOptions, '
     },
     coreLimits: { pbft: { tailEntriesMax }, hotstuff: { tailEntriesMax }, threatWindowMs: THREAT_WINDOW_MS },
     verifyMaxMs,
+    realSignatures,
     bearable: byzantineFaults(nodes) - liars.length,
   }
 }

@@ -12,6 +12,7 @@ import { EventQueue } from './event-queue.js'
 import { SimulatedNetwork } from './network.js'
 import { type NodeWatch, SimulatedNode } from './node.js'
 import { SeededRandom } from './random.js'
+import { ed25519, keyedHashes, type SignatureScheme } from './signatures.js'
 import { Trace, type TraceEvent } from './trace.js'
 
 export interface SimulatedClusterOptions {
@@ -37,13 +38,15 @@ export interface SimulatedClusterOptions {
   readonly verifyMaxMs?: number
   /** How many members may be hurt at a time; a minority of the first members if absent. */
   readonly bearable?: number
+  /** Members and clients sign with Ed25519; with a keyed hash if absent. */
+  readonly realSignatures?: boolean
   /** Gets every event. */
   readonly onTrace?: (event: TraceEvent) => void
 }
 
 const SILENT: Logger = { log: () => {} }
 
-/** The key of the one client; the simulated links do not check signatures. */
+/** Names the one client, and is its key where signatures are simulated; the simulated links do not check any. */
 export const SIMULATED_CLIENT_KEY: Uint8Array = new Uint8Array(32).fill(0xc1)
 
 export class SimulatedCluster {
@@ -52,6 +55,9 @@ export class SimulatedCluster {
   readonly nodes: readonly SimulatedNode[]
   readonly configuration: ClusterConfiguration
   readonly sha256: Sha256
+  readonly signatures: SignatureScheme
+  /** Of the one client. */
+  readonly clientKey: Uint8Array
   /** Null where nobody looks. */
   readonly trace: Trace | null
   /** Looks into nodes that are started from now on. */
@@ -64,14 +70,16 @@ export class SimulatedCluster {
     this.network = new SimulatedNetwork(this.queue, new SeededRandom(options.seed, 0))
     this.network.trace = this.trace
     const settings = { ...DEFAULT_SETTINGS, ...options.settings }
-    this.configuration = simulatedConfiguration(options, settings)
     this.sha256 = options.sha256
+    this.signatures = options.realSignatures === true ? ed25519() : keyedHashes(options.sha256)
+    this.configuration = simulatedConfiguration(options, settings, this.signatures.publicKeyOf)
+    this.clientKey = this.signatures.publicKeyOf(SIMULATED_CLIENT_KEY)
     this.bearable = options.bearable ?? Math.floor((options.nodes - 1) / 2)
     this.configuration.members.forEach(({ id }, at) => {
       this.network.place(id, options.placesMs?.[at] ?? 0)
     })
-    const { queue, network, trace } = this
-    const world = { queue, network, sha256: options.sha256, trace, watch: () => this.watch }
+    const { queue, network, trace, signatures } = this
+    const world = { queue, network, sha256: options.sha256, signatures, trace, watch: () => this.watch }
     this.nodes = this.configuration.members.map(
       ({ id }, at) =>
         new SimulatedNode(
@@ -118,17 +126,18 @@ export class SimulatedCluster {
     return this.nodes.find((node) => node.id === id) as SimulatedNode
   }
 
-  /** Who leads in the highest term, view or round; null when nobody does. */
+  /** Who leads in the newest epoch, and there in the highest term, view or round; null when nobody does. */
   leader(): SimulatedNode | null {
     let found: SimulatedNode | null = null
-    let highest = -1
+    let newest = { epoch: -1, turn: -1 }
     for (const node of this.nodes) {
       const status = node.running?.core.status()
       if (status?.role !== 'leader') continue
+      const { epoch } = status
       const turn = status.view ?? status.round ?? status.term
-      if (turn <= highest) continue
+      if (epoch < newest.epoch || (epoch === newest.epoch && turn <= newest.turn)) continue
       found = node
-      highest = turn
+      newest = { epoch, turn }
     }
     return found
   }
@@ -138,10 +147,11 @@ export class SimulatedCluster {
 export function simulatedConfiguration(
   { nodes, spares = 0, protocol = 'raft' }: Pick<SimulatedClusterOptions, 'nodes' | 'spares' | 'protocol'>,
   settings: ClusterSettings = DEFAULT_SETTINGS,
+  publicKeyOf: SignatureScheme['publicKeyOf'] = (name) => name,
 ): ClusterConfiguration {
   const members = Array.from({ length: nodes + spares }, (_, i) => ({
     id: nodeId(`n${i + 1}`),
-    publicKey: new Uint8Array(32).fill(i + 1),
+    publicKey: publicKeyOf(new Uint8Array(32).fill(i + 1)),
     address: `n${i + 1}:1`,
     zone: 'z1',
   }))
@@ -150,7 +160,7 @@ export function simulatedConfiguration(
     protocol,
     genesis: members.slice(0, nodes),
     members,
-    clients: [{ id: 'client', publicKey: SIMULATED_CLIENT_KEY, role: 'admin' }],
+    clients: [{ id: 'client', publicKey: publicKeyOf(SIMULATED_CLIENT_KEY), role: 'admin' }],
     settings,
   }
 }

@@ -109,6 +109,7 @@ export class Damage {
     node.crash('process')
     this.#hurt(node, null)
     node.hasLostTail = true
+    node.mayContradictItself = this.#cluster.configuration.protocol !== 'raft'
     this.counts.lostWrite++
     node.files.replace(from.path, node.files.content(from.path).subarray(0, from.start))
     return true
@@ -189,7 +190,7 @@ export class Damage {
   }
 }
 
-/** Lost something and is not whole again. */
+/** Lost something and is not whole again, or may contradict what it said. */
 function isHurt(node: SimulatedNode): boolean {
-  return node.isWiped || node.isDamaged || node.mayBeAstray || node.isRebuilding
+  return node.isWiped || node.isDamaged || node.mayBeAstray || node.isRebuilding || node.mayContradictItself
 }

@@ -9,7 +9,7 @@ import type { Millis } from '../consensus/types.js'
 import { nodeId } from '../consensus/types.js'
 import { CLIENT_FRAME, decodeLeaderNotice, decodeRefused, requestNumberOf } from '../transport/client-protocol.js'
 import type { SimulatedConnection, SimulatedListener } from './clients.js'
-import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import type { SimulatedCluster } from './cluster.js'
 import type { SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
 
@@ -122,7 +122,7 @@ export class Exchange implements RequestExchange {
     if (listener !== this.#listener || this.#connection?.open !== true) {
       this.#connection?.close()
       this.#listener = listener
-      const connection = listener.connect(SIMULATED_CLIENT_KEY, {
+      const connection = listener.connect(this.#cluster.clientKey, {
         onAnswer: (type, payload) => this.#answered(connection, type, payload),
         onClose: () => {
           if (this.#connection === connection && this.#open !== null) this.#giveUpOnNode()

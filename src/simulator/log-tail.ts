@@ -1,7 +1,7 @@
 /**
- * The last appends of a simulated log that brought entries and nothing else. A disk that loses them as if
- * they had never been written (a sync that it only claimed) leaves a log that looks sound: no checksum
- * shows it, and only a leader that remembers the acknowledgement can tell.
+ * The last appends of a simulated log that brought entries, or votes of a Byzantine protocol, and nothing else.
+ * A disk that loses them as if they had never been written (a sync that it only claimed) leaves a log that
+ * looks sound: no checksum shows it, and only who remembers what this node said can tell.
  */
 import type { StoreRecord } from '../consensus/core.js'
 
@@ -9,11 +9,12 @@ export interface TailAppend {
   readonly path: string
   /** Where it begins in its file. */
   readonly start: number
-  /** First entry that it brought. */
+  /** First entry that it brought, or the one that would have been next. */
   readonly first: number
 }
 
 const APPENDS_MAX = 8
+const LOSABLE: readonly StoreRecord['kind'][] = ['entries', 'slot', 'block', 'safety']
 
 export class LogTail {
   #appends: TailAppend[] = []
@@ -31,15 +32,16 @@ export class LogTail {
 
   /** A write is durable; `place` is where its frame is, null where that is not known. */
   note(records: readonly StoreRecord[], last: number, place: { readonly path: string; readonly start: number } | null) {
-    const first = records[0]?.kind === 'entries' ? records[0].entries[0]?.index : undefined
-    const follows = first === last + 1 && records.every(({ kind }) => kind === 'entries')
+    const brought = records.flatMap((record) => (record.kind === 'entries' ? record.entries : []))
+    const first = brought[0]?.index ?? last + 1
+    const follows = first === last + 1 && records.every(({ kind }) => LOSABLE.includes(kind))
     // The first frame of a file repeats what the node promised: it stays.
     if (place === null || !follows || place.path !== this.#path) {
       this.#appends = []
       this.#path = place?.path ?? ''
       return
     }
-    this.#appends.push({ ...place, first: first as number })
+    this.#appends.push({ ...place, first })
     if (this.#appends.length > APPENDS_MAX) this.#appends.shift()
   }
 }

@@ -8,7 +8,7 @@ import { hasCode } from '../base/error.js'
 import type { ProtocolMessage } from '../consensus/core.js'
 import type { Millis, NodeId } from '../consensus/types.js'
 import type { PeerLinks, SnapshotFrame, SnapshotLinks } from '../node/ports.js'
-import { decodeMessage, encodeMessage } from '../transport/message-codec.js'
+import { decodeMessage, MessageEncoder } from '../transport/message-codec.js'
 import { describeMessage } from './describe-message.js'
 import type { EventQueue } from './event-queue.js'
 import type { Failpoints } from './failpoints.js'
@@ -70,6 +70,7 @@ export class SimulatedNetwork {
   /** What a liar gives in place of a piece of a snapshot; null for nothing. */
   framesOf: (from: NodeId, to: NodeId, frame: SnapshotFrame) => SnapshotFrame | null = (_from, _to, frame) => frame
   trace: Trace | null = null
+  readonly #encoder = new MessageEncoder()
   #messages = 0
 
   constructor(queue: EventQueue, random: SeededRandom, options: NetworkOptions = CALM_NETWORK) {
@@ -170,7 +171,7 @@ export class SimulatedNetwork {
       this.trace?.emit('drop', to, { from, id, why: 'lost' })
       return
     }
-    const { type, parts } = encodeMessage(message)
+    const { type, parts } = this.#encoder.encode(message)
     const payload = concatBytes(parts)
     const receiver = this.#ends.get(to)
     const copies = this.#random.chance(this.options.duplication) ? 2 : 1

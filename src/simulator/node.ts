@@ -26,7 +26,7 @@ import { openMemoryLevel } from './memory-level.js'
 import type { SimulatedNetwork } from './network.js'
 import { watchLog, watchState } from './ports-watch.js'
 import { SeededRandom } from './random.js'
-import { simulatedSigner, simulatedVerifier } from './signatures.js'
+import { type SignatureScheme, verifierOf } from './signatures.js'
 import { SpoiltSnapshots } from './spoilt-snapshots.js'
 import type { Trace } from './trace.js'
 import { InvariantViolation } from './violation.js'
@@ -68,6 +68,7 @@ export interface SimulatedWorld {
   readonly queue: EventQueue
   readonly network: SimulatedNetwork
   readonly sha256: Sha256
+  readonly signatures: SignatureScheme
   /** Null where nobody looks. */
   readonly trace: Trace | null
   /** Null where nobody looks. */
@@ -93,6 +94,8 @@ export class SimulatedNode {
   knowsDamage = false
   /** Of the log that it finds at its next start the acknowledged end is missing, and nothing on the disk shows it. */
   hasLostTail = false
+  /** Votes may be gone with it: a replica of a Byzantine protocol may then say another thing in their place, and not know it. */
+  mayContradictItself = false
   /** It was told of that, and has it on its disk: no restart makes it forget. */
   remembersLoss = false
   /** It is whole again, and the mark that says so is not certain to be on the disk: a crash may bring the damage back. */
@@ -192,11 +195,11 @@ export class SimulatedNode {
 
   async #start(run: number): Promise<void> {
     const { configuration, limits, coreLimits, logger, id, clockSpeed } = this.#options
-    const { queue, network, sha256 } = this.#world
+    const { queue, network, sha256, signatures } = this.#world
     this.fatal = null
     const guard = this.#guard(run)
     const { publicKey } = configuration.members.find((member) => member.id === id) as MemberConfiguration
-    const sign = this.#watchedSigner(simulatedSigner(sha256, publicKey))
+    const sign = this.#watchedSigner(signatures.signerOf(publicKey))
     const scheduler: Scheduler = {
       nextTurn: (callback) => void queue.after(0, () => guard(callback)),
       after: (delayMs, callback) => queue.after(this.#trueMs(delayMs), () => guard(callback)),
@@ -249,7 +252,7 @@ export class SimulatedNode {
       snapshotLinks: network.attachSnapshots(id, guard),
       logger,
       sha256,
-      verifier: configuration.protocol === 'raft' ? null : this.#slowVerifier(simulatedVerifier(sha256), guard),
+      verifier: configuration.protocol === 'raft' ? null : this.#slowVerifier(verifierOf(signatures), guard),
       evidence,
       epochs,
     }

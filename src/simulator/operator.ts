@@ -4,11 +4,13 @@
  * replaces several voters at once, the leader as likely as anybody. A change is planned anew and asked
  * for again until it is taken, as an operator's client does.
  */
+import { changeSignBytes, targetMembership } from '../consensus/bft/change-authority.js'
+import type { CoreStatus } from '../consensus/core.js'
 import type { TargetMember } from '../consensus/membership.js'
 import type { Millis, NodeId } from '../consensus/types.js'
 import { type ClientOrder, encodeOrder } from '../transport/client-orders.js'
 import { CLIENT_FRAME } from '../transport/client-protocol.js'
-import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import type { SimulatedCluster } from './cluster.js'
 import type { SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
 
@@ -17,6 +19,8 @@ const GAP_MAX_MS = 900
 const CHANGE_SHARE = 0.5
 const ATTEMPTS_MAX = 12
 const ORDER_TIMEOUT_MS = 1000
+
+type MemberOrder = Extract<ClientOrder, { kind: 'changeMembership' }>
 
 /** The members as an operator wants them. */
 interface Goal {
@@ -102,7 +106,7 @@ export class Operator {
       })
     }
     if (status === undefined) return again()
-    const order = { kind: 'changeMembership', planned: status.membership.index, target: this.#targetOf(goal) } as const
+    const order = this.#orderOf(status, this.#targetOf(goal))
     this.#cluster.trace?.emit('fault', node.id, {
       strike: `order ${order.kind}`,
       voters: goal.voters.join(' '),
@@ -116,6 +120,17 @@ export class Operator {
       else again()
     })
     if (!isGiven) again()
+  }
+
+  /** Members that may lie want the client's word for the change, in the epoch that they are in. */
+  #orderOf({ membership, epoch }: CoreStatus, target: readonly TargetMember[]): MemberOrder {
+    const { configuration, sha256, signatures, clientKey: publicKey } = this.#cluster
+    const { clusterId, protocol } = configuration
+    const planned = membership.index
+    if (protocol === 'raft') return { kind: 'changeMembership', planned, target }
+    const bytes = changeSignBytes(sha256, { clusterId, epoch, planned }, targetMembership(target))
+    const authority = { epoch, publicKey, signature: signatures.signerOf(publicKey)(bytes) }
+    return { kind: 'changeMembership', planned, target, authority }
   }
 
   #targetOf({ voters, learners }: Goal): TargetMember[] {
@@ -151,7 +166,7 @@ export function giveOrder(
     },
     onClose: () => onAnswer(false),
   }
-  const connection = node.listener.connect(SIMULATED_CLIENT_KEY, handlers)
+  const connection = node.listener.connect(cluster.clientKey, handlers)
   connection.transmit(CLIENT_FRAME.order, encodeOrder({ requestNumber: 1, order }))
   // An order that is lost in an election gets no answer.
   cluster.queue.after(ORDER_TIMEOUT_MS, () => connection.close())

@@ -96,6 +96,8 @@ export interface RunPlan {
   readonly requestTimeoutMs: Millis
   readonly checkpointInterval: number
   readonly verifyMaxMs: Millis
+  /** Signatures are those of production: it takes a hundred times as long to make and to check them. */
+  readonly realSignatures: boolean
 }
 
 const COMMITS_MIN = 200
@@ -159,6 +161,7 @@ export function planRun(seed: number, nodes: number): RunPlan {
     requestTimeoutMs: 0,
     checkpointInterval: 0,
     verifyMaxMs: 0,
+    realSignatures: false,
   }
 }
 

@@ -10,7 +10,7 @@ import type { Millis, NodeId } from '../consensus/types.js'
 import { CLIENT_FRAME, decodeApplied, decodeRefused, requestNumberOf } from '../transport/client-protocol.js'
 import { decodeResults } from '../workflow/result-codec.js'
 import type { SimulatedConnection, SimulatedListener } from './clients.js'
-import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import type { SimulatedCluster } from './cluster.js'
 import { type Exchanged, RETRYABLE, type RequestExchange } from './exchange.js'
 import type { SimulatedNode } from './node.js'
 import type { SeededRandom } from './random.js'
@@ -97,7 +97,7 @@ export class QuorumExchange implements RequestExchange {
     if (listener === null) return null
     if (known?.listener === listener && known.connection.open) return known.connection
     known?.connection.close()
-    const connection = listener.connect(SIMULATED_CLIENT_KEY, {
+    const connection = listener.connect(this.#cluster.clientKey, {
       onAnswer: (type, payload) => this.#answered(node, connection, type, payload),
       onClose: () => {},
     })

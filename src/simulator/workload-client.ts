@@ -20,14 +20,13 @@ import { kvOperation } from '../workflow/kv-codec.js'
 import { encodeOperation } from '../workflow/operation-codec.js'
 import type { KvOperation, Operation } from '../workflow/operations.js'
 import { decodeResults, type PlacedResult } from '../workflow/result-codec.js'
-import { SIMULATED_CLIENT_KEY, type SimulatedCluster } from './cluster.js'
+import type { SimulatedCluster } from './cluster.js'
 import { UNREAD_KEYS } from './damage.js'
 import { Exchange, type Exchanged, type RequestExchange } from './exchange.js'
 import type { Call, HistoryRecorder, OpenCall } from './history-recorder.js'
 import type { SimulatedNode } from './node.js'
 import { QuorumExchange } from './quorum-exchange.js'
 import type { SeededRandom } from './random.js'
-import { simulatedSigner } from './signatures.js'
 import type { Trace } from './trace.js'
 
 const QUIET_LOOK_MS = 5
@@ -262,7 +261,12 @@ export class WorkloadClient {
   }
 
   #propose(session: SessionId, sequence: number, operation: Operation, done: (outcome: Exchanged) => void): void {
-    const header = { session, firstSequence: sequence, ackedBelow: sequence, clientKey: SIMULATED_CLIENT_KEY }
+    const header = {
+      session,
+      firstSequence: sequence,
+      ackedBelow: sequence,
+      clientKey: this.#options.cluster.clientKey,
+    }
     const request = this.#encode(header, encodeOperation(operation))
     this.#asked = `${session.index}/${session.offset}/${sequence}`
     const encode = (requestNumber: number) => {
@@ -277,8 +281,8 @@ export class WorkloadClient {
   #encode(header: RequestFields, operation: Uint8Array): Uint8Array {
     const unsigned = encodeRequest(header, [operation])
     if (!this.#isByzantine) return unsigned
-    const { sha256, configuration } = this.#options.cluster
-    const sign = simulatedSigner(sha256, header.clientKey)
+    const { sha256, configuration, signatures } = this.#options.cluster
+    const sign = signatures.signerOf(header.clientKey)
     const request = signedRequest(unsigned, sign(requestSignBytes(sha256, configuration.clusterId, unsigned)))
     this.#options.onSigned?.(request)
     return request

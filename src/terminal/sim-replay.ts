@@ -27,6 +27,7 @@ export interface ReplayReport {
   readonly snapshotInstalls: number
   readonly viewChanges: number | null
   readonly switches: number | null
+  readonly realSignatures: boolean
   readonly simulatedSeconds: number
   readonly story: readonly string[]
 }

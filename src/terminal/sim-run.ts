@@ -150,6 +150,7 @@ export function simulationOutput(report: SimReport): Output {
         ['snapshot installs', report.snapshotInstalls],
         ...(report.viewChanges === null ? [] : [['view changes', report.viewChanges] as const]),
         ...(report.switches === null ? [] : [['switches', report.switches] as const]),
+        ...(report.realSignatures === 0 ? [] : [['with Ed25519', `${report.realSignatures} seeds`] as const]),
         ['faults', struck.map(([id, count]) => `${id} ${count}`).join(', ')],
         ['simulated', `${report.simulatedSeconds.toFixed(1)} s in ${report.elapsedSeconds.toFixed(1)} s`],
       ])

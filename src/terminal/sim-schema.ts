@@ -12,6 +12,7 @@ export const SIM_SCHEMA = schema.record({
   snapshotInstalls: schema.integer,
   viewChanges: schema.nullable(schema.integer),
   switches: schema.nullable(schema.integer),
+  realSignatures: schema.integer,
   simulatedSeconds: schema.number,
   elapsedSeconds: schema.number,
   scenario: schema.nullable(
@@ -44,6 +45,7 @@ export const REPLAY_SCHEMA = schema.record({
   snapshotInstalls: schema.integer,
   viewChanges: schema.nullable(schema.integer),
   switches: schema.nullable(schema.integer),
+  realSignatures: schema.flag,
   simulatedSeconds: schema.number,
   story: schema.list(schema.text),
 })

@@ -12,11 +12,12 @@ import { SIGNATURE_BYTES } from '../../consensus/bft/statement.js'
 import type { Core } from '../../consensus/core.js'
 import { type Entry, GENESIS_CHAIN, type Sha256 } from '../../consensus/entry.js'
 import type { LogIndex, Mode } from '../../consensus/types.js'
-import { signatureHolds } from '../signatures.js'
+import type { SignatureScheme } from '../signatures.js'
 import { InvariantViolation } from '../violation.js'
 
 export interface EntryRulesOptions {
   readonly sha256: Sha256
+  readonly signatures: Pick<SignatureScheme, 'holds'>
   /** The protocol of an epoch: Raft's entries carry no certificate of their own. */
   readonly modeOf: (epoch: number) => Mode
   readonly clusterId: Uint8Array
@@ -31,6 +32,8 @@ export class EntryRules {
   readonly #contexts = new Map<number, EpochContext>()
   /** Signatures of all requests that clients made. */
   readonly #issued = new Set<string>()
+  /** Certificates that were found sound, by the header of their entry: most members hold the same one. */
+  readonly #proven = new Map<string, Uint8Array[]>()
 
   constructor(options: EntryRulesOptions) {
     this.#options = options
@@ -46,15 +49,26 @@ export class EntryRules {
     return this.#contexts.get(epoch) ?? null
   }
 
-  /** An entry is committed on an honest node. Throws `InvariantViolation`. */
-  committed(node: string, core: Core, entry: Entry): void {
+  /** An entry is committed on an honest node; `known` is the same one as another node had it. Throws `InvariantViolation`. */
+  committed(node: string, core: Core, entry: Entry, known: Entry | undefined): void {
     const where = `${node} committed entry ${entry.index}`
-    const problem = this.#certificateProblem(this.#contextOf(core, entry), entry)
+    const problem = this.#isProven(entry) ? null : this.#certificateProblem(this.#contextOf(core, entry), entry)
     if (problem !== null) throw new InvariantViolation('committedIsCertified', `${where}: ${problem}`)
-    if (entry.kind === 'data') this.#expectSigned(where, entry)
+    const isKnown = known !== undefined && bytesEqual(known.body, entry.body)
+    if (entry.kind === 'data' && !isKnown) this.#expectSigned(where, entry)
     const before = entry.index === 1 ? GENESIS_CHAIN : this.#options.entryAt(entry.index - 1)?.chain
     if (before !== undefined && !bytesEqual(before, entry.previousChain))
       throw new InvariantViolation('agreement', `${where}, which follows another past`)
+  }
+
+  /** The same proof of the same entry was looked at before; if not, it is remembered. */
+  #isProven({ header, certificate }: Entry): boolean {
+    if (certificate === null) return false
+    const key = toHex(header)
+    const proven = this.#proven.get(key) ?? []
+    if (proven.some((known) => bytesEqual(known, certificate))) return true
+    this.#proven.set(key, [...proven, certificate])
+    return false
   }
 
   #certificateProblem(context: EpochContext, entry: Entry): string | null {
@@ -76,14 +90,14 @@ export class EntryRules {
   }
 
   #all(checks: readonly SignatureCheck[]): string | null {
-    return checks.every((check) => signatureHolds(this.#options.sha256, check)) ? null : 'a signature does not hold'
+    return checks.every(this.#options.signatures.holds) ? null : 'a signature does not hold'
   }
 
   /** Validity: every request was signed by a client of this simulation. */
   #expectSigned(where: string, { body }: Entry): void {
-    const { sha256, clusterId } = this.#options
+    const { sha256, clusterId, signatures } = this.#options
     const checks = bodyChecks(sha256, clusterId, body)
-    const isSound = checks?.every((check) => this.#issued.has(toHex(check.signature)) && signatureHolds(sha256, check))
+    const isSound = checks?.every((check) => this.#issued.has(toHex(check.signature)) && signatures.holds(check))
     if (isSound !== true) throw new InvariantViolation('validity', `${where}, which holds what no client signed`)
   }
 

@@ -12,11 +12,12 @@ import type { Sha256 } from '../../consensus/entry.js'
 import { forEachRequest } from '../../consensus/request-body.js'
 import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedNode } from '../node.js'
-import { signatureHolds } from '../signatures.js'
+import type { SignatureScheme } from '../signatures.js'
 import { InvariantViolation } from '../violation.js'
 
 export interface EvidenceRulesOptions {
   readonly sha256: Sha256
+  readonly signatures: Pick<SignatureScheme, 'holds'>
   readonly clusterId: Uint8Array
   readonly mayLie: (id: NodeId) => boolean
   /** Members and beginning of an epoch; null where it is not known yet. */
@@ -59,7 +60,7 @@ export class EvidenceRules {
   }
 
   #accused(node: NodeId, bytes: Uint8Array): void {
-    const { sha256, clusterId, mayLie, epochOf } = this.#options
+    const { sha256, signatures, clusterId, mayLie, epochOf } = this.#options
     this.counts.evidence++
     const evidence = decodeEvidence(bytes)
     const { culprit, epoch } = evidence
@@ -69,7 +70,7 @@ export class EvidenceRules {
     if (context === null) return
     const { replicas } = context
     const problem = evidenceProblem(sha256, replicas, evidence, newViewJudge(sha256, context))
-    const isSigned = evidenceChecks(clusterId, replicas, evidence).every((check) => signatureHolds(sha256, check))
+    const isSigned = evidenceChecks(clusterId, replicas, evidence).every(signatures.holds)
     if (problem !== null || !isSigned)
       throw new InvariantViolation(
         'evidenceProves',
@@ -77,10 +78,11 @@ export class EvidenceRules {
       )
   }
 
-  /** Votes on slots below a stable checkpoint are forgotten, so that memory stays bounded. Slot k has index k + 1 or more. */
-  #isForgotten(life: string, { type, sequence }: SignedStatement): boolean {
+  /** Votes on slots up to a stable checkpoint are forgotten, so that memory stays bounded. */
+  #isForgotten(life: string, { type, sequence, epoch }: SignedStatement): boolean {
     const isOnSlot = type === 'prePrepare' || type === 'prepare' || type === 'commit'
-    return isOnSlot && sequence < (this.#stable.get(life) ?? 0)
+    const index = (this.#options.epochOf(epoch)?.origin.index ?? 0) + 1 + sequence
+    return isOnSlot && index <= (this.#stable.get(life) ?? 0)
   }
 
   #given(node: SimulatedNode, life: string, statement: SignedStatement): void {

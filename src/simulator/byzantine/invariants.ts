@@ -36,6 +36,7 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
   readonly signing = new SigningRules()
   protected readonly cluster: SimulatedCluster
   readonly #mayLie: (id: NodeId) => boolean
+  readonly #mayContradict: (id: NodeId) => boolean
   readonly #told = new ToldRules()
   readonly #entries: EntryRules
   readonly #seen: Seen[]
@@ -49,16 +50,19 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
     this.cluster = cluster
     this.#mayLie = mayLie
     this.#seen = cluster.nodes.map(() => fresh(-1))
-    const { sha256, configuration } = cluster
+    // What nobody can hold a liar to: who lost votes without a trace may contradict itself too.
+    const mayContradict = (id: NodeId) => mayLie(id) || cluster.node(id).mayContradictItself
+    this.#mayContradict = mayContradict
+    const { sha256, signatures, configuration } = cluster
     const { clusterId } = configuration
     const clusterConfigHash = configurationHash(sha256, configuration)
     const entryAt = (index: number) => this.#committed[index - 1]
     const modeOf = (epoch: number) => this.modeOf(epoch)
-    this.#entries = new EntryRules({ sha256, modeOf, clusterId, clusterConfigHash, entryAt })
+    this.#entries = new EntryRules({ sha256, signatures, modeOf, clusterId, clusterConfigHash, entryAt })
     const epochOf = (epoch: number) => this.#entries.epochOf(epoch)
     const statementsOf: EvidenceRulesOptions['statementsOf'] = (node, core, message) =>
       this.statementsOf(node, core, message)
-    this.evidence = new EvidenceRules({ sha256, clusterId, mayLie, epochOf, statementsOf })
+    this.evidence = new EvidenceRules({ sha256, signatures, clusterId, mayLie: mayContradict, epochOf, statementsOf })
   }
 
   get commits(): number {
@@ -85,8 +89,10 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
   }
 
   /** What a verified message says that is held against what was said before. */
-  protected statementsOf(_node: SimulatedNode, _core: Core, message: ProtocolMessage): readonly SignedStatement[] {
-    return statementsIn(this.cluster.sha256, message)
+  protected statementsOf(_node: SimulatedNode, core: Core, message: ProtocolMessage): readonly SignedStatement[] {
+    const { epoch } = core.status()
+    // The same members may come back: a signature of an earlier epoch of theirs is of no interest any more.
+    return statementsIn(this.cluster.sha256, message).filter((statement) => statement.epoch === epoch)
   }
 
   /** Of a committed entry; undefined where it is not known. */
@@ -107,11 +113,11 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
   }
 
   signed(node: NodeId, bytes: Uint8Array, signature: Uint8Array): void {
-    if (!this.#mayLie(node)) this.signing.signed(node, bytes, signature)
+    if (!this.#mayContradict(node)) this.signing.signed(node, bytes, signature)
   }
 
   released(from: NodeId, message: ProtocolMessage): void {
-    if (!this.#mayLie(from)) this.signing.released(from, message)
+    if (!this.#mayContradict(from)) this.signing.released(from, message)
   }
 
   stepped(node: SimulatedNode, core: Core, input: Input, effects: readonly Effect[]): void {
@@ -201,7 +207,7 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
     if (known !== undefined && toHex(known.chain) !== toHex(entry.chain))
       throw new InvariantViolation('agreement', `${node.id} committed another entry ${entry.index}`)
     // Another node's proof of the same entry is one of its own.
-    this.#entries.committed(node.id, core, entry)
+    this.#entries.committed(node.id, core, entry, known)
     if (known === undefined && entry.kind === 'evidence') this.evidence.ordered(entry.body)
     this.#committed[entry.index - 1] ??= entry
   }

@@ -6,7 +6,6 @@ import { EpochStarts } from '../hybrid/epoch-starts.js'
 import { RaftLies } from '../hybrid/raft-lies.js'
 import type { SimulatedNetwork } from '../network.js'
 import { SeededRandom } from '../random.js'
-import { simulatedSigner } from '../signatures.js'
 import { Liar } from './liar.js'
 import { LiarKey } from './liar-key.js'
 import type { Lie } from './lies.js'
@@ -21,7 +20,7 @@ export class Liars {
 
   /** `ordinals`: of the nodes that may lie. */
   constructor(cluster: SimulatedCluster, seed: number, ordinals: readonly number[], requestTimeoutMs: Millis) {
-    const { configuration, sha256, network } = cluster
+    const { configuration, sha256, signatures, network } = cluster
     this.#network = network
     const starts = configuration.protocol === 'hybrid' ? new EpochStarts(cluster) : null
     for (const at of ordinals) {
@@ -33,7 +32,7 @@ export class Liars {
           owner: member.id,
           sha256,
           clusterId: configuration.clusterId,
-          sign: simulatedSigner(sha256, member.publicKey),
+          sign: signatures.signerOf(member.publicKey),
           configHash,
         })
       const liar = new Liar({

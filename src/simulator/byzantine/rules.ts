@@ -3,7 +3,8 @@
  * liars or damaged. Everybody else is held to every promise, and the healed ones must serve while the
  * liars go on.
  */
-import { byzantineQuorum } from '../../consensus/quorum.js'
+import type { Core, Effect } from '../../consensus/core.js'
+import { genesisMembership } from '../../consensus/membership.js'
 import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
 import { HybridInvariants } from '../hybrid/invariants.js'
@@ -15,24 +16,25 @@ import type { RunRules } from '../run-rules.js'
 import { InvariantViolation } from '../violation.js'
 import { ByzantineInvariants } from './invariants.js'
 import { Liars } from './liars.js'
+import { ReplicaGroups } from './replica-groups.js'
 
 export class ByzantineRules implements RunRules {
   readonly invariants: ByzantineInvariants
   readonly liars: Liars
   /** Time-outs double up to ten seconds, and as many primaries in a row may lie as there are liars. */
   readonly limitsMs = { lead: 30_000, serve: 120_000, converge: 120_000 }
-  /** The first members are the members: orders that change them are not given. */
-  readonly version = 0
   /** A node of a hybrid has come to these steps on its way out of an epoch. */
   onSwitchSteps: (node: SimulatedNode, steps: ReadonlySet<SwitchStep>) => void = () => {}
   readonly #cluster: SimulatedCluster
   readonly #plan: RunPlan
+  readonly #groups: ReplicaGroups
 
   constructor(cluster: SimulatedCluster, plan: RunPlan) {
     this.#cluster = cluster
     this.#plan = plan
     this.liars = new Liars(cluster, plan.seed, plan.liars, plan.requestTimeoutMs)
     const mayLie = (id: NodeId) => this.liars.has(id)
+    this.#groups = new ReplicaGroups(genesisMembership(cluster.configuration), mayLie)
     const isHybrid = plan.protocol === 'hybrid'
     this.invariants = isHybrid ? new HybridInvariants(cluster, mayLie) : new ByzantineInvariants(cluster, mayLie)
     cluster.watch = {
@@ -41,6 +43,7 @@ export class ByzantineRules implements RunRules {
         if (input.type === 'message') this.liars.hear(node.id, input.from, input.message)
         if (isHybrid) this.#switching(node, switchStepsIn(node.id, effects))
         this.invariants.stepped(node, core, input, effects)
+        if (!mayLie(node.id)) this.#noteMembers(node, core, effects)
       },
     }
     cluster.network.onSend = (from, _to, message) => {
@@ -59,13 +62,19 @@ export class ByzantineRules implements RunRules {
     this.onSwitchSteps(node, steps)
   }
 
-  isQuorum(nodes: readonly NodeId[]): boolean {
-    return nodes.filter((id) => !this.liars.has(id)).length >= byzantineQuorum(this.#plan.nodes)
+  get version(): number {
+    return this.#groups.version
   }
 
+  isQuorum(nodes: readonly NodeId[]): boolean {
+    return this.#groups.isQuorum(nodes.filter((id) => !this.liars.has(id)))
+  }
+
+  /** Who may contradict itself counts as one that lies. */
   coreOf(ordered: readonly SimulatedNode[]): SimulatedNode[] {
-    const able = ordered.filter((node) => !node.isDamaged && !this.liars.has(node.id))
-    return able.slice(0, byzantineQuorum(this.#plan.nodes))
+    const able = ordered.filter((node) => !node.isDamaged && !node.mayContradictItself && !this.liars.has(node.id))
+    const core = this.#groups.least(able.map(({ id }) => id))
+    return able.filter(({ id }) => core.includes(id))
   }
 
   settle(): void {
@@ -76,12 +85,21 @@ export class ByzantineRules implements RunRules {
 
   isConverged(digestIndexes: ReadonlyMap<SimulatedNode, number>): boolean {
     const { commits } = this.invariants
+    const { members } = this.#groups
     return this.#cluster.nodes.every(
       (node) =>
         node.isWiped ||
         this.liars.has(node.id) ||
+        !members.includes(node.id) ||
         (node.running?.loop.machine.appliedIndex === commits && digestIndexes.get(node) === commits),
     )
+  }
+
+  /** A member has entered an epoch, perhaps one with other members. */
+  #noteMembers(node: SimulatedNode, core: Core, effects: readonly Effect[]): void {
+    if (!effects.some(({ type }) => type === 'roleChanged')) return
+    const { membership, membershipCommitted } = core.status()
+    if (membershipCommitted) this.#groups.look(node.id, membership)
   }
 
   issued(request: Uint8Array): void {

@@ -20,6 +20,8 @@ interface Signed {
 export class SigningRules {
   readonly #signed = new Map<string, Signed>()
   readonly #released = new Map<string, string>()
+  /** Messages that were looked through: most go to several members. */
+  readonly #seen = new WeakSet<ProtocolMessage>()
   /** Signatures made. */
   count = 0
 
@@ -32,6 +34,8 @@ export class SigningRules {
 
   /** A message leaves an honest member. Throws `InvariantViolation`. */
   released(from: NodeId, message: ProtocolMessage): void {
+    if (this.#seen.has(message)) return
+    this.#seen.add(message)
     for (const signature of signaturesIn(message)) {
       const signed = this.#signed.get(toHex(signature))
       if (signed === undefined) continue

@@ -22,7 +22,6 @@ import {
 import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
 import type { SimulatedNode } from '../node.js'
-import { signatureHolds } from '../signatures.js'
 import { InvariantViolation } from '../violation.js'
 import type { EpochStarts } from './epoch-starts.js'
 
@@ -166,14 +165,12 @@ export class SwitchRules {
   }
 
   #expectSound(by: NodeId, ending: EndingEpoch, certificate: SwitchCertificate): Position {
-    const { sha256 } = this.#options.cluster
+    const { signatures } = this.#options.cluster
     const outcome = switchResult(ending, certificate)
     if (typeof outcome === 'string')
       throw new InvariantViolation('switchIsCertified', `${by} left epoch ${certificate.epoch}: ${outcome}`)
     const histories = handOverChecks(ending, proofOf(certificate)) ?? []
-    const isSigned = [...histories, ...switchChecks(ending, certificate)].every((check) =>
-      signatureHolds(sha256, check),
-    )
+    const isSigned = [...histories, ...switchChecks(ending, certificate)].every(signatures.holds)
     if (!isSigned || histories.length === 0)
       throw new InvariantViolation(
         'switchIsCertified',
