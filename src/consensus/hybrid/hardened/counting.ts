@@ -5,7 +5,7 @@ import type { SignedStatement } from '../../bft/statement.js'
 import type { EntryKind } from '../../entry.js'
 import { encodeBody } from '../../request-body.js'
 import type { LogIndex, NodeId, Term } from '../../types.js'
-import { encodeTerm, grantStatement } from '../positions.js'
+import { comparePlaces, encodeTerm, grantStatement, type Position, positionOf } from '../positions.js'
 import type { HardenedState, Out } from './state.js'
 import { Tally } from './tally.js'
 
@@ -23,13 +23,19 @@ export function noteHeld(raft: HardenedState, held: SignedStatement, out: Out): 
   const { term } = raft.core.status()
   tallies(raft, term)
   const position = { term: held.view as Term, index: held.sequence as LogIndex, hash: held.digest }
-  if (position.term !== term || !raft.standing.holds(position)) return
+  if (position.term !== term || !raft.standing.holds(position) || isProven(raft, position)) return
   raft.held.note(position, held)
   const proof = raft.held.certify(position)
   if (proof === null) return
   raft.standing.learnProof(proof)
   raft.held.forget(position.index)
-  announce(raft, out)
+  // Where a certificate is enough for an answer nobody waits for the proof: the next append or heartbeat brings it.
+  if (raft.modules.assurance() !== 'fast') announce(raft, out)
+}
+
+/** Acknowledgements name what is held again and again: one proof of a place is enough. */
+function isProven({ standing }: HardenedState, position: Position): boolean {
+  return standing.proof !== null && comparePlaces(position, positionOf(standing.proof)) <= 0
 }
 
 /** A leader makes the highest commit certificate that the acknowledgements give, its own included. */
