@@ -10,9 +10,10 @@ import { type Entry, makeEntry } from '../../src/consensus/entry.js'
 import type { EpochLink } from '../../src/consensus/hybrid/epoch-links.js'
 import { certificateVerifier } from '../../src/terminal/logs/certificates.js'
 import { holds, replicasOf } from '../consensus/bft/keys.js'
+import { describeNodes } from '../consensus/bft/steps.js'
 import { CLUSTER_ID, CONFIG_HASH, sha256 } from '../consensus/disk.js'
 import { targetOf } from '../consensus/engine.js'
-import { describeNodes, hybridCluster } from '../consensus/hybrid/harness.js'
+import { hybridCluster } from '../consensus/hybrid/harness.js'
 
 const COUNT = 6
 

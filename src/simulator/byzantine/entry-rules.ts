@@ -52,8 +52,11 @@ export class EntryRules {
   /** An entry is committed on an honest node; `known` is the same one as another node had it. Throws `InvariantViolation`. */
   committed(node: string, core: Core, entry: Entry, known: Entry | undefined): void {
     const where = `${node} committed entry ${entry.index}`
-    const problem = this.#isProven(entry) ? null : this.#certificateProblem(this.#contextOf(core, entry), entry)
-    if (problem !== null) throw new InvariantViolation('committedIsCertified', `${where}: ${problem}`)
+    if (!this.#isProven(entry)) {
+      const problem = this.#certificateProblem(this.#contextOf(core, entry), entry)
+      if (problem !== null) throw new InvariantViolation('committedIsCertified', `${where}: ${problem}`)
+      this.#noteProven(entry)
+    }
     const isKnown = known !== undefined && bytesEqual(known.body, entry.body)
     if (entry.kind === 'data' && !isKnown) this.#expectSigned(where, entry)
     const before = entry.index === 1 ? GENESIS_CHAIN : this.#options.entryAt(entry.index - 1)?.chain
@@ -61,14 +64,17 @@ export class EntryRules {
       throw new InvariantViolation('agreement', `${where}, which follows another past`)
   }
 
-  /** The same proof of the same entry was looked at before; if not, it is remembered. */
+  /** The same proof of the same entry was found sound before. */
   #isProven({ header, certificate }: Entry): boolean {
     if (certificate === null) return false
+    const proven = this.#proven.get(toHex(header)) ?? []
+    return proven.some((known) => bytesEqual(known, certificate))
+  }
+
+  #noteProven({ header, certificate }: Entry): void {
+    if (certificate === null) return
     const key = toHex(header)
-    const proven = this.#proven.get(key) ?? []
-    if (proven.some((known) => bytesEqual(known, certificate))) return true
-    this.#proven.set(key, [...proven, certificate])
-    return false
+    this.#proven.set(key, [...(this.#proven.get(key) ?? []), certificate])
   }
 
   #certificateProblem(context: EpochContext, entry: Entry): string | null {

@@ -103,5 +103,3 @@ export class HybridCluster extends ByzantineCluster {
 export function hybridCluster(given: Given = {}): HybridCluster {
   return new HybridCluster(given)
 }
-
-export { describeNodes } from '../bft/steps.js'
