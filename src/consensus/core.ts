@@ -241,6 +241,8 @@ export type Effect =
       readonly index: LogIndex
       readonly stateDigest: Uint8Array
       readonly certificate: Uint8Array
+      /** HotStuff: the commit proof of the entry at `index`, which the next blocks follow. Absent where it is not held. */
+      readonly proof?: Uint8Array
     }
   /** The applied state is to be replaced by this snapshot, once the write `after` is durable. */
   | { readonly type: 'restoreState'; readonly snapshot: SnapshotOffer; readonly after: WriteId }

@@ -99,6 +99,8 @@ export function takeJump(state: HybridState, { id }: SnapshotOffer): boolean {
   if (jump === null || !bytesEqual(jump.snapshot.id, id)) return false
   state.jump = null
   const { snapshot, certificate, links, epochs } = jump
+  // What leads nowhere else was for the end of an epoch. The core of an epoch takes what it asked for itself.
+  if (links.length === 0 && phase.kind !== 'leaving') return false
   const isStill = epochs[0]?.epoch === state.start.epoch && phase.kind !== 'entering'
   if (!isStill || snapshot.base.index <= state.released) return true
   const base = believedBase(snapshot, certificate, epochs.at(-1) as EpochStart)

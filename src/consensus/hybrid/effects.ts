@@ -29,7 +29,8 @@ function noteSigned(state: HybridState, input: Input, effects: readonly Effect[]
   let hasChanged = input.type === 'snapshotTaken' && state.snapshots.taken(input.snapshot)
   for (const effect of effects) {
     if (effect.type !== 'checkpointStable') continue
-    hasChanged = state.snapshots.certified(decodeCertificate(effect.certificate)) || hasChanged
+    const isNewest = state.snapshots.certified(decodeCertificate(effect.certificate), effect.proof ?? null)
+    hasChanged ||= isNewest
   }
   if (hasChanged) state.storeEpoch()
 }

@@ -5,16 +5,18 @@
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.js'
 import { KnhkError } from '../../base/error.js'
+import { readCertificate, writeCertificate } from '../bft/certificate.js'
 import { decodeEvidence, type Evidence, encodeEvidence } from '../bft/evidence.js'
+import type { SignedSnapshot } from '../bft/signed-snapshots.js'
 import { readSigned, type SignedStatement, writeSigned } from '../bft/statement.js'
 import { type Entry, HASH_BYTES } from '../entry.js'
 import { decodeMembership, encodeMembership } from '../membership.js'
+import { readOffer, writeOffer } from '../snapshot-codec.js'
 import type { Epoch, LogIndex, Millis, Mode } from '../types.js'
 import { type AbortHistory, readHistory, writeHistory } from './abort-history.js'
 import { readEntries, writeEntries } from './codec.js'
 import { type EpochLink, epochEndedBy, type LinkedEpoch, readLinks, writeLinks } from './epoch-links.js'
 import { optional, readList, readOptional } from './positions.js'
-import { readSignedSnapshot, type SignedSnapshot, writeSignedSnapshot } from './signed-snapshots.js'
 import { EVIDENCE_MAX } from './switch-certificate.js'
 
 /** Where an epoch began, and by whom. */
@@ -46,7 +48,8 @@ export interface EpochRecord {
   readonly inner: Uint8Array | null
 }
 
-const VERSION = 1
+/** 2: a signed snapshot of a HotStuff epoch stands with its commit proof. */
+const VERSION = 2
 const MODES: readonly Mode[] = ['raft', 'pbft', 'hotstuff']
 /** Ends of epochs in one record, which is written often; a driver keeps them all. */
 const LINKS_KEPT_MAX = 8
@@ -90,6 +93,18 @@ export function decodeEpochRecord(bytes: Uint8Array): EpochRecord {
   const inner = readOptional(reader, (target) => target.bytes())
   reader.end()
   return { start, stay, links, ended, snapshot, evidence, inner }
+}
+
+function writeSignedSnapshot(out: ByteWriter, { snapshot, certificate, proof }: SignedSnapshot): void {
+  writeOffer(out, snapshot)
+  writeCertificate(out, certificate)
+  optional(out, proof, (target, bytes) => target.bytes(bytes))
+}
+
+function readSignedSnapshot(reader: ByteReader): SignedSnapshot {
+  const snapshot = readOffer(reader)
+  const certificate = readCertificate(reader)
+  return { snapshot, certificate, proof: readOptional(reader, (inner) => inner.bytes()) }
 }
 
 function writeStart(out: ByteWriter, { epoch, mode, origin, membership, configuredAt }: EpochStart): void {

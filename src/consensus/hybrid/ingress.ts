@@ -25,8 +25,6 @@ export function epochOf(message: ProtocolMessage): Epoch | null {
       return message.reply.epoch
     case 'hybridVoteRequest':
       return message.request.epoch
-    case 'hybridHeld':
-      return message.held.epoch
     case 'hybridVote':
       return message.vote.epoch
     case 'hybridEvidence':
@@ -48,9 +46,9 @@ export function isLater({ phase, start }: HybridState, message: ProtocolMessage)
   return !isInside && (epochOf(message) ?? start.epoch) > start.epoch
 }
 
-/** A snapshot that leads further than Raft's own offers in its epoch. */
+/** A snapshot that leads into a later epoch, or to the end of the one that this node is leaving; inside an epoch its protocol takes its own. */
 export function isJump({ phase }: HybridState, { snapshot, links }: HybridCheckpoint): boolean {
-  return snapshot !== null && (links.length > 0 || phase.kind !== 'raft')
+  return snapshot !== null && (links.length > 0 || phase.kind === 'leaving')
 }
 
 /** Null where a message is unsound by rules that need no signature. */

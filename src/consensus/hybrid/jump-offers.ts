@@ -1,5 +1,7 @@
 /** Who is epochs behind says so, and is offered a signed snapshot of a later epoch with the links that lead there (`behind.ts`). */
 import type { Certificate } from '../bft/certificate.js'
+import type { SignedSnapshot } from '../bft/signed-snapshots.js'
+import type { ProtocolMessage } from '../core.js'
 import type { Epoch, LogIndex, NodeId, Term } from '../types.js'
 import { type EpochLink, epochEndedBy } from './epoch-links.js'
 import { FETCHED_MAX } from './leaving.js'
@@ -19,8 +21,22 @@ export function offerJump(state: HybridState, to: NodeId, epoch: Epoch, from: Lo
   const { snapshot, certificate } = newest
   const links = linksTo(state.links, epoch, certificate)
   if (links === null) return
+  const own = links.length === 0 ? ownOffer(newest) : null
+  if (own !== null) return state.merger.sendTo(to, own, false)
   const nothing = { leads: 0 as Term, own: null, commit: null }
   state.merger.sendTo(to, { type: 'hybridCheckpoint', epoch, ...nothing, certificate, snapshot, links }, false)
+}
+
+/** Inside a Byzantine epoch a member begins behind a snapshot by the rules of its protocol, and asks on from there. */
+function ownOffer({ snapshot, certificate, proof }: SignedSnapshot): ProtocolMessage | null {
+  switch (certificate.statement.mode) {
+    case 'pbft':
+      return { type: 'pbftOffer', snapshot, certificate, steps: [] }
+    case 'hotstuff':
+      return proof === null ? null : { type: 'hsSnapshot', snapshot, checkpoint: certificate, proof, steps: [] }
+    case 'raft':
+      return null
+  }
 }
 
 /** From `epoch` to the one that the state is in: behind a signed end of an epoch that is the next one. */

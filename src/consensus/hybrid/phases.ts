@@ -1,6 +1,7 @@
 /** What runs in an epoch, made at the start and at every change: Raft, a way out of it, or a Byzantine core. */
 import { assert } from '../../base/assert.js'
 import type { WedgedCore } from '../bft/mode-change.js'
+import { SignedSnapshots } from '../bft/signed-snapshots.js'
 import type { RestoredLog } from '../core.js'
 import type { NodeId } from '../types.js'
 import { byzantineRules } from './back/mode-rules.js'
@@ -11,7 +12,6 @@ import { HardenedRaft } from './hardened/raft.js'
 import { decodeStanding } from './hardened/standing.js'
 import { byzantineCore, endingOf, raftEpoch } from './inner.js'
 import { Leaving } from './leaving.js'
-import { SignedSnapshots } from './signed-snapshots.js'
 import type { HybridState, Phase } from './state.js'
 import { accuse, watch } from './suspicion.js'
 

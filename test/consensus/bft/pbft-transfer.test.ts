@@ -99,6 +99,41 @@ describe('a replica that was away', () => {
   })
 })
 
+describe('a snapshot that joins what a replica has decided already', () => {
+  it('becomes the base of the log before the entries that follow it are written', () => {
+    const cluster = pbftCluster()
+    grow(cluster, 5)
+    cluster.intercept = (_from, to, message) => {
+      if (to !== N4) return null
+      const isProposal = message.type === 'pbftPrePrepare' && message.vote.sequence < 16
+      const isValue = message.type === 'pbftValue' && message.sequence < 16
+      return isProposal || isValue || message.type === 'pbftDecided' ? [] : null
+    }
+    grow(cluster, 13)
+    for (const id of [N1, N2, N3]) cluster.snapshot(cluster.node(id), 16)
+    expect(cluster.runFor(5000, () => cluster.node('n4').executed >= 19)).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+    const { firstIndex, lastIndex } = cluster.node('n4').core.status()
+    expect({ firstIndex, lastIndex }).toEqual({ firstIndex: 17, lastIndex: 19 })
+  })
+
+  it('is still on offer while a newer one waits for its certificate', () => {
+    const cluster = pbftCluster()
+    grow(cluster, 5)
+    cluster.crash(cluster.node('n4'))
+    grow(cluster, 13)
+    for (const id of [N1, N2, N3]) cluster.snapshot(cluster.node(id), 16)
+    // The next checkpoint is executed, snapshotted, and signed by nobody that others hear.
+    cluster.intercept = (_from, _to, message) =>
+      message.type === 'pbftVote' && message.vote.type === 'checkpoint' ? [] : null
+    grow(cluster, 8)
+    for (const id of [N1, N2, N3]) cluster.snapshot(cluster.node(id), 24)
+    cluster.restart(cluster.node('n4'))
+    expect(cluster.runFor(5000, () => cluster.node('n4').executed >= 16)).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+  })
+})
+
 describe('a value that is fetched', () => {
   it.each(['another body', 'no body at all'])('is no other than the one decided, though a liar gives %s', (what) => {
     const cluster = pbftCluster()

@@ -142,6 +142,34 @@ describe('a member that was away', () => {
   })
 })
 
+describe('a member that was away while a Byzantine epoch was compacted in its middle, and ended', () => {
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`begins behind what its protocol signed, and comes to the end by its rules (${bft})`, () => {
+      const cluster = hybridCluster({ bft, seed: 11, residencyMs: 1000 })
+      write(cluster, 3)
+      orderMode(cluster, 'bft')
+      write(cluster, 3)
+      const away = up(cluster).find((node) => node.id !== cluster.leader()?.id) as Node
+      cluster.crash(away)
+      write(cluster, 24)
+      const others = up(cluster)
+      const index = compact(cluster, others)
+      write(cluster, 3)
+      cluster.runFor(3000)
+      orderMode(cluster, 'raft')
+      const isBack = (node: Node): boolean => node.core.status().mode === 'raft'
+      if (!cluster.runFor(60_000, () => others.every(isBack))) throw new Error(describeNodes(cluster))
+      // Nothing is compacted in the new epoch: what the member can be given is of the middle of the old one.
+      for (const { core } of others) expect(core.status().firstIndex).toBe(index + 1)
+      cluster.restart(away)
+      if (!cluster.runFor(60_000, () => isBack(cluster.node(away.id)))) throw new Error(describeNodes(cluster))
+      expect(cluster.counts.installs).toBe(1)
+      write(cluster, 3)
+      expect(cluster.rejected).toEqual([])
+    })
+  }
+})
+
 describe('the hand-over from compacted logs', () => {
   for (const bft of ['pbft', 'hotstuff'] as const) {
     it(`leads to ${bft}, and nothing is missing`, () => {

@@ -55,9 +55,10 @@ function onStable(hs: HotStuffState, certificate: Certificate): void {
       index,
       agreedIndex: (hs.anchors.at(-1)?.checkpoint.statement.sequence ?? 0) as LogIndex,
     })
-  const proof = hs.log.entry(index)?.certificate
-  if (proof !== undefined && proof !== null) hs.keepAnchor({ checkpoint: certificate, proof })
-  hs.emit({ type: 'checkpointStable', index, stateDigest: digest, certificate: encodeCertificate(certificate) })
+  const proof = hs.log.entry(index)?.certificate ?? null
+  if (proof !== null) hs.keepAnchor({ checkpoint: certificate, proof })
+  const stable = { index, stateDigest: digest, certificate: encodeCertificate(certificate) }
+  hs.emit({ type: 'checkpointStable', ...stable, ...(proof === null ? {} : { proof }) })
   // The step into the next epoch needs the entry that ended this one, and the log may begin behind it afterwards.
   enterNext(hs, certificate)
   relyOnSnapshot(hs)

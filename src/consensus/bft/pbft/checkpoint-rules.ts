@@ -55,7 +55,7 @@ function becomeStable(state: PbftState, certificate: Certificate): void {
   const own = state.digests.get(index)
   if (own !== undefined) compare(state, certificate, own)
   collectGarbage(state, index)
-  if (state.snapshot?.base.index === index) state.snapshotCertificate = certificate
+  state.snapshots.certified(certificate)
   if (state.ending?.index === index) state.epochDue = certificate
   state.storeSafety()
   compactIfStable(state)

@@ -208,11 +208,7 @@ export class PbftCore implements WedgedCore {
   }
 
   #snapshotGone(id: Uint8Array): void {
-    const state = this.#state
-    if (state.snapshot !== null && bytesEqual(state.snapshot.id, id)) {
-      state.snapshot = null
-      state.snapshotCertificate = null
-    }
+    this.#state.snapshots.gone(id)
   }
 
   /** Votes that were under way before the restart carry on; what was said is said again. */

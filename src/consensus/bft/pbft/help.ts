@@ -124,12 +124,13 @@ function sendEntries(state: PbftState, to: NodeId, from: number): void {
 }
 
 function offerSnapshot(state: PbftState, to: NodeId): void {
-  const { snapshot, snapshotCertificate } = state
-  if (snapshot === null || snapshotCertificate?.statement.sequence !== snapshot.base.index) return
+  const { newest } = state.snapshots
+  if (newest === null) return
+  const { snapshot, certificate } = newest
   state.send(to, {
     type: 'pbftOffer',
     snapshot,
-    certificate: snapshotCertificate,
+    certificate,
     steps: stepsFrom(state, to, snapshot.base.index),
   })
 }

@@ -25,6 +25,8 @@ export class Outbox {
   #entries: Entry[] | null = null
   #lastEntry = 0 as LogIndex
   #base: LogBase | null = null
+  /** Entries that follow a base at which the log begins anew; null where it does not in this step. */
+  #following: Entry[] | null = null
   #sends: Send[] = []
   #effects: Effect[] = []
   #nextId = 1
@@ -72,24 +74,30 @@ export class Outbox {
     this.#slots.bytes = 0
   }
 
-  /** Comes last in the step's write: what must outlive the segments before it stands before it. */
+  /** Comes after everything but the entries that follow it: what must outlive the segments before it stands before it. */
   base(base: LogBase): void {
     this.#base = base
   }
 
   entry(entry: Entry): void {
+    this.forgetSlots()
+    this.#lastEntry = entry.index
+    if (this.#following !== null) {
+      this.#following.push(entry)
+      return
+    }
     if (this.#entries === null) {
       this.#entries = []
       this.#records.push({ kind: 'entries', entries: this.#entries })
     }
-    this.forgetSlots()
     this.#entries.push(entry)
-    this.#lastEntry = entry.index
   }
 
   /** The log begins anew behind a snapshot: what it held counts for nothing. */
-  resetLog(index: LogIndex): void {
-    this.#durableIndex = Math.min(this.#durableIndex, index) as LogIndex
+  resetLog(base: LogBase): void {
+    this.#durableIndex = Math.min(this.#durableIndex, base.index) as LogIndex
+    this.#following = []
+    this.base(base)
   }
 
   send(to: NodeId, message: ProtocolMessage): void {
@@ -104,7 +112,10 @@ export class Outbox {
   finish(epoch: Epoch, logEnd: LogIndex): Effect[] {
     const effects: Effect[] = []
     if (this.#base !== null) this.#records.push({ kind: 'base', base: this.#base })
+    if (this.#following !== null && this.#following.length > 0)
+      this.#records.push({ kind: 'entries', entries: this.#following })
     this.#base = null
+    this.#following = null
     if (this.#records.length > 0) {
       const writeId = this.#nextId++ as WriteId
       const index = this.#lastEntry

@@ -2,13 +2,14 @@
  * The state of one PBFT replica and the few things that every rule does with it: send, persist, tell.
  * The rules are functions in files named after what they decide; they share this object and nothing else.
  */
-import type { Effect, Now, Role, StoreRecord } from '../../core.js'
+import type { Effect, Now, RestoredLog, Role, StoreRecord } from '../../core.js'
 import { MembershipHistory } from '../../raft/membership-history.js'
-import type { LogBase, SnapshotOffer } from '../../snapshot.js'
+import type { LogBase } from '../../snapshot.js'
 import type { LogIndex, Millis, NodeId, SequenceNumber, Term, WriteId } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import { CheckpointBook } from '../checkpoints.js'
 import type { EpochContext, EpochPorts, EpochStep } from '../epoch.js'
+import { SignedSnapshots } from '../signed-snapshots.js'
 import type { SignedStatement } from '../statement.js'
 import { StatementBook } from '../statement-book.js'
 import { encodePbft } from './codec.js'
@@ -87,9 +88,8 @@ export class PbftState {
   /** Evidence by id in hex. */
   readonly evidence = new Map<string, KnownEvidence>()
   readonly slow: SlowPrimaryWatch
-  snapshot: SnapshotOffer | null
-  /** Certificate of the checkpoint at the newest snapshot. */
-  snapshotCertificate: Certificate | null = null
+  /** A newer one that waits for its certificate does not take the place of one that others believe. */
+  readonly snapshots: SignedSnapshots
   /** The log is to begin behind this entry, as soon as the checkpoint that covers it is stable. */
   compactTo: Omit<LogBase, 'membership'> | null = null
   transfer: Transfer | null = null
@@ -140,10 +140,9 @@ export class PbftState {
     this.unverified = new StatementBook(options.limits.statementsPerSignerMax)
     this.verified = new VerifiedCertificates(sha256, options.limits.verifiedCertificatesMax)
     this.slow = new SlowPrimaryWatch(now.monotonicMs)
-    this.snapshot = restored.snapshot
+    this.snapshots = snapshotsOf(restored, start)
     this.diverged = restored.stateLost === true
     this.repairing = !restored.mayVote
-    this.snapshotCertificate = start.snapshotCertificate
     this.nextStatusMs = now.monotonicMs + options.limits.statusIntervalMs * modules.random()
     this.lastStatusMs = now.monotonicMs
     this.statusIndex = restored.lastIndex
@@ -225,7 +224,8 @@ export class PbftState {
   }
 
   safetyRecord(): SafetyRecord {
-    const { context, previous, view, active, newView, ownViewChange, snapshotCertificate, steps, rules } = this
+    const { context, previous, view, active, newView, ownViewChange, steps, rules } = this
+    const snapshotCertificate = this.snapshots.newest?.certificate ?? null
     const evidence = [...this.evidence.values()].filter(({ ordered }) => !ordered).map((known) => known.evidence)
     const ownCheckpoints = this.rules.ownCheckpoints()
     const stable = this.checkpoints.stable
@@ -279,4 +279,12 @@ export class PbftState {
     this.#reportedCommit = Math.max(this.#reportedCommit, index) as LogIndex
     this.commitIndex = Math.max(this.commitIndex, index) as LogIndex
   }
+}
+
+/** The snapshot on disk counts for others where one of the stored certificates is of it. */
+function snapshotsOf({ snapshot }: RestoredLog, { snapshotCertificate, stable }: SafetyRecord): SignedSnapshots {
+  const snapshots = new SignedSnapshots(null)
+  for (const certificate of [snapshotCertificate, stable]) if (certificate !== null) snapshots.certified(certificate)
+  if (snapshot !== null) snapshots.taken(snapshot)
+  return snapshots
 }

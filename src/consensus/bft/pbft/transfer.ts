@@ -11,6 +11,7 @@ import type { SnapshotOffer } from '../../snapshot.js'
 import type { NodeId } from '../../types.js'
 import { adoptCheckpoint } from './checkpoint-rules.js'
 import { compactIfStable, restoreSlots } from './compaction.js'
+import { executeReady } from './decisions.js'
 import type { Offer } from './messages.js'
 import { enterBySteps } from './reconfigure.js'
 import type { PbftState } from './state.js'
@@ -51,8 +52,7 @@ export function handleFetched(state: PbftState, snapshot: SnapshotOffer): void {
   state.transfer = null
   const { base } = snapshot
   if (base.index <= log.lastIndex && !state.diverged) return
-  state.snapshot = snapshot
-  state.snapshotCertificate = transfer.certificate
+  state.snapshots.restored({ snapshot, certificate: transfer.certificate, proof: null })
   state.certified.set(base.index, transfer.certificate)
   if (base.index > log.lastIndex) beginAfter(state, snapshot)
   state.diverged = false
@@ -62,13 +62,14 @@ export function handleFetched(state: PbftState, snapshot: SnapshotOffer): void {
   state.restoredTo(base.index)
   // Without a record of its own the write still marks the order: what follows waits for it.
   state.emit({ type: 'restoreState', snapshot, after: state.outbox.writeId })
+  // Slots that follow it may have been decided while what is before them was missing.
+  executeReady(state)
 }
 
 function beginAfter(state: PbftState, { base }: SnapshotOffer): void {
   state.log.reset(base)
   state.slots.dropUpTo(base.index)
-  state.outbox.resetLog(base.index)
-  state.outbox.base(base)
+  state.outbox.resetLog(base)
   state.rules.decided(state.sequenceOf(base.index))
   state.executedIndex = base.index
   if (base.membership !== null && base.membership.index > state.memberships.current.index)
@@ -78,13 +79,9 @@ function beginAfter(state: PbftState, { base }: SnapshotOffer): void {
 
 /** The own state was snapshotted: peers can be offered it, and the log may begin later. */
 export function handleSnapshotTaken(state: PbftState, { snapshot, compactTo }: Taken): void {
-  if (state.snapshot === null || snapshot.base.index > state.snapshot.base.index) {
-    state.snapshot = snapshot
-    state.snapshotCertificate = state.certified.get(snapshot.base.index) ?? null
-    state.storeSafety()
-  }
+  if (state.snapshots.taken(snapshot)) state.storeSafety()
   if (compactTo === null || compactTo.index <= state.log.base.index) return
-  assert(compactTo.index <= state.snapshot.base.index, 'only what a snapshot covers leaves the log')
+  assert(compactTo.index <= snapshot.base.index, 'only what a snapshot covers leaves the log')
   assert(compactTo.index <= state.outbox.durableIndex, 'only what is durable leaves the log')
   state.compactTo = compactTo
   compactIfStable(state)

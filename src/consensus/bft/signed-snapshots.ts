@@ -3,17 +3,19 @@
  * given, because nobody has to believe its donor. A snapshot may come before its certificate, and the
  * certificate before it.
  */
-import type { ByteReader, ByteWriter } from '../../base/bytes.js'
 import { bytesEqual } from '../../base/bytes.js'
-import { type Certificate, readCertificate, writeCertificate } from '../bft/certificate.js'
 import type { SnapshotOffer } from '../snapshot.js'
-import { readOffer, writeOffer } from '../snapshot-codec.js'
+import type { Certificate } from './certificate.js'
 
 export interface SignedSnapshot {
   readonly snapshot: SnapshotOffer
   /** Of the state in it: a checkpoint of the epoch in which it was signed. */
   readonly certificate: Certificate
+  /** HotStuff: the commit proof of the entry at its index, without which no replica begins there; null elsewhere. */
+  readonly proof: Uint8Array | null
 }
+
+type Signed = Omit<SignedSnapshot, 'snapshot'>
 
 /** Snapshots that wait for a certificate. */
 const WAITING_MAX = 4
@@ -23,7 +25,7 @@ const CERTIFICATES_MAX = 64
 export class SignedSnapshots {
   #newest: SignedSnapshot | null
   #waiting: SnapshotOffer[] = []
-  readonly #certificates = new Map<number, Certificate>()
+  readonly #certificates = new Map<number, Signed>()
 
   constructor(newest: SignedSnapshot | null) {
     this.#newest = newest
@@ -33,10 +35,22 @@ export class SignedSnapshots {
     return this.#newest
   }
 
+  /** The file is gone: it can be offered to nobody. */
+  gone(id: Uint8Array): void {
+    if (this.#newest !== null && bytesEqual(this.#newest.snapshot.id, id)) this.#newest = null
+    this.#waiting = this.#waiting.filter((waiting) => !bytesEqual(waiting.id, id))
+  }
+
+  /** What takes the place of the state, even where a newer one was known. */
+  restored(signed: SignedSnapshot): void {
+    this.#newest = signed
+    this.#waiting = []
+  }
+
   /** A durable snapshot of the own state. True when it is signed and the newest. */
   taken(snapshot: SnapshotOffer): boolean {
-    const certificate = this.#certificates.get(snapshot.base.index)
-    if (certificate !== undefined && isOf(certificate, snapshot)) return this.#take({ snapshot, certificate })
+    const signed = this.#certificates.get(snapshot.base.index)
+    if (signed !== undefined && isOf(signed.certificate, snapshot)) return this.#take({ snapshot, ...signed })
     this.#waiting = [...this.#waiting.filter(({ base }) => base.index !== snapshot.base.index), snapshot].slice(
       -WAITING_MAX,
     )
@@ -44,15 +58,15 @@ export class SignedSnapshots {
   }
 
   /** A quorum signed the state at an index. True when that makes another snapshot the newest. */
-  certified(certificate: Certificate): boolean {
+  certified(certificate: Certificate, proof: Uint8Array | null = null): boolean {
     const index = certificate.statement.sequence
-    this.#certificates.set(index, certificate)
+    this.#certificates.set(index, { certificate, proof })
     if (this.#certificates.size > CERTIFICATES_MAX)
       this.#certificates.delete(this.#certificates.keys().next().value as number)
     const snapshot = this.#waiting.find((waiting) => isOf(certificate, waiting))
     if (snapshot === undefined) return false
     this.#waiting = this.#waiting.filter(({ base }) => base.index > index)
-    return this.#take({ snapshot, certificate })
+    return this.#take({ snapshot, certificate, proof })
   }
 
   #take(signed: SignedSnapshot): boolean {
@@ -66,14 +80,4 @@ export class SignedSnapshots {
 export function isOf({ statement }: Certificate, { base }: SnapshotOffer): boolean {
   const { type, sequence, extra } = statement
   return type === 'checkpoint' && sequence === base.index && bytesEqual(extra, base.chain)
-}
-
-export function writeSignedSnapshot(out: ByteWriter, { snapshot, certificate }: SignedSnapshot): void {
-  writeOffer(out, snapshot)
-  writeCertificate(out, certificate)
-}
-
-/** Throws `ProtocolViolation`. */
-export function readSignedSnapshot(reader: ByteReader): SignedSnapshot {
-  return { snapshot: readOffer(reader), certificate: readCertificate(reader) }
 }
