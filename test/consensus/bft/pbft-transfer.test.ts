@@ -134,6 +134,27 @@ describe('a snapshot that joins what a replica has decided already', () => {
   })
 })
 
+describe('the log of a replica', () => {
+  it('does not begin behind what others can be given, though a newer snapshot and a later checkpoint would allow it', () => {
+    const cluster = pbftCluster()
+    grow(cluster, 20)
+    for (const id of [N1, N2, N3]) cluster.snapshot(cluster.node(id), 16)
+    expect(cluster.node('n1').core.status().firstIndex).toBe(17)
+    grow(cluster, 10)
+    // The checkpoint at 32 is signed by nobody that others hear.
+    cluster.intercept = (_from, _to, message) =>
+      message.type === 'pbftVote' && message.vote.type === 'checkpoint' ? [] : null
+    grow(cluster, 4)
+    const node = cluster.node('n1')
+    cluster.snapshot(node, 32, 12)
+    cluster.runFor(100)
+    expect(node.core.status().firstIndex).toBe(17)
+    cluster.intercept = () => null
+    cluster.runFor(3000)
+    expect(node.core.status().firstIndex).toBe(21)
+  })
+})
+
 describe('a value that is fetched', () => {
   it.each(['another body', 'no body at all'])('is no other than the one decided, though a liar gives %s', (what) => {
     const cluster = pbftCluster()

@@ -245,4 +245,13 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     replace: '',
     killedBy: { tests: [testOf('leaving', 'liars that panic to one member only')] },
   },
+  {
+    id: 'hybrid-jump-inside-an-epoch',
+    title: 'a member of a Byzantine epoch is given a snapshot of its middle past the core of that epoch',
+    pitfall: 'a snapshot past the core',
+    file: `${HYBRID}/jump-offers.ts`,
+    find: 'const own = links.length === 0 ? ownOffer(newest) : null',
+    replace: 'const own = links.length < 0 ? ownOffer(newest) : null',
+    killedBy: { tests: [testOf('snapshots', 'begins behind what its protocol signed')] },
+  },
 ]

@@ -4,10 +4,10 @@
  */
 import type { PbftState } from './state.js'
 
-/** Lets go of what the newest snapshot covers, as soon as its checkpoint is stable. */
+/** Lets go of what a snapshot covers that others can be given: who lacks it gets nothing else. */
 export function compactIfStable(state: PbftState): void {
-  const { compactTo, log, memberships, ending } = state
-  if (compactTo === null || compactTo.index > state.stableIndex) return
+  const { compactTo, log, memberships, ending, snapshots } = state
+  if (compactTo === null || compactTo.index > (snapshots.newest?.snapshot.base.index ?? 0)) return
   // The step into the next epoch needs the entry that ended this one.
   if (ending !== null && compactTo.index >= ending.index) return
   state.compactTo = null
