@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../src/terminal/base-command.js'
+import { diskArguments, diskFlags } from '../src/terminal/disk-flags.js'
 import { countFlag, outputFlags, timeoutFlag } from '../src/terminal/flags.js'
 import * as schema from '../src/terminal/schema.js'
 
@@ -52,6 +53,7 @@ without anybody who starts them again.`
       summary:
         'What decides in a new cluster: raft bears nodes that fail, pbft and hotstuff nodes that lie; hybrid, the default from four nodes on, runs raft until one lies.',
     }),
+    ...diskFlags,
     detach: Flags.boolean({ summary: 'Return once the cluster is healthy and leave the nodes running.' }),
     timeout: timeoutFlag(UP_TIMEOUT_MS),
   }
@@ -66,6 +68,7 @@ without anybody who starts them again.`
       nodes: flags.nodes ?? null,
       protocol: flags.protocol ?? null,
       given: this.given,
+      nodeArguments: diskArguments(flags),
       launcher: [process.execPath, join(this.config.root, 'bin', 'run.js')],
       timeoutMs: flags.timeout,
       signal: this.signal,

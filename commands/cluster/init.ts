@@ -64,6 +64,19 @@ with --member-key; their data directory is made there, by \`knhk node start --in
       helpValue: 'DURATION',
     }),
     'commit-rule': countFlag('hotstuff: certified blocks in a row that commit the first of them; 3.', 2, 3),
+    'commit-zones': countFlag('raft: in so many zones an entry is held before it is acknowledged: 2.', 2, 2),
+    'prefer-zone': Flags.string({
+      summary: 'raft: a zone where the leader shall stand; given again, the next best.',
+      helpValue: 'ZONE',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    priority: Flags.string({
+      summary: 'raft: how much a member is preferred as leader, 0 to 100.',
+      helpValue: 'ID=NUMBER',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     'lease-drift': Flags.string({
       summary: 'Turns lease reads on: how far clocks may drift apart within one election time-out.',
       helpValue: 'DURATION',

@@ -1,6 +1,7 @@
 /** `knhk node start`. */
 import * as Flags from '@oclif/core/flags'
 import { BaseCommand } from '../../src/terminal/base-command.js'
+import { diskFlags, diskSettings } from '../../src/terminal/disk-flags.js'
 import { outputFlags } from '../../src/terminal/flags.js'
 
 export default class NodeStart extends BaseCommand {
@@ -33,6 +34,7 @@ the first time. Never use it for a member that took part before: it would forget
       env: 'KNHK_HTTP',
       helpValue: 'HOST:PORT',
     }),
+    ...diskFlags,
     'log-level': Flags.option({ options: ['debug', 'info', 'warn', 'error'] as const })({
       summary: 'Least level that is logged.',
       env: 'KNHK_LOG_LEVEL',
@@ -56,6 +58,7 @@ the first time. Never use it for a member that took part before: it would forget
       initialize: flags.init,
       listen: flags.listen ?? null,
       http: flags.http ?? null,
+      disk: diskSettings(flags),
       logLevel: flags['log-level'],
       version: this.config.version,
       signal: this.signal,

@@ -27,6 +27,16 @@ export default class NodeStatus extends ClusterCommand {
         commitIndex: maybeInteger,
         appliedIndex: maybeInteger,
         version: maybeText,
+        disk: schema.nullable(
+          schema.record({
+            usedBytes: schema.integer,
+            quotaBytes: maybeInteger,
+            freeBytes: schema.integer,
+            reserveBytes: schema.integer,
+            ballastBytes: schema.integer,
+            isFull: schema.flag,
+          }),
+        ),
         dataDir: maybeText,
         logFile: maybeText,
         errorCode: maybeText,
@@ -39,7 +49,7 @@ export default class NodeStatus extends ClusterCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(NodeStatus)
     const { client, target } = await this.connect(flags)
-    const { nodeReports } = await import('../../src/terminal/node-report.js')
+    const { diskText, nodeReports } = await import('../../src/terminal/node-report.js')
     const nodes = await nodeReports(client, target, flags.node ?? null, {
       timeoutMs: flags.timeout,
       signal: this.signal,
@@ -50,7 +60,7 @@ export default class NodeStatus extends ClusterCommand {
       ids: nodes.map((node) => node.id),
       text: ({ table }) =>
         table(
-          ['node', 'address', 'pid', 'role', 'term', 'last', 'applied', 'answers'],
+          ['node', 'address', 'pid', 'role', 'term', 'last', 'applied', 'disk', 'answers'],
           nodes.map((node) => [
             node.id,
             node.address,
@@ -59,6 +69,7 @@ export default class NodeStatus extends ClusterCommand {
             node.term,
             node.lastIndex,
             node.appliedIndex,
+            diskText(node.disk),
             node.reachable ? 'yes' : node.errorCode,
           ]),
         ),

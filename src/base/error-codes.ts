@@ -318,7 +318,7 @@ export const ERROR_CODES = {
     exit: 7,
     retryable: true,
     summary: 'The disk is full or its quota is reached; the node accepts no proposals.',
-    hint: 'Free space; it clears by itself.',
+    hint: 'Free space, or start the node with a larger --disk-quota; it clears by itself. `knhk why` has the numbers.',
   },
   AddressInUse: {
     exit: 2,

@@ -7,6 +7,7 @@ import type { ErrorDetails } from '../base/error.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import type { Assurance, Mode } from '../consensus/types.js'
+import type { DiskFacts } from '../node/ports.js'
 import type { ClientOrder } from '../transport/client-orders.js'
 import type { Operation, OperationResult } from '../workflow/operations.js'
 
@@ -154,6 +155,8 @@ export interface NodeStatus {
   readonly residencyMs: number | null
   /** Hybrid: why it stays in a Byzantine mode; null where nothing keeps it there, or in Raft. */
   readonly stays: { readonly reason: string; readonly retryAfterMs: number | null } | null
+  /** As of its last look at it; null before the first. */
+  readonly disk: DiskFacts | null
   /** What its newest commit rests on. */
   readonly assurance: Assurance | null
   /** What it holds against others; null where its protocol has no threat model. */

@@ -86,12 +86,18 @@ export const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'NoLeader',
   'LeadershipLost',
   'ResourceExhausted',
+  'DiskFull',
   'EpochChanging',
   'ChangeInProgress',
   'NotCaughtUp',
 ])
 /** Of these, the ones that say nothing against the leader. */
-export const LEADER_IS_BUSY: ReadonlySet<ErrorCode> = new Set(['ResourceExhausted', 'ChangeInProgress', 'NotCaughtUp'])
+export const LEADER_IS_BUSY: ReadonlySet<ErrorCode> = new Set([
+  'ResourceExhausted',
+  'DiskFull',
+  'ChangeInProgress',
+  'NotCaughtUp',
+])
 
 /** To whoever leads, again and again until the deadline. */
 export const THE_LEADER: Target = { member: null, once: false, toLeader: true }

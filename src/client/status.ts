@@ -152,6 +152,7 @@ function nodeStatus(member: MemberConfiguration, value: MemberReport['value'], e
     http: text('http'),
     epochSinceMs: number('epochSinceMs'),
     residencyMs: number('residencyMs'),
+    disk: (fields.disk ?? null) as NodeStatus['disk'],
     stays: (fields.stays ?? null) as NodeStatus['stays'],
     threat: (fields.threat ?? null) as NodeStatus['threat'],
     error: error === null ? null : { code: error.code, message: error.message, details: error.details },

@@ -14,8 +14,10 @@ import {
   type ClusterSettings,
   DEFAULT_SETTINGS,
   type MemberConfiguration,
+  PRIORITY_MAX,
   requestTimeouts,
 } from '../consensus/configuration.js'
+import { spanZones, zoneOf } from '../consensus/membership.js'
 import { logIndex, nodeId, type ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { uuidFromBytes, uuidToBytes } from '../workflow/uuid.js'
@@ -30,6 +32,7 @@ const MEMBERS_LISTED_MAX = 256
 export const CLIENTS_MAX = 1_000
 const FILE_BYTES_MAX = 1024 * 1024
 const ZONE_LENGTH_MAX = 64
+const PREFERRED_ZONES_MAX = 16
 /** As `http` of a member: it opens no HTTP port. */
 export const HTTP_OFF = 'off'
 const TIMEOUT_MS_MAX = 600_000
@@ -86,14 +89,37 @@ export function parseClusterFile(text: string, name = 'cluster.yaml'): ClusterFi
   const lineage = root.optional('lineage')
   const seen = new Seen()
   const listed = memberFields.map((field) => parseMember(field, seen))
-  return {
+  const settings = root.optional('settings')?.record(Object.keys(DEFAULT_SETTINGS))
+  const file: ClusterFile = {
     clusterId: clusterId.convert(() => uuidToBytes(clusterId.text(), 'the cluster id')),
     protocol: protocol.oneOf(PROTOCOLS),
     genesis: membersOf(members, listed, 'at the beginning', ({ joined }) => !joined),
     members: membersOf(members, listed, 'now', ({ removed }) => !removed),
     clients: clientFields.map((field) => parseClient(field, seen)),
-    settings: parseSettings(root.optional('settings')?.record(Object.keys(DEFAULT_SETTINGS))),
+    settings: parseSettings(settings),
     ...(lineage === undefined ? {} : withLineage(parseLineage(lineage))),
+  }
+  if (settings !== undefined) checkZones(settings, file, listed)
+  if (file.protocol !== 'raft' && listed.some(({ member }) => member.priority !== undefined)) {
+    members.fail('has priorities, which are for raft')
+  }
+  return file
+}
+
+/** What the settings say of zones means something where members stand, or stood: nobody's leaving makes a file wrong. */
+function checkZones(record: YamlRecord, { protocol, settings }: ClusterFile, listed: readonly ListedMember[]): void {
+  const { commitZones, preferredZones } = settings
+  if (protocol !== 'raft' && (commitZones !== null || preferredZones !== null)) {
+    record.fail('have commitZones and preferredZones in raft only')
+  }
+  const all = listed.map(({ member }) => member)
+  if (commitZones !== null && !spanZones(all)) {
+    record.fail(`need members in at least ${commitZones} zones for commitZones; \`default\` and \`local\` name none`)
+  }
+  for (const zone of preferredZones ?? []) {
+    if (!all.some((member) => zoneOf(member) === zone)) {
+      record.fail(`prefer the zone ${JSON.stringify(zone)}, where no member stands`)
+    }
   }
 }
 
@@ -168,13 +194,14 @@ function listedMembers({ genesis, members }: ClusterConfiguration): ListedMember
 }
 
 /** A line of `members` as it is written. */
-export function memberLine({ member, joined, removed }: ListedMember): Record<string, string | boolean> {
+export function memberLine({ member, joined, removed }: ListedMember): Record<string, string | number | boolean> {
   return {
     id: member.id,
     publicKey: formatPublicKey(member.publicKey),
     address: member.address,
     zone: member.zone,
     ...(member.http === undefined ? {} : { http: member.http }),
+    ...(member.priority === undefined ? {} : { priority: member.priority }),
     ...(joined ? { joined } : {}),
     ...(removed ? { removed } : {}),
   }
@@ -193,7 +220,7 @@ class Seen {
 }
 
 function parseMember(field: YamlField, seen: Seen): ListedMember {
-  const record = field.record(['id', 'publicKey', 'address', 'zone', 'http', 'joined', 'removed'])
+  const record = field.record(['id', 'publicKey', 'address', 'zone', 'http', 'priority', 'joined', 'removed'])
   const joined = record.optional('joined')?.boolean() ?? false
   const removed = record.optional('removed')?.boolean() ?? false
   const idField = record.required('id')
@@ -213,7 +240,9 @@ function parseMember(field: YamlField, seen: Seen): ListedMember {
   const http = record.optional('http')
   if (http !== undefined && http.text() !== HTTP_OFF) http.convert(() => parseAddress(http.text()))
   const place = { address: address.text(), zone: zoneText, ...(http === undefined ? {} : { http: http.text() }) }
-  return { member: { id: nodeId(id), publicKey, ...place }, joined, removed }
+  const priority = record.optional('priority')?.integer(0, PRIORITY_MAX)
+  const preference = priority === undefined ? {} : { priority }
+  return { member: { id: nodeId(id), publicKey, ...place, ...preference }, joined, removed }
 }
 
 function parseClient(field: YamlField, seen: Seen): ClientConfiguration {
@@ -261,7 +290,7 @@ function parseKey(field: YamlField, seen: Seen): Uint8Array {
 
 function parseSettings(record: YamlRecord | undefined): ClusterSettings {
   if (record === undefined) return DEFAULT_SETTINGS
-  const given = (name: keyof ClusterSettings): number | null =>
+  const given = (name: Exclude<keyof ClusterSettings, 'preferredZones'>): number | null =>
     record.optional(name)?.integer(1, TIMEOUT_MS_MAX) ?? null
   const settings: ClusterSettings = {
     electionTimeoutMinMs: given('electionTimeoutMinMs') ?? DEFAULT_SETTINGS.electionTimeoutMinMs,
@@ -272,6 +301,12 @@ function parseSettings(record: YamlRecord | undefined): ClusterSettings {
     requestTimeoutMaxMs: given('requestTimeoutMaxMs'),
     commitRule: (record.optional('commitRule')?.integer(2, 3) ?? null) as 2 | 3 | null,
     residencyMs: given('residencyMs'),
+    commitZones: (record.optional('commitZones')?.integer(2, 2) ?? null) as 2 | null,
+    preferredZones:
+      record
+        .optional('preferredZones')
+        ?.items(1, PREFERRED_ZONES_MAX)
+        .map((zone) => zone.text()) ?? null,
   }
   if (settings.electionTimeoutMinMs >= settings.electionTimeoutMaxMs) {
     record.fail('need electionTimeoutMinMs below electionTimeoutMaxMs')

@@ -35,6 +35,8 @@ export interface MemberPlan {
   readonly zone: string | null
   /** A key that was made on the member's own host; null to make one here. */
   readonly publicKey: Uint8Array | null
+  /** Of two that could lead, the one with more shall; 0 if absent. */
+  readonly priority?: number
 }
 
 export interface InitOptions {
@@ -163,7 +165,8 @@ async function makeMembers(dir: string, plans: readonly MemberPlan[]): Promise<M
     const address = plan.address ?? `127.0.0.1:${ports.shift()}`
     const http = plan.address === null ? { http: `127.0.0.1:${ports.shift()}` } : {}
     const publicKey = plan.publicKey ?? (await keyAt(nodePaths(dir, plan.id).key)).publicKey
-    members.push({ id: nodeId(plan.id), publicKey, address, zone: plan.zone ?? LOCAL_ZONE, ...http })
+    const preference = plan.priority === undefined ? {} : { priority: plan.priority }
+    members.push({ id: nodeId(plan.id), publicKey, address, zone: plan.zone ?? LOCAL_ZONE, ...http, ...preference })
   }
   return members
 }

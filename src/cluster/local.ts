@@ -28,6 +28,8 @@ export interface UpOptions {
   readonly protocol: ProtocolName
   /** Command and first arguments that run knhk, normally [node, bin/run.js]. */
   readonly launcher: readonly string[]
+  /** More arguments for `node start` of the nodes that are started. */
+  readonly nodeArguments?: readonly string[]
   readonly timeoutMs: number
   readonly signal?: AbortSignal
   readonly onProgress?: (message: string) => void
@@ -94,7 +96,7 @@ async function startMissing(configuration: ClusterConfiguration, options: UpOpti
   for (const { id } of configuration.members) {
     if ((await runningPid(options.dir, id)) !== null) continue
     options.onProgress?.(`starting ${id}`)
-    started.push(await spawnNode(options.launcher, options.dir, id))
+    started.push(await spawnNode(options.launcher, options.dir, id, options.nodeArguments))
   }
   return started
 }

@@ -48,11 +48,17 @@ const NODE_HEAP_FLAGS: readonly string[] = [
  * Starts `node start` for one node. `launcher` is node and the script that runs knhk, normally
  * [node, bin/run.js]. The node inherits no stream; its last words go to its log.
  */
-export async function spawnNode(launcher: readonly string[], dir: string, id: string): Promise<StartedProcess> {
+export async function spawnNode(
+  launcher: readonly string[],
+  dir: string,
+  id: string,
+  more: readonly string[] = [],
+): Promise<StartedProcess> {
   const [command, ...first] = launcher as [string, ...string[]]
   const log = await open(nodePaths(dir, id).log, 'a', 0o600)
   try {
-    const child = spawn(command, [...NODE_HEAP_FLAGS, ...first, 'node', 'start', '--dir', dir, '--node', id], {
+    const start = [...NODE_HEAP_FLAGS, ...first, 'node', 'start', '--dir', dir, '--node', id, ...more]
+    const child = spawn(command, start, {
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
       cwd: dir,

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path'
 import { KnhkError } from '../base/error.js'
 import type { ClusterConfiguration } from '../consensus/configuration.js'
 import { nodeId } from '../consensus/types.js'
+import type { DiskSettings } from '../node/ports.js'
 import type { Dress, StartOptions } from '../node/start.js'
 import { parseAddress } from './address.js'
 import { HTTP_OFF, readClusterFile } from './cluster-file.js'
@@ -66,6 +67,8 @@ export interface RunNodeOptions extends NodeFiles {
   readonly http: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly version: string
+  /** How much of the disk it may take; what is absent is the default. */
+  readonly disk?: Partial<DiskSettings>
   /** Stops the node cleanly. */
   readonly signal: AbortSignal
   readonly onListening: (address: string) => void
@@ -95,6 +98,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
       version: options.version,
       ...(options.listen === null ? {} : { listen: options.listen }),
       ...httpOf(configuration, node, options.http),
+      ...(options.disk === undefined ? {} : { disk: options.disk }),
       ...(options.dress === undefined ? {} : { dress: options.dress }),
     })
     if (local !== null) await writePidFile(local.paths, process.pid)

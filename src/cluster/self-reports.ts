@@ -41,6 +41,8 @@ export interface SelfReport {
   readonly notReady: readonly NotReadyReport[]
   /** Requests of clients that are not executed yet. */
   readonly requestsWaiting: number
+  /** In how many zones an entry is held before it is committed; null for any. */
+  readonly commitZones: number | null
   /** In plain Raft on a leader; empty elsewhere: each member says for itself where its log ends. */
   readonly peers: readonly PeerReport[]
   /** Members that it is linked to, as far as it tells. */
@@ -68,6 +70,7 @@ export async function selfReport(client: Client, node: string, timeoutMs: number
     restoring: fields.restoring === true,
     notReady: notReadyOf(fields),
     requestsWaiting: integer(fields, 'requestsWaiting'),
+    commitZones: typeof fields.commitZones === 'number' ? fields.commitZones : null,
     ...peersOf(fields.peers),
     stays: (fields.stays ?? null) as SelfReport['stays'],
   }

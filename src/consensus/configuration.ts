@@ -19,7 +19,11 @@ export interface MemberConfiguration {
   readonly zone: string
   /** host:port where this member's own HTTP port is, or `off`; a free loopback port when absent. */
   readonly http?: string
+  /** Plain Raft: of two that could lead, the one with more does; 0 to `PRIORITY_MAX`, 0 where absent. */
+  readonly priority?: number
 }
+
+export const PRIORITY_MAX = 100
 
 export interface ClientConfiguration {
   readonly id: string
@@ -47,6 +51,10 @@ export interface ClusterSettings {
   readonly commitRule: 2 | 3 | null
   /** Hybrid: how long a Byzantine epoch lasts at least; null for 30 seconds. */
   readonly residencyMs: Millis | null
+  /** Plain Raft: in how many zones an entry is held before it is committed; null for any. */
+  readonly commitZones: 2 | null
+  /** Plain Raft: zones where the leader shall stand, the first before the others; null for anywhere. */
+  readonly preferredZones: readonly string[] | null
 }
 
 export interface ClusterConfiguration {
@@ -101,12 +109,15 @@ export const DEFAULT_SETTINGS: ClusterSettings = {
   requestTimeoutMaxMs: null,
   commitRule: null,
   residencyMs: null,
+  commitZones: null,
+  preferredZones: null,
 }
 
 /**
  * Hash of everything that must be equal on every node. Addresses and zones stay outside: they may
- * change, or differ by point of view (NAT), without changing who decides. So do members that came or
- * went later: the log says who they are, and the hash is the cluster's for as long as it lives.
+ * change, or differ by point of view (NAT), without changing who decides; so does who is preferred as
+ * leader, and so do members that came or went later: the log says who they are, and the hash is the
+ * cluster's for as long as it lives.
  * `handlersHash` is the hash of the state machine's handler set, 32 bytes.
  */
 export function hashConfiguration(
@@ -130,6 +141,7 @@ export function hashConfiguration(
     'requestTimeoutMaxMs',
     'commitRule',
     'residencyMs',
+    'commitZones',
   ] as const) {
     const value = settings[name]
     if (value !== null) out.text(name).u64(value)

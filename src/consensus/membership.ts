@@ -62,6 +62,19 @@ export function quorumOf(membership: Membership, rule: QuorumRule = 'majority'):
   return rule === 'majority' ? { voters, outgoing } : { voters, outgoing, rule }
 }
 
+/** Zones of members of whom nobody said where they stand. */
+const UNSAID_ZONES: readonly string[] = ['', 'local', 'default']
+
+/** Where a member stands; null where nobody said: it may be anywhere. */
+export function zoneOf({ zone }: Pick<Member, 'zone'>): string | null {
+  return UNSAID_ZONES.includes(zone) ? null : zone
+}
+
+/** True where members stand in at least two zones that are known. */
+export function spanZones(members: readonly Pick<Member, 'zone'>[]): boolean {
+  return new Set(members.map(zoneOf).filter((zone) => zone !== null)).size > 1
+}
+
 /** The body of a membership entry: framed like any other body, with the configuration as its one request. */
 export function encodeMembership(membership: Membership): Uint8Array {
   return encodeBody([encodeConfiguration(membership)])

@@ -17,7 +17,7 @@ import {
 } from '../consensus/configuration.js'
 import { nodeId, type ProtocolName } from '../consensus/types.js'
 import { sha256 } from '../crypto/sha256.js'
-import type { Logger } from '../node/ports.js'
+import type { DiskSettings, Logger } from '../node/ports.js'
 import type { HttpAddress } from '../node/start.js'
 import type { ReplicatedStateMachine } from './state-machine.js'
 
@@ -31,6 +31,8 @@ export interface PeerConfig {
   readonly publicKey: Uint8Array
   /** Where it stands, for placement and people; `default` if absent. */
   readonly zone?: string
+  /** Plain Raft: of two that could lead, the one with more shall; 0 to 100, 0 if absent. */
+  readonly priority?: number
 }
 
 /** What every protocol needs. Times in milliseconds. */
@@ -55,6 +57,8 @@ export interface ConsensusConfig {
   readonly listen?: string
   /** Where metrics and probes are served, port 0 for a free one; nowhere if absent. */
   readonly http?: HttpAddress
+  /** How much of the disk the node may take; what is absent is the default of `knhk node start`. */
+  readonly disk?: Partial<DiskSettings>
   /** Gets structured log lines; nobody if absent. */
   readonly logger?: Logger
   /** Deadline of every call that names none; 10,000. */
@@ -88,11 +92,12 @@ export async function planCluster(
       details,
     })
   }
-  const members = peers.map(({ id, address, publicKey, zone }) => ({
+  const members = peers.map(({ id, address, publicKey, zone, priority }) => ({
     id: nodeId(id),
     address,
     publicKey,
     zone: zone ?? 'default',
+    ...(priority === undefined ? {} : { priority }),
   }))
   const draft = { protocol, genesis: members, members, clients, settings: settingsOf(given) }
   // Writing and reading it is the one check of names, duplicates and settings.

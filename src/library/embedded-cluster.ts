@@ -48,7 +48,7 @@ export async function startCluster<Node extends LocalNode>(
   { config, configuration }: PlannedCluster,
   makeNode: (id: NodeId, running: RunningNode, timeoutMs: number) => Node,
 ): Promise<StartedCluster<Node>> {
-  const { key, clientKey, dataDir, stateMachine, listen, timeoutMs = TIMEOUT_MS } = config
+  const { key, clientKey, dataDir, stateMachine, listen, disk, timeoutMs = TIMEOUT_MS } = config
   const id = nodeId(config.nodeId)
   await formatMember(configuration, id, dataDir)
   const running = await startNode({
@@ -60,6 +60,7 @@ export async function startCluster<Node extends LocalNode>(
     version: 'embedded',
     http: config.http ?? null,
     ...(listen === undefined ? {} : { listen }),
+    ...(disk === undefined ? {} : { disk }),
     ...(stateMachine === undefined ? {} : { extensions: stateMachine.extensions }),
   })
   const client = await connectClient({ configuration, key: clientKey, timeoutMs })

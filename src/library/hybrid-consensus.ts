@@ -63,11 +63,13 @@ export class HybridConsensus extends EmbeddedCluster<HybridNode> {
     raft: ClusterBuilder<RaftConfig, RaftCluster>,
     bft: ClusterBuilder<BftConfig, BftCluster>,
   ): ClusterBuilder<HybridConfig, HybridConsensus> {
-    const { leaseDriftMs, ...elections } = raft.said
+    const { leaseDriftMs, commitZones, preferredZones, ...elections } = raft.said
     const { protocol = 'pbft', ...agreement } = bft.said
     const wrong = (option: string, why: string) =>
       new KnhkError('InvalidArgument', `${option}: ${why}`, { details: { option } })
     if (leaseDriftMs !== undefined) throw wrong('leaseDriftMs', 'there are no leases where leaders may lie')
+    if (commitZones !== undefined) throw wrong('commitZones', 'commits across zones are of plain Raft')
+    if (preferredZones !== undefined) throw wrong('preferredZones', 'preferred leaders are of plain Raft')
     if (protocol !== 'pbft')
       throw wrong('protocol', 'a hybrid cluster switches to PBFT; an order brings it to HotStuff')
     const before: Readonly<Record<string, unknown>> = elections

@@ -19,6 +19,10 @@ export interface RaftConfig extends ConsensusConfig {
   readonly heartbeatIntervalMs?: number
   /** How far two clocks may drift apart within an election time-out (thesis, 6.4.1); without it there are no lease reads. */
   readonly leaseDriftMs?: number
+  /** What is acknowledged is held in two zones: the loss of one loses nothing. Without it any majority will do. */
+  readonly commitZones?: 2
+  /** Where the leader shall stand, the best zone first. */
+  readonly preferredZones?: readonly string[]
 }
 
 export class RaftCluster extends EmbeddedCluster<RaftNode> {
@@ -33,8 +37,9 @@ export class RaftCluster extends EmbeddedCluster<RaftNode> {
    */
   static async start(config: RaftConfig): Promise<RaftCluster> {
     const { electionTimeoutMinMs, electionTimeoutMaxMs, heartbeatIntervalMs, leaseDriftMs } = config
+    const { commitZones, preferredZones } = config
     const times = { electionTimeoutMinMs, electionTimeoutMaxMs, heartbeatIntervalMs, leaseDriftMs }
-    const planned = await planCluster(config, 'raft', times)
+    const planned = await planCluster(config, 'raft', { ...times, commitZones, preferredZones })
     return new RaftCluster(await startCluster(planned, (...node) => new RaftNode(...node)))
   }
 

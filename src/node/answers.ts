@@ -88,6 +88,7 @@ const REFUSAL_MESSAGES: Readonly<Partial<Record<RefusedFrame['code'], string>>> 
   NoLeader: 'there is no leader right now',
   LeadershipLost: 'the leader changed while the request was under way',
   ResourceExhausted: 'the node is at a limit and takes no more requests for now',
+  DiskFull: 'the disk of the node is full, or its quota is reached',
   NotPermitted: 'the request carries another client key than the connection',
   FrameTooLarge: 'the operations were applied, but their results together do not fit into one answer',
   DeadlineExceeded: 'the node could not confirm the read in time',

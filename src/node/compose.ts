@@ -120,6 +120,7 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
       version: options.version,
       residencyMs: configuration.protocol === 'hybrid' ? residencyOf(configuration.settings) : null,
       electionTimeoutMinMs: configuration.settings.electionTimeoutMinMs,
+      commitZones: configuration.settings.commitZones,
       limits,
       ...(options.selfKnowledge === undefined ? {} : { selfKnowledge: options.selfKnowledge }),
       onFatal: options.onFatal,

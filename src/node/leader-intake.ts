@@ -22,6 +22,7 @@ export interface LeaderIntakeOptions {
   readonly leader: () => NodeId | null
   /** No write is under way or queued. */
   readonly diskIsIdle: () => boolean
+  readonly diskIsFull: () => boolean
   /** Committed entries that are not applied yet. */
   readonly applyLag: () => number
   readonly step: (input: Input) => void
@@ -44,13 +45,9 @@ export class LeaderIntake implements Intake {
   }
 
   request(connection: ClientConnection, requestNumber: number, request: Uint8Array, trace: Uint8Array | null): void {
-    const { leads, leader, observer } = this.#options
+    const { leader, observer } = this.#options
     if (this.#collector.isEmpty) observer.collecting()
-    const refusal = leads()
-      ? this.#collector.add(connection, requestNumber, request, trace)
-      : leader() === null
-        ? 'NoLeader'
-        : 'NotLeader'
+    const refusal = this.#refusal() ?? this.#collector.add(connection, requestNumber, request, trace)
     if (refusal === null) return
     observer.rejected(1)
     refuseOne(connection, requestNumber, { code: refusal, outcomeUnknown: false, leader: leader() })
@@ -58,16 +55,12 @@ export class LeaderIntake implements Intake {
 
   /** Proposes at once when idle; while a write is under way, requests collect for the next entry. */
   propose(): void {
-    const { limits, leads, leader, diskIsIdle, applyLag, sha256, step, observer } = this.#options
+    const { limits, leader, diskIsIdle, applyLag, sha256, step, observer } = this.#options
     if (this.#collector.isEmpty || !diskIsIdle()) return
     if (this.#answers.waitingEntries >= limits.entriesInFlightMax) return
-    if (!leads()) {
-      const code = leader() === null ? 'NoLeader' : 'NotLeader'
-      this.#refuse(this.#collector.drain(), { code, outcomeUnknown: false, leader: leader() })
-      return
-    }
-    if (applyLag() > limits.applyLagEntriesMax) {
-      this.#refuse(this.#collector.drain(), { code: 'ResourceExhausted', outcomeUnknown: false, leader: leader() })
+    const refusal = this.#refusal() ?? (applyLag() > limits.applyLagEntriesMax ? 'ResourceExhausted' : null)
+    if (refusal !== null) {
+      this.#refuse(this.#collector.drain(), { code: refusal, outcomeUnknown: false, leader: leader() })
       return
     }
     const batch = this.#collector.take()
@@ -120,6 +113,13 @@ export class LeaderIntake implements Intake {
   stop(): void {
     refuse(this.#collector.drain(), { code: 'NotLeader', outcomeUnknown: false, leader: null })
     this.#answers.abandon(null)
+  }
+
+  /** Why this node proposes nothing right now; null where it may. */
+  #refusal(): 'NoLeader' | 'NotLeader' | 'DiskFull' | null {
+    const { leads, leader, diskIsFull } = this.#options
+    if (!leads()) return leader() === null ? 'NoLeader' : 'NotLeader'
+    return diskIsFull() ? 'DiskFull' : null
   }
 
   #refuse(waiters: Waiters, refusal: Refusal): void {

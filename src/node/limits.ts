@@ -71,6 +71,10 @@ export interface NodeLimits {
   readonly recentAnswerBytesMax: number
   /** Entries between two checkpoints that replicas sign. */
   readonly checkpointInterval: number
+  /** The disk is looked at so often … */
+  readonly diskLookMs: number
+  /** … and room is made at most so often. */
+  readonly makeRoomAgainMs: number
 }
 
 export const DEFAULT_NODE_LIMITS: NodeLimits = {
@@ -108,4 +112,6 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   recentAnswersMax: 16_384,
   recentAnswerBytesMax: 16 << 20,
   checkpointInterval: 128,
+  diskLookMs: 1000,
+  makeRoomAgainMs: 10_000,
 }

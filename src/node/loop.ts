@@ -20,6 +20,7 @@ import type { WorkflowMachine } from '../workflow/machine.js'
 import { Announcements } from './announcements.js'
 import { ClientDesk } from './client-desk.js'
 import type { StoreEffect } from './log-writer.js'
+import { LoopTimer } from './loop-timer.js'
 import { nodeFacts } from './node-facts.js'
 import type { NodeOptions, NodePorts } from './node-options.js'
 import { nodeStatus } from './node-status.js'
@@ -44,6 +45,7 @@ export class NodeLoop {
   readonly #desk: ClientDesk
   readonly #replacement: StateReplacement
   readonly #announcements: Announcements
+  readonly #timer: LoopTimer
   #inbox: Incoming[] = []
   #completions: StoreEffect[] = []
   #commitIndex = 0 as LogIndex
@@ -55,8 +57,6 @@ export class NodeLoop {
   /** By the clock: when this epoch began, or this run where nothing changed since. */
   #epochSinceMs: Millis
   #turnScheduled = false
-  #cancelTimer: (() => void) | undefined
-  #timerAtMs: Millis = Number.POSITIVE_INFINITY
   #stopped = false
 
   constructor(options: NodeOptions, ports: NodePorts, core: Core, machine: WorkflowMachine) {
@@ -74,6 +74,7 @@ export class NodeLoop {
     this.#desk = new ClientDesk(this.#parts)
     this.#replacement = new StateReplacement(this.#parts)
     this.#announcements = new Announcements(ports, core, this.#parts.observer)
+    this.#timer = new LoopTimer(ports.scheduler, () => this.#wake())
   }
 
   #hooks(): LoopHooks {
@@ -130,6 +131,7 @@ export class NodeLoop {
       assurance: this.#assurance,
       residencyMs: this.#options.residencyMs,
       stays: this.#core.stays?.(this.#now()) ?? null,
+      disk: this.#parts.disk.facts,
     })
   }
 
@@ -161,6 +163,7 @@ export class NodeLoop {
     this.#parts.execution.start()
     this.#finishEpoch()
     this.#keepLinks()
+    this.#parts.disk.start()
     this.#wake()
   }
 
@@ -168,7 +171,8 @@ export class NodeLoop {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    this.#cancelTimer?.()
+    this.#timer.cancel()
+    this.#parts.disk.stop()
     this.#parts.transfer.stop()
     this.#parts.intake.stop()
     this.#ports.clients.flush()
@@ -475,22 +479,14 @@ export class NodeLoop {
       this.#parts.execution.deadline(),
       this.#parts.intake.deadline(),
     ]
-    let at = Number.POSITIVE_INFINITY
-    for (const candidate of wanted) if (candidate !== undefined && candidate < at) at = candidate
-    // A timer that fires a little early costs one empty turn; setting one for every message costs more.
-    if (this.#cancelTimer !== undefined && this.#timerAtMs <= at) return
-    this.#cancelTimer?.()
-    this.#timerAtMs = at
-    this.#cancelTimer = this.#ports.scheduler.after(Math.max(0, at - nowMs), () => {
-      this.#cancelTimer = undefined
-      this.#wake()
-    })
+    this.#timer.arm(wanted, nowMs)
   }
 
   #fail(error: unknown): void {
     if (this.#stopped) return
     this.#stopped = true
-    this.#cancelTimer?.()
+    this.#timer.cancel()
+    this.#parts.disk.stop()
     this.#options.onFatal(error)
   }
 }

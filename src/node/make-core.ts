@@ -11,7 +11,7 @@ import type { EpochLink } from '../consensus/hybrid/epoch-links.js'
 import { DEFAULT_HYBRID_LIMITS, HybridCore, type HybridLimits } from '../consensus/hybrid/index.js'
 import { THREAT_WINDOW_MS } from '../consensus/hybrid/threat-model.js'
 import { genesisMembership } from '../consensus/membership.js'
-import { DEFAULT_RAFT_LIMITS, type RaftLimits } from '../consensus/raft/config.js'
+import { DEFAULT_RAFT_LIMITS, type RaftLimits, type RaftOptions } from '../consensus/raft/config.js'
 import { RaftCore } from '../consensus/raft/core.js'
 import type { LogBase } from '../consensus/snapshot.js'
 import { epoch, logIndex, type Millis, type NodeId } from '../consensus/types.js'
@@ -57,7 +57,11 @@ export function makeCore(
   const membership = genesisMembership(configuration)
   if (protocol === 'raft') {
     const raftLimits = { ...DEFAULT_RAFT_LIMITS, ...limits.raft }
-    return new RaftCore({ self, genesis: membership, clusterId, configHash, settings, limits: raftLimits }, modules)
+    const preference = preferenceOf(configuration)
+    return new RaftCore(
+      { self, genesis: membership, clusterId, configHash, settings, limits: raftLimits, ...preference },
+      modules,
+    )
   }
   const origin = configuration.origin ?? beginningOf(modules.restored)
   const shared = { self, clusterId, clusterConfigHash: configHash, epoch: epoch(0), origin, membership }
@@ -108,6 +112,13 @@ export function makeCore(
     { ...shared, handOver: null, settings: pbftSettings, limits: { ...DEFAULT_PBFT_LIMITS, ...limits.pbft } },
     modules,
   )
+}
+
+function preferenceOf({ genesis, members }: ClusterConfiguration): Pick<RaftOptions, 'priorities'> {
+  const given = [...genesis, ...members].flatMap(({ id, priority = 0 }) =>
+    priority > 0 ? [[id, priority] as const] : [],
+  )
+  return given.length === 0 ? {} : { priorities: new Map(given) }
 }
 
 /** Where the first epoch begins as far as the log tells: behind the state that a restored cluster was made with, or at its start. */

@@ -11,7 +11,7 @@ interface LoopFacts {
 }
 
 export function nodeFacts(parts: NodeParts, { leaderSilenceMs, inbox, clients }: LoopFacts): NodeFacts {
-  const { core, execution, intake, writer, reads, verification, transfer } = parts
+  const { core, execution, intake, writer, reads, verification, transfer, disk } = parts
   const { peers, log, state, snapshots } = parts.ports
   const { machine } = execution
   const status = core.status()
@@ -37,5 +37,6 @@ export function nodeFacts(parts: NodeParts, { leaderSilenceMs, inbox, clients }:
     peers: others.map(({ id }) => ({ id, connected: peers.isConnected(id), rttMs: peers.rttMs(id) })),
     newestSnapshot: newest === undefined ? null : { index: newest.base.index, bytes: newest.bytes },
     snapshotBytesMissing: transfer.bytesMissing,
+    disk: disk.facts,
   }
 }

@@ -11,6 +11,7 @@ import type { SelfKnowledge } from './node-status.js'
 import type {
   ClientListener,
   Clock,
+  DiskGauge,
   EvidenceStore,
   Logger,
   LogStore,
@@ -40,6 +41,8 @@ export interface NodePorts {
   readonly verifier: SignatureVerifier | null
   readonly evidence: EvidenceStore
   readonly epochs: StepStore
+  /** Its limits are kept; there are none where it is absent. */
+  readonly disk?: DiskGauge
   /** Told what happens; nobody where it is absent. */
   readonly observer?: Observer
 }
@@ -54,6 +57,8 @@ export interface NodeOptions {
   /** How long a Byzantine epoch lasts at least; null where the mode never changes. */
   readonly residencyMs: Millis | null
   readonly electionTimeoutMinMs: Millis
+  /** In how many zones an entry is held before it is committed; null for any. */
+  readonly commitZones: number | null
   readonly limits: NodeLimits
   readonly makeMachine: MakeMachine
   /** Ed25519 with this node's key, 64 bytes; here it signs receipts and nothing else. */

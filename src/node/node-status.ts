@@ -7,7 +7,8 @@ import type { CoreStatus, Stays } from '../consensus/core.js'
 import type { Assurance, Millis, NodeId } from '../consensus/types.js'
 import type { NotReady } from '../telemetry/readiness.js'
 import type { Execution } from './execution.js'
-import type { PeerLinks } from './ports.js'
+import type { NodeOptions } from './node-options.js'
+import type { DiskFacts, PeerLinks } from './ports.js'
 
 /** What telemetry knows of a node. */
 export interface SelfKnowledge {
@@ -19,7 +20,7 @@ export interface SelfKnowledge {
 
 /** The answer to `node.status`. */
 export function nodeStatus(
-  node: { readonly self: NodeId; readonly zone: string; readonly version: string },
+  node: Pick<NodeOptions, 'self' | 'zone' | 'version' | 'commitZones'>,
   links: PeerLinks,
   status: CoreStatus,
   execution: Execution,
@@ -34,6 +35,8 @@ export function nodeStatus(
     readonly residencyMs: Millis | null
     /** Hybrid: why a Byzantine mode stays; null where nothing keeps it, or in Raft. */
     readonly stays: Stays | null
+    /** Null before the first look, and where nobody looks. */
+    readonly disk: DiskFacts | null
   },
 ): Record<string, unknown> {
   const digest = execution.digests.latest
@@ -55,6 +58,7 @@ export function nodeStatus(
     stateDigest: digest?.stateDigest ?? null,
     dataDigest: digest?.dataDigest ?? null,
     zone: node.zone,
+    commitZones: node.commitZones,
     version: node.version,
     http: known.http,
     notReady: known.notReady,
@@ -67,6 +71,7 @@ export function nodeStatus(
     mayVote,
     restoring: execution.isRestoring,
     requestsWaiting: known.requestsWaiting,
+    disk: known.disk,
     peers: peersOf(node.self, links, status),
   }
 }

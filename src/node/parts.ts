@@ -11,6 +11,7 @@ import { NO_OBSERVER, type Observer } from '../telemetry/observer.js'
 import type { AnswerContext } from '../transport/client-protocol.js'
 import type { WorkflowMachine } from '../workflow/machine.js'
 import { Checkpoints } from './checkpoints.js'
+import { DiskWatch } from './disk-watch.js'
 import { EpochSteps } from './epoch-steps.js'
 import { EvidenceQueries } from './evidence-queries.js'
 import { Execution } from './execution.js'
@@ -66,6 +67,7 @@ interface Made {
   readonly writer: LogWriter
   readonly checkpoints: Checkpoints
   readonly execution: Execution
+  readonly diskIsFull: () => boolean
 }
 
 export type NodeParts = ReturnType<typeof makeParts>
@@ -107,15 +109,38 @@ export function makeParts(
     },
     machine,
   )
-  const made: Made = { options, ports, core, hooks, observer, verification, reads, writer, checkpoints, execution }
+  const diskIsFull = () => disk.isFull
+  const made: Made = {
+    options,
+    ports,
+    core,
+    hooks,
+    observer,
+    verification,
+    reads,
+    writer,
+    checkpoints,
+    execution,
+    diskIsFull,
+  }
   const intake = makeIntake(made)
   const steps = new EpochSteps(ports.log, ports.epochs, core)
   const snapshots = makeSnapshots(made)
+  const disk = new DiskWatch({
+    ...ports,
+    disk: ports.disk ?? null,
+    limits,
+    core,
+    keeper: snapshots,
+    input: hooks.input,
+    onFailed: hooks.fail,
+  })
   return {
     ...made,
     intake,
     steps,
     snapshots,
+    disk,
     transfer: makeTransfer(made),
     orders: makeOrders(made, snapshots),
     queries: makeQueries(made, steps),
@@ -138,12 +163,13 @@ function makeVerification(ports: NodePorts, core: Core, hooks: LoopHooks, observ
   })
 }
 
-function makeIntake({ options, ports, core, hooks, observer, verification, writer, execution }: Made): Intake {
+function makeIntake(made: Made): Intake {
+  const { options, ports, core, hooks, observer, verification, writer, execution, diskIsFull } = made
   const { limits, self, clusterId } = options
   const { sha256, clock, peers } = ports
   const { leader, leads, step, wake } = hooks
   const applyLag = () => hooks.commitIndex() - execution.appliedIndex
-  const shared = { limits, sha256, observer, leader, applyLag, step }
+  const shared = { limits, sha256, observer, leader, diskIsFull, applyLag, step }
   if (verification === null) {
     return new LeaderIntake({ ...shared, leads, diskIsIdle: () => !writer.busy && writer.queued === 0 })
   }

@@ -6,6 +6,7 @@
  */
 import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
+import type { ErrorCode } from '../base/error-codes.js'
 import { computeBatchDigest } from '../consensus/batch-digest.js'
 import { bodyChecks, requestCheck } from '../consensus/bft/client-request.js'
 import { proposedBody } from '../consensus/bft/wire.js'
@@ -20,7 +21,7 @@ import type { Intake } from './intake.js'
 import type { NodeLimits } from './limits.js'
 import type { ClientConnection, Clock, PeerLinks } from './ports.js'
 import { type RecentAnswer, RecentAnswers } from './recent-answers.js'
-import { namesOf, RequestPool, requestName } from './request-pool.js'
+import { namesOf, RequestPool, requestName, type Waiter } from './request-pool.js'
 import type { Verification } from './verification.js'
 
 export interface PoolIntakeOptions {
@@ -36,6 +37,7 @@ export interface PoolIntakeOptions {
   readonly verification: Verification
   readonly leader: () => NodeId | null
   readonly members: () => readonly NodeId[]
+  readonly diskIsFull: () => boolean
   /** Committed entries that are not applied yet. */
   readonly applyLag: () => number
   readonly step: (input: Input) => void
@@ -82,10 +84,10 @@ export class PoolIntake implements Intake {
   }
 
   request(connection: ClientConnection, requestNumber: number, request: Uint8Array, trace: Uint8Array | null): void {
-    const { sha256, clusterId, verification, clock, wake, observer } = this.#options
+    const { sha256, clusterId, verification, wake, observer } = this.#options
     const check = requestCheck(sha256, clusterId, request)
     if (check === null) throw new KnhkError('ProtocolViolation', 'requests of this cluster are signed by their clients')
-    const refused = (code: 'NotPermitted' | 'ResourceExhausted') => {
+    const refused = (code: ErrorCode) => {
       observer.rejected(1)
       refuseOne(connection, requestNumber, { code, outcomeUnknown: false, leader: null })
     }
@@ -103,9 +105,9 @@ export class PoolIntake implements Intake {
       const known = this.#recent.get(requestName(request, 0))
       if (this.#pool.isEmpty) observer.collecting()
       if (trace !== null && this.#traces.length < TRACES_MAX) this.#traces.push(trace)
+      const refusal = known === undefined ? this.#take(request, { connection, requestNumber }) : null
       if (known !== undefined) send(connection, requestNumber, known)
-      else if (this.#pool.add(request, clock.monotonicMs(), { connection, requestNumber }) !== null)
-        refused('ResourceExhausted')
+      else if (refusal !== null) refused(refusal)
       wake()
     })
   }
@@ -123,6 +125,16 @@ export class PoolIntake implements Intake {
       })
       wake()
     })
+  }
+
+  /**
+   * Why a client's request is not taken; null where it is. A full disk takes none. What another replica took goes its
+   * way, whoever leads: it will be stored here in any case, and who leaves it out would be accused.
+   */
+  #take(request: Uint8Array, waiter: Waiter): ErrorCode | null {
+    const { diskIsFull, clock } = this.#options
+    if (diskIsFull() && !this.#pool.has(request)) return 'DiskFull'
+    return this.#pool.add(request, clock.monotonicMs(), waiter)
   }
 
   /** The requests in a proposal that was received are on their way, and need no second one. */

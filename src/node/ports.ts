@@ -222,6 +222,46 @@ export interface ClientListener {
   close(): Promise<void>
 }
 
+/** How much of the disk a node may take. */
+export interface DiskSettings {
+  /** Of the data directory; null for as much as there is. */
+  readonly quotaBytes: number | null
+  /** Of the file system, that stay free; null for the default, which follows its size. */
+  readonly reserveBytes: number | null
+  /** A file that gives way when the disk is full, so that the node can start again; 0 for none. */
+  readonly ballastBytes: number
+}
+
+export interface DiskUsage {
+  /** By the data directory, without the ballast. */
+  readonly usedBytes: number
+  /** To this process, of the file system. */
+  readonly freeBytes: number
+  readonly totalBytes: number
+}
+
+/** What a node tells of its disk. */
+export interface DiskFacts {
+  readonly usedBytes: number
+  readonly quotaBytes: number | null
+  readonly freeBytes: number
+  readonly reserveBytes: number
+  readonly ballastBytes: number
+  /** No proposals are accepted. */
+  readonly isFull: boolean
+}
+
+/** The disk below a data directory. */
+export interface DiskGauge {
+  readonly settings: DiskSettings
+  /** Of the ballast that is there. */
+  readonly ballastBytes: number
+  /** Never holds the loop. Rejects with the error of the operating system. */
+  measure(): Promise<DiskUsage>
+  /** Makes the ballast where it is missing and there is plenty of room for it. Rejects likewise. */
+  keepBallast(): Promise<void>
+}
+
 /** What a member proves about itself in the handshake between peers. */
 export interface PeerHello {
   readonly nodeId: NodeId

@@ -25,6 +25,12 @@ interface Pending {
   forwarded: boolean
 }
 
+/** Who wants the answer to a request. */
+export interface Waiter {
+  readonly connection: ClientConnection
+  readonly requestNumber: number
+}
+
 export class RequestPool {
   readonly #limits: NodeLimits
   /** In order of arrival. */
@@ -45,6 +51,10 @@ export class RequestPool {
     return this.#pending.size === this.#inFlight
   }
 
+  has(request: Uint8Array): boolean {
+    return this.#pending.has(requestName(request, 0))
+  }
+
   /** Since when the oldest one waits for its execution; null for none. */
   get waitingSinceMs(): Millis | null {
     for (const { sinceMs } of this.#pending.values()) return sinceMs
@@ -55,11 +65,7 @@ export class RequestPool {
    * Takes a verified request; from a client with the connection that wants the answer, from another
    * replica without. Null when it was taken.
    */
-  add(
-    request: Uint8Array,
-    nowMs: Millis,
-    waiter: { readonly connection: ClientConnection; readonly requestNumber: number } | null,
-  ): ErrorCode | null {
+  add(request: Uint8Array, nowMs: Millis, waiter: Waiter | null): ErrorCode | null {
     const name = requestName(request, 0)
     const known = this.#pending.get(name)
     if (known !== undefined) {
@@ -130,7 +136,7 @@ export class RequestPool {
   }
 
   /** The request is executed: takes it out, and says who waits for it here; null for nobody. */
-  executed(name: string): { readonly connection: ClientConnection; readonly requestNumber: number } | null {
+  executed(name: string): Waiter | null {
     const pending = this.#pending.get(name)
     if (pending === undefined) return null
     this.#pending.delete(name)

@@ -36,7 +36,7 @@ export interface SnapshotKeeperOptions {
 }
 
 /** A snapshot is written once the log since the last has this share (one in so many) of its size: at most so many bytes are written for one of log. */
-const LOG_SHARE = 2
+export const LOG_SHARE = 2
 
 export class SnapshotKeeper {
   readonly #options: SnapshotKeeperOptions
@@ -148,6 +148,17 @@ export class SnapshotKeeper {
     return { compactsAt: checkpoints.next(execution.appliedIndex) }
   }
 
+  /** Frees what can be freed without writing a snapshot: the log behind the newest one, and older ones. */
+  async shrink(): Promise<void> {
+    const { checkpoints, snapshots } = this.#options
+    const usable = snapshots.list().filter(({ certificate }) => checkpoints === null || certificate !== null)
+    const newest = usable.at(-1)
+    if (newest === undefined || this.#taking !== null) return
+    this.#compactAll = true
+    await this.#finish(newest)
+    await this.#retain(1)
+  }
+
   #mayTake(): boolean {
     const { execution, core } = this.#options
     if (this.#taking !== null || !execution.isBetweenEntries || execution.appliedIndex === 0) return false
@@ -207,11 +218,11 @@ export class SnapshotKeeper {
   }
 
   /** Besides the newest ones: what peers are fetching, and the newest that others believe. */
-  async #retain(): Promise<void> {
-    const { limits, snapshots } = this.#options
+  async #retain(newestKept = this.#options.limits.snapshotsKept): Promise<void> {
+    const { snapshots } = this.#options
     const offered = this.#offered()
     const all = snapshots.list()
-    const kept = [...all.slice(-limits.snapshotsKept), all.findLast(({ certificate }) => certificate !== null)]
+    const kept = [...all.slice(-newestKept), all.findLast(({ certificate }) => certificate !== null)]
     await snapshots.retain((info) => kept.includes(info) || offered.some((offer) => bytesEqual(offer.id, info.id)))
   }
 

@@ -10,6 +10,7 @@ import type { Entry } from '../consensus/entry.js'
 import type { LogIndex, NodeId } from '../consensus/types.js'
 import { importPrivateKey, sign } from '../crypto/keys.js'
 import { sha256 } from '../crypto/sha256.js'
+import { DataDisk, DEFAULT_DISK, segmentBytesFor } from '../storage/data-disk.js'
 import { type NodeStorage, openNodeStorage } from '../storage/node-storage.js'
 import { realFiles } from '../storage/real-files.js'
 import type { ConsensusMetrics } from '../telemetry/consensus-metrics.js'
@@ -21,7 +22,7 @@ import { type ComposedNode, composeNode, configurationHash, type Extensions } fr
 import type { NodeLimits } from './limits.js'
 import type { NodePorts } from './node-options.js'
 import { poolVerifier } from './pool-verifier.js'
-import type { Logger, PeerHello } from './ports.js'
+import type { DiskSettings, Logger, PeerHello } from './ports.js'
 import { realClock, realRandom, realScheduler } from './real-ports.js'
 
 const DEFAULT_HTTP: HttpAddress = { host: '127.0.0.1', port: 0 }
@@ -37,6 +38,8 @@ export interface StartOptions {
   /** host:port instead of the member's own address, for hosts behind a translation. */
   readonly listen?: string
   readonly limits?: Partial<NodeLimits>
+  /** How much of the disk it may take; what is absent is as in `DEFAULT_DISK`. */
+  readonly disk?: Partial<DiskSettings>
   /** Where the HTTP port is, port 0 for a free one; null for none. A free loopback port when absent. */
   readonly http?: HttpAddress | null
   /** Custom operations and rule types of the program. */
@@ -83,25 +86,32 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     reportStopped = resolve
   })
   const telemetry = makeTelemetry(options)
+  const files = realFiles()
+  const disk = new DataDisk(files, options.dataDir, { ...DEFAULT_DISK, ...options.disk })
   const onFatal = (error: unknown) => {
     const known =
       error instanceof KnhkError ? error : new KnhkError('Bug', 'the node failed unexpectedly', { cause: error })
     const stack = error instanceof Error ? (error.stack ?? null) : null
     logger.log('error', 'the node stops', { code: known.code, message: known.message, hint: known.hint, stack })
     void telemetry.stop()
-    reportStopped(known)
+    void disk.leave(known).then(() => reportStopped(known))
   }
   const { privateKey } = importPrivateKey(options.key.privateKeyPem)
   const signer = (bytes: Uint8Array) => sign(privateKey, bytes)
   let node: ComposedNode | undefined
+  await disk.prepareStart()
   const storage = await openNodeStorage({
-    files: realFiles(),
+    files,
     path: options.dataDir,
+    segmentBytesMax: segmentBytesFor(disk.settings),
     clusterId: configuration.clusterId,
     nodeId,
     nextTurn: realScheduler.nextTurn,
     onFailed: onFatal,
     onFlushed: () => node?.loop.wake(),
+  }).catch(async (error: unknown) => {
+    await disk.leave(error)
+    throw error
   })
   reportStorage(storage, logger)
   try {
@@ -134,6 +144,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
         verifier: configuration.protocol === 'raft' ? null : poolVerifier(),
         evidence: storage.evidence,
         epochs: storage.epochs,
+        disk,
       }
       const { version, limits = {}, extensions = {} } = options
       const selfKnowledge = () => ({ http: telemetry.httpUrl, notReady: telemetry.notReady })

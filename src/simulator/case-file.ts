@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { KnhkError } from '../base/error.js'
 import { LIES } from './byzantine/lies.js'
-import { type PlannedFault, type RunPlan, SIM_PROTOCOLS, STRIKES } from './plan.js'
+import { type PlannedFault, type RunPlan, SIM_PROTOCOLS, STRIKES, ZONE_STRIKE, zoneAt } from './plan.js'
 
 const CASE_BYTES_MAX = 4 << 20
 const NODES_MAX = 31
@@ -70,6 +70,7 @@ function parseCase(value: unknown): RunPlan {
     throw new Error('clockSpeeds does not give every clock a speed')
   if (!isOrdinals(placesMs, PLACES_BELOW_MS) || placesMs.length !== all)
     throw new Error('placesMs does not give every node a place')
+  if (fields.zones !== undefined && !isZonePlan(fields.zones, placesMs)) throw new Error('zones are of no place')
   if (!isOrdinals(healing, all) || new Set(healing).size !== all) throw new Error('healing does not name every node')
   if (!isOrdinals(left, 4)) throw new Error('left says how nodes are left with 0 to 3')
   if (!Array.isArray(faults) || !faults.every((fault) => isFault(fault, all))) throw new Error('a fault is unknown')
@@ -85,7 +86,12 @@ function parseCase(value: unknown): RunPlan {
 function isFault(value: unknown, nodes: number): value is PlannedFault {
   const { atMs, strike, target, detail } = record(value)
   const isTarget = target === 'leader' || (isCount(target) && target < nodes)
-  return isCount(atMs) && STRIKES.some((one) => one === strike) && isTarget && isCount(detail)
+  return isCount(atMs) && [...STRIKES, ZONE_STRIKE].some((one) => one === strike) && isTarget && isCount(detail)
+}
+
+function isZonePlan(value: unknown, placesMs: readonly number[]): boolean {
+  const { commitsApart, preferred } = record(value)
+  return typeof commitsApart === 'boolean' && (preferred === null || placesMs.some((at) => zoneAt(at) === preferred))
 }
 
 function isOrdinals(value: unknown, below: number): value is number[] {

@@ -43,6 +43,8 @@ export const INVARIANT_MEANINGS: Readonly<Record<string, string>> = {
   leaderCommitsOwnTerm: 'a leader commits entries of earlier terms only with one of its own',
   committedImmutable: 'what is committed is the same everywhere and stays',
   committedOnQuorum: 'what is committed is on the disks of a quorum',
+  committedInTwoZones: 'where two zones have to hold it, what is committed is on disks of both',
+  zoneLossLosesNothing: 'whatever data centre goes then, others have on disk all that was acknowledged',
   stateMachineSafety: 'equal indexes have equal states',
   monotoneTerm: 'a node’s term never goes back while it runs',
   monotoneCommit: 'a node’s commit index never goes back while it runs',

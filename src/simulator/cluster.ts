@@ -10,7 +10,7 @@ import type { Logger } from '../node/ports.js'
 import { SEGMENT_BYTES_MAX } from '../storage/segment-header.js'
 import { EventQueue } from './event-queue.js'
 import { SimulatedNetwork } from './network.js'
-import { type NodeWatch, SimulatedNode } from './node.js'
+import { type DiskOf, type NodeWatch, SimulatedNode } from './node.js'
 import { SeededRandom } from './random.js'
 import { ed25519, keyedHashes, type SignatureScheme } from './signatures.js'
 import { Trace, type TraceEvent } from './trace.js'
@@ -26,6 +26,10 @@ export interface SimulatedClusterOptions {
   readonly clockSpeeds?: readonly number[]
   /** Where each node stands on a line, in milliseconds of a message's way; all in one place where absent. */
   readonly placesMs?: readonly number[]
+  /** The zone of each node; all in one where absent. */
+  readonly zones?: readonly string[]
+  /** How much each node is preferred as leader; 0 where absent. */
+  readonly priorities?: readonly number[]
   readonly sha256: Sha256
   readonly limits?: Partial<NodeLimits>
   readonly coreLimits?: CoreLimits
@@ -38,6 +42,8 @@ export interface SimulatedClusterOptions {
   readonly verifyMaxMs?: number
   /** How many members may be hurt at a time; a minority of the first members if absent. */
   readonly bearable?: number
+  /** The disk of each node, whose limits it keeps; without limits if absent. */
+  readonly diskOf?: DiskOf
   /** Members and clients sign with Ed25519; with a keyed hash if absent. */
   readonly realSignatures?: boolean
   /** Gets every event. */
@@ -93,6 +99,7 @@ export class SimulatedCluster {
             logger: options.logger ?? SILENT,
             segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
             verifyMaxMs: options.verifyMaxMs ?? 0,
+            diskOf: options.diskOf ?? null,
           },
           world,
         ),
@@ -145,7 +152,13 @@ export class SimulatedCluster {
 
 /** The members n1 … of one cluster, and one client. */
 export function simulatedConfiguration(
-  { nodes, spares = 0, protocol = 'raft' }: Pick<SimulatedClusterOptions, 'nodes' | 'spares' | 'protocol'>,
+  {
+    nodes,
+    spares = 0,
+    protocol = 'raft',
+    zones = [],
+    priorities = [],
+  }: Pick<SimulatedClusterOptions, 'nodes' | 'spares' | 'protocol' | 'zones' | 'priorities'>,
   settings: ClusterSettings = DEFAULT_SETTINGS,
   publicKeyOf: SignatureScheme['publicKeyOf'] = (name) => name,
 ): ClusterConfiguration {
@@ -153,7 +166,8 @@ export function simulatedConfiguration(
     id: nodeId(`n${i + 1}`),
     publicKey: publicKeyOf(new Uint8Array(32).fill(i + 1)),
     address: `n${i + 1}:1`,
-    zone: 'z1',
+    zone: zones[i] ?? 'z1',
+    priority: priorities[i] ?? 0,
   }))
   return {
     clusterId: new Uint8Array(16).fill(0x5c),

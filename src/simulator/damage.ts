@@ -4,6 +4,7 @@
  * here for certain, so a node that does not notice is found out.
  */
 import { hasCode } from '../base/error.js'
+import { spanZones } from '../consensus/membership.js'
 import type { NodeId } from '../consensus/types.js'
 import type { SimulatedCluster } from './cluster.js'
 import { LOG_DIRECTORY, type SimulatedNode } from './node.js'
@@ -27,11 +28,13 @@ export class Damage {
     this.#cluster = cluster
   }
 
-  /** One more member may lose something. */
+  /** One more member may lose something; where two zones have to hold what is committed, two are left whole. */
   isBearable(victim: SimulatedNode): boolean {
-    const { nodes, bearable } = this.#cluster
-    const hurt = nodes.filter((node) => node !== victim && isHurt(node)).length
-    return hurt + 1 <= bearable
+    const { nodes, bearable, configuration } = this.#cluster
+    const hurt = nodes.filter((node) => node === victim || isHurt(node))
+    if (hurt.length > bearable) return false
+    if (configuration.settings.commitZones === null) return true
+    return spanZones(configuration.genesis.filter(({ id }) => !hurt.some((node) => node.id === id)))
   }
 
   /** Turns a bit of the log of a node that is down. False where nothing can be turned so that it must show. */

@@ -19,6 +19,7 @@ export const RETRYABLE: readonly ErrorCode[] = [
   'NoLeader',
   'LeadershipLost',
   'ResourceExhausted',
+  'DiskFull',
   'DeadlineExceeded',
   'EpochChanging',
 ]

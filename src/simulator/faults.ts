@@ -235,6 +235,8 @@ export class FaultDriver {
       case 'restartedVoter':
       case 'leaderFallsAtAck':
         return this.aimed.strike(strike, node, this.#random)
+      case 'zoneDown':
+        return this.#zoneDown(node)
       case 'pause':
         this.#counts.pause++
         return node.pause(this.#random.between(100, 1500))
@@ -258,6 +260,15 @@ export class FaultDriver {
       default:
         this.#strikeNetwork(strike)
     }
+  }
+
+  /** Power goes in the whole data centre of a node; its nodes come back one by one. */
+  #zoneDown({ id }: SimulatedNode): void {
+    const { members } = this.#cluster.configuration
+    const zone = members.find((member) => member.id === id)?.zone
+    const inside = members.filter((member) => member.zone === zone).map((member) => this.#cluster.node(member.id))
+    this.#rules.zoneGoes?.(inside)
+    for (const node of inside) this.crashAndRestart(node, 'power')
   }
 
   /** The process, or the power, goes at a step of the node's own work. */

@@ -10,6 +10,7 @@ import { toHex } from '../base/bytes.js'
 import type { Entry } from '../consensus/entry.js'
 import { type MembershipRecord, quorumOf } from '../consensus/membership.js'
 import type { LogIndex } from '../consensus/types.js'
+import { isHeldApart } from './held-apart.js'
 import { isMajority, MemberRules } from './member-rules.js'
 import type { SimulatedNode } from './node.js'
 import { ToldRules } from './told-rules.js'
@@ -70,6 +71,7 @@ export class Invariants implements RunInvariants {
   readonly viewChanges = null
   readonly switches = null
   readonly #nodes: readonly SimulatedNode[]
+  readonly #commitsApart: boolean
   readonly #seen: Seen[]
   readonly #leaders = new Map<number, string>()
   /** By index − 1; undefined where the entry had left memory before it was first looked at. */
@@ -80,8 +82,10 @@ export class Invariants implements RunInvariants {
   /** Comparisons made, so that a run can tell whether it checked anything. */
   readonly checks = { commits: 0, logs: 0, leaders: 0, digests: 0, quorums: 0 }
 
-  constructor(nodes: readonly SimulatedNode[]) {
+  /** `commitsApart`: what is committed is held in two zones. */
+  constructor(nodes: readonly SimulatedNode[], { commitsApart = false }: { readonly commitsApart?: boolean } = {}) {
     this.#nodes = nodes
+    this.#commitsApart = commitsApart
     this.#seen = nodes.map(() => fresh(-1))
   }
 
@@ -231,10 +235,17 @@ export class Invariants implements RunInvariants {
       const { voters, outgoing } = quorumOf(membership)
       return isMajority(voters, holders) && (outgoing.length === 0 || isMajority(outgoing, holders))
     }
-    if (isHeld(current)) return
+    const isApart = ({ membership }: MembershipRecord) =>
+      !this.#commitsApart || isHeldApart(membership, (id) => holders.includes(id))
     // Where it changed in this very turn, the one before may have decided.
     const changed = current !== seen.membership && current.index >= core.status().firstIndex
-    if (changed && isHeld(core.membershipAt((current.index - 1) as LogIndex))) return
+    const before = changed ? core.membershipAt((current.index - 1) as LogIndex) : current
+    if ([current, before].some((record) => isHeld(record) && isApart(record))) return
+    if (isHeld(current))
+      throw new InvariantViolation(
+        'committedInTwoZones',
+        `${node.id} committed entry ${index}, which is on the disks of ${holders.join(', ')} in one zone`,
+      )
     throw new InvariantViolation(
       'committedOnQuorum',
       `${node.id} committed entry ${index}, which only ${holders.join(', ') || 'nobody'} has on disk`,

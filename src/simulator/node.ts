@@ -10,8 +10,9 @@ import type { NodeId } from '../consensus/types.js'
 import { type ComposedNode, composeNode } from '../node/compose.js'
 import type { NodeLimits } from '../node/limits.js'
 import type { CoreLimits } from '../node/make-core.js'
-import type { Logger, Scheduler, SignatureVerifier, SnapshotInfo, SnapshotStore } from '../node/ports.js'
+import type { DiskGauge, Logger, Scheduler, SignatureVerifier, SnapshotInfo, SnapshotStore } from '../node/ports.js'
 import { openEvidenceStore } from '../storage/evidence-store.js'
+import type { FileSystem } from '../storage/files.js'
 import { type CrashLosses, MemoryFiles } from '../storage/memory-files.js'
 import { openStores } from '../storage/node-storage.js'
 import { createLog } from '../storage/open-log.js'
@@ -54,7 +55,12 @@ export interface SimulatedNodeOptions {
   readonly segmentBytesMax: number
   /** How long the check of a signature takes at most; 0 for no time. */
   readonly verifyMaxMs: number
+  /** Null for a disk without limits. */
+  readonly diskOf: DiskOf | null
 }
+
+/** What measures the disk of a node, whose files are below the root. */
+export type DiskOf = (files: FileSystem, node: NodeId) => DiskGauge
 
 /** Who looks at what goes on inside nodes; whatever is thrown is kept for who looks next. */
 export interface NodeWatch {
@@ -240,7 +246,9 @@ export class SimulatedNode {
       monotonicMs: () => queue.nowMs * clockSpeed,
       wallMs: () => START_OF_TIME_MS + queue.nowMs * clockSpeed + this.clockOffsetMs,
     }
+    const disk = this.#options.diskOf?.(this.files, id)
     const ports = {
+      ...(disk === undefined ? {} : { disk }),
       clock,
       scheduler,
       random: this.#random.next,

@@ -45,7 +45,9 @@ export const STRIKES = [
   ...LIES,
   ...SWITCH_STRIKES,
 ] as const
-export type Strike = (typeof STRIKES)[number]
+/** All nodes of one data centre lose power; planned where the data centres mean something. */
+export const ZONE_STRIKE = 'zoneDown'
+export type Strike = (typeof STRIKES)[number] | typeof ZONE_STRIKE
 
 export interface PlannedFault {
   /** After the beginning of the first phase. */
@@ -55,6 +57,14 @@ export interface PlannedFault {
   readonly target: number | 'leader'
   /** Seeds the details: durations, sides of a partition. */
   readonly detail: number
+}
+
+/** Each data centre is a zone, see `zoneAt`. */
+export interface ZonePlan {
+  /** What is committed is held in two of them. */
+  readonly commitsApart: boolean
+  /** Where the leader shall stand; null for anywhere. */
+  readonly preferred: string | null
 }
 
 export interface RunPlan {
@@ -70,6 +80,8 @@ export interface RunPlan {
   readonly clockSpeeds: readonly number[]
   /** Where each node stands on a line of data centres: between two of them a message takes the difference longer. */
   readonly placesMs: readonly Millis[]
+  /** What the cluster makes of its data centres; absent where they mean nothing to it. */
+  readonly zones?: ZonePlan
   readonly clients: number
   readonly keys: number
   readonly thinkMaxMs: Millis
@@ -107,6 +119,10 @@ export const FAULTS_MAX_MS = 60_000
 const PLAN_STREAM = 1000
 const FAULT_STREAM = 1001
 const SETTINGS_STREAM = 1005
+const ZONES_STREAM = 1007
+const ZONE_FAULTS_STREAM = 1008
+const ZONE_FAULTS_MAX = 4
+const ZONE_FAULTS_UNTIL_MS = 3500
 const EPISODES_TO_DOUBLE_GAP = 15
 /** Damage that only a few seeds have: it costs a node for the rest of a run. */
 const RARE: readonly Strike[] = ['wipe', 'bitRot', 'misdirectedWrite']
@@ -130,16 +146,23 @@ const CLOCK_SPEED_MAX = 1200
 /** A round trip between the farthest data centres fits into the shortest election time-out more than twice. */
 const CENTRE_GAP_MAX_MS = 15
 
+/** The name of the data centre that stands there. */
+export function zoneAt(placeMs: Millis): string {
+  return `at${placeMs}`
+}
+
 /** The plan of a seed. The same arguments give the same plan. */
 export function planRun(seed: number, nodes: number): RunPlan {
   const random = new SeededRandom(seed, PLAN_STREAM)
   const settings = planSettings(seed, nodes)
   const all = nodes + settings.spares
+  const zones = planZones(seed, settings.placesMs.slice(0, nodes))
   return {
     protocol: 'raft',
     seed,
     nodes,
     ...settings,
+    ...(zones === null ? {} : { zones }),
     clients: random.between(3, 6),
     keys: random.between(2, 6),
     thinkMaxMs: random.pick([10, 20, 40]),
@@ -153,7 +176,7 @@ export function planRun(seed: number, nodes: number): RunPlan {
     snapshotPieceBytes: random.pick([256, 4096, 256 << 10]),
     faultsForMs: random.between(1500, 3500),
     commitsMin: COMMITS_MIN,
-    faults: planFaults(seed, all, settings.leaseDriftMs > 0),
+    faults: withZoneFaults(seed, zones, settings, planFaults(seed, all, settings.leaseDriftMs > 0)),
     healing: shuffled(random, all),
     left: Array.from({ length: all }, () => random.between(0, 3)),
     liars: [],
@@ -192,6 +215,40 @@ function planPlaces(random: SeededRandom, nodes: number): Millis[] {
   const gapsMs = Array.from({ length: centres }, () => random.between(1, CENTRE_GAP_MAX_MS))
   const centreAtMs = gapsMs.map((_, at) => gapsMs.slice(1, at + 1).reduce((sum, gapMs) => sum + gapMs, 0))
   return Array.from({ length: nodes }, () => random.pick(centreAtMs))
+}
+
+/** Where the first members stand in several data centres, most seeds make something of it. */
+function planZones(seed: number, placesMs: readonly Millis[]): ZonePlan | null {
+  if (new Set(placesMs).size < 2) return null
+  const random = new SeededRandom(seed, ZONES_STREAM)
+  const commitsApart = random.chance(0.5)
+  const preferred = random.chance(0.5) ? zoneAt(random.pick(placesMs)) : null
+  return commitsApart || preferred !== null ? { commitsApart, preferred } : null
+}
+
+/**
+ * Data centres lose power now and then. Where the members change and two data centres have to hold what is
+ * committed, no disk is lost for good: it might be the only one of the second.
+ */
+function withZoneFaults(
+  seed: number,
+  zones: ZonePlan | null,
+  { spares, placesMs }: Pick<RunPlan, 'spares' | 'placesMs'>,
+  faults: readonly PlannedFault[],
+): readonly PlannedFault[] {
+  if (zones === null) return faults
+  const random = new SeededRandom(seed, ZONE_FAULTS_STREAM)
+  const added = Array.from(
+    { length: random.between(1, ZONE_FAULTS_MAX) },
+    (): PlannedFault => ({
+      atMs: random.between(0, ZONE_FAULTS_UNTIL_MS),
+      strike: ZONE_STRIKE,
+      target: random.chance(0.5) ? 'leader' : random.between(0, placesMs.length - 1),
+      detail: random.between(0, 2 ** 31),
+    }),
+  )
+  const bearable = zones.commitsApart && spares > 0 ? faults.filter(({ strike }) => !RARE.includes(strike)) : faults
+  return [...bearable, ...added].sort((a, b) => a.atMs - b.atMs)
 }
 
 /**

@@ -7,6 +7,8 @@ export interface RunRules {
   readonly invariants: RunInvariants
   /** How long a healed cluster takes at most until it leads, serves, and is of one state. */
   readonly limitsMs: { readonly lead: Millis; readonly serve: Millis; readonly converge: Millis }
+  /** A data centre goes, with all these nodes. */
+  zoneGoes?(nodes: readonly SimulatedNode[]): void
   /** Whether these nodes decide under every configuration that may be in force. */
   isQuorum(nodes: readonly NodeId[]): boolean
   /** Grows whenever others may have become necessary. */

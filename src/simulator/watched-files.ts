@@ -3,7 +3,7 @@
  * and what is synced. It knows for sure which bytes are durable, whatever the node believes.
  */
 import { KnhkError } from '../base/error.js'
-import type { FileHandle, FileStatus, FileSystem, OpenMode } from '../storage/files.js'
+import type { DiskSpace, FileHandle, FileStatus, FileSystem, OpenMode } from '../storage/files.js'
 import type { Failpoints } from './failpoints.js'
 
 /** What is known of a file's appends. */
@@ -92,6 +92,10 @@ export class WatchedFiles implements FileSystem {
 
   stat(path: string): Promise<FileStatus | null> {
     return this.#files.stat(path)
+  }
+
+  space(path: string): Promise<DiskSpace> {
+    return this.#files.space(path)
   }
 
   /** For `WatchedFile`. */

@@ -33,6 +33,13 @@ export interface FileStatus {
   readonly modifiedMs: number
 }
 
+/** Of a file system. */
+export interface DiskSpace {
+  /** To this process. */
+  readonly freeBytes: number
+  readonly totalBytes: number
+}
+
 /** Paths use `/`. Errors are the operating system's, with its `code` (ENOENT, EIO, ENOSPC, …). */
 export interface FileSystem {
   open(path: string, mode: OpenMode): Promise<FileHandle>
@@ -46,6 +53,8 @@ export interface FileSystem {
   syncDirectory(path: string): Promise<void>
   /** Null where nothing has this name. */
   stat(path: string): Promise<FileStatus | null>
+  /** Of the file system that holds `path`. */
+  space(path: string): Promise<DiskSpace>
 }
 
 /** The operating system's code of an error, '' where it has none. */
@@ -55,13 +64,20 @@ export function systemErrorCode(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
+/** The disk has no room left, or a limit of the operating system is reached; a database says so in words. */
+function tellsFullDisk(error: unknown): boolean {
+  const code = systemErrorCode(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') return true
+  if (!(error instanceof Error)) return false
+  return /No space left on device|quota exceeded/i.test(error.message) || tellsFullDisk(error.cause)
+}
+
 /** Turns the error of a write or a sync into the final `StorageFailed`; errors of ours pass. */
 export function storageFailed(what: string, error: unknown): KnhkError {
   if (error instanceof KnhkError) return error
   const code = systemErrorCode(error)
   const message = `${what} failed${code === '' ? '' : ` (${code})`}`
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return full
+  return tellsFullDisk(error)
     ? new KnhkError('DiskFull', message, { cause: error, hint: 'Free space on this disk, then start the node again.' })
     : new KnhkError('StorageFailed', message, { cause: error })
 }

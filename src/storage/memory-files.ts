@@ -4,7 +4,7 @@
  * that was not synced is lost or kept: harsher than any journaling file system, on purpose. The same
  * random function gives the same disk.
  */
-import type { FileHandle, FileStatus, FileSystem, OpenMode } from './files.js'
+import type { DiskSpace, FileHandle, FileStatus, FileSystem, OpenMode } from './files.js'
 import { MemoryInode } from './memory-inode.js'
 
 export type FileOperation =
@@ -35,6 +35,8 @@ export interface MemoryFilesOptions {
   readonly random: () => number
   /** Asked before each operation; `bytes` of an append. */
   readonly fault?: (operation: FileOperation, path: string, bytes: number) => Fault | undefined
+  /** What it tells to whoever asks; nothing is refused for it. More than anybody writes if absent. */
+  readonly totalBytes?: number
 }
 
 /** What a power failure took; for the figures of a simulation. */
@@ -43,6 +45,10 @@ export interface CrashLosses {
   readonly tornWrites: number
   readonly lostEntries: number
 }
+
+const PLENTY_BYTES = 2 ** 40
+/** Above `/log` and its like; always there. */
+const ROOT = ''
 
 /** A change of directory entries that is atomic by itself: a rename changes two. */
 type EntryChange = readonly { readonly path: string; readonly inode: MemoryInode | null }[]
@@ -140,7 +146,7 @@ export class MemoryFiles implements FileSystem {
 
   async readdir(path: string): Promise<string[]> {
     await this.enter('readdir', path, 0, this.#run)
-    if (!this.#directories.has(path)) throw systemError('ENOENT', path)
+    if (path !== ROOT && !this.#directories.has(path)) throw systemError('ENOENT', path)
     const names = [...this.#entries.keys(), ...this.#directories].filter(
       (name) => parentOf(name) === path && name !== path,
     )
@@ -166,6 +172,13 @@ export class MemoryFiles implements FileSystem {
     if (this.#directories.has(path)) return { kind: 'directory', size: 0, modifiedMs: 0 }
     const inode = this.#entries.get(path)
     return inode === undefined ? null : { kind: 'file', size: inode.size, modifiedMs: 0 }
+  }
+
+  async space(): Promise<DiskSpace> {
+    const totalBytes = this.#options.totalBytes ?? PLENTY_BYTES
+    let usedBytes = 0
+    for (const inode of new Set(this.#entries.values())) usedBytes += inode.size
+    return { freeBytes: Math.max(0, totalBytes - usedBytes), totalBytes }
   }
 
   /** What stands before every operation: the injected fault, and death after a crash. For `MemoryFile`. */

@@ -6,7 +6,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import type { FileHandle, FileStatus, FileSystem, OpenMode } from './files.js'
+import type { DiskSpace, FileHandle, FileStatus, FileSystem, OpenMode } from './files.js'
 import { systemErrorCode } from './files.js'
 
 const HAS_SYNC_WRITES = process.platform === 'linux'
@@ -179,6 +179,11 @@ class RealFiles implements FileSystem {
       if (systemErrorCode(error) === 'ENOENT') return null
       throw error
     }
+  }
+
+  async space(filePath: string): Promise<DiskSpace> {
+    const { bavail, blocks, bsize } = await fs.promises.statfs(filePath)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { CoreStatus } from '../consensus/core.js'
 import type { LogIndex, Millis, NodeId } from '../consensus/types.js'
+import type { DiskFacts } from '../node/ports.js'
 
 export interface PeerFacts {
   readonly id: NodeId
@@ -37,4 +38,6 @@ export interface NodeFacts {
   readonly newestSnapshot: { readonly index: LogIndex; readonly bytes: number } | null
   /** Of the snapshot on its way here; 0 for none. */
   readonly snapshotBytesMissing: number
+  /** Null before the first look at it. */
+  readonly disk: DiskFacts | null
 }

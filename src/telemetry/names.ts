@@ -25,6 +25,7 @@ export interface Attributes {
     | 'apply_lag'
     | 'loop_delay'
     | 'stalled_disk'
+    | 'full_disk'
     | 'diverged'
     | 'damaged'
     | 'restoring'
@@ -58,6 +59,7 @@ export const MEMBERS = {
     'apply_lag',
     'loop_delay',
     'stalled_disk',
+    'full_disk',
     'diverged',
     'damaged',
     'restoring',
@@ -229,6 +231,27 @@ export const METRICS = {
   'consensus.applied.index': { instrument: 'gauge', unit: '{entry}', brief: 'Index up to which entries are applied.' },
   'consensus.apply.lag': { instrument: 'gauge', unit: '{entry}', brief: 'Committed entries that are not applied yet.' },
   'consensus.log.size': { instrument: 'gauge', unit: 'By', brief: 'Bytes of the log on disk.' },
+  'consensus.disk.used': {
+    instrument: 'gauge',
+    unit: 'By',
+    brief: 'Bytes that the data directory takes, as of the last look.',
+  },
+  'consensus.disk.quota': {
+    instrument: 'gauge',
+    unit: 'By',
+    brief: 'Bytes that the data directory may take; 0 where there is no quota.',
+  },
+  'consensus.disk.free': {
+    instrument: 'gauge',
+    unit: 'By',
+    brief: 'Bytes that are free on its disk, as of the last look.',
+  },
+  'consensus.disk.reserve': { instrument: 'gauge', unit: 'By', brief: 'Bytes that have to stay free on its disk.' },
+  'consensus.disk.full': {
+    instrument: 'gauge',
+    unit: '1',
+    brief: '1 while a limit of the disk is reached and no proposals are accepted, 0 otherwise.',
+  },
   'consensus.fsync.latency': {
     instrument: 'histogram',
     unit: 'ms',
@@ -325,6 +348,11 @@ export interface MetricAttributes {
   readonly 'consensus.applied.index': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.apply.lag': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.log.size': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.disk.used': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.disk.quota': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.disk.free': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.disk.reserve': Pick<Attributes, 'consensus.node_id'>
+  readonly 'consensus.disk.full': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.fsync.latency': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.fsync.pending': Pick<Attributes, 'consensus.node_id'>
   readonly 'consensus.state.unflushed': Pick<Attributes, 'consensus.node_id'>

@@ -3,6 +3,7 @@
  * the metrics go by. A process that is alive and wedged is told apart from a healthy one here.
  */
 import type { Millis } from '../consensus/types.js'
+import type { DiskFacts } from '../node/ports.js'
 import type { NodeFacts } from './facts.js'
 import type { Attributes } from './names.js'
 
@@ -30,6 +31,16 @@ export interface ReadinessLimits {
 
 export const READINESS_LIMITS = { applyLagEntries: 1000, pendingWriteMs: 1000 } as const
 
+/** Which limit of its disk a node has reached, as people read it. */
+export function diskText({ usedBytes, quotaBytes, freeBytes, reserveBytes }: DiskFacts): string {
+  const taken = quotaBytes === null ? '' : `${inMiB(usedBytes)} of the quota of ${inMiB(quotaBytes)} are used, `
+  return `${taken}${inMiB(freeBytes)} are free, ${inMiB(reserveBytes)} have to stay free`
+}
+
+function inMiB(bytes: number): string {
+  return `${Math.floor(bytes / 1024 ** 2)} MiB`
+}
+
 export function notReadyReasons(facts: NodeFacts, vitals: Vitals, limits: ReadinessLimits): NotReady[] {
   const { status, appliedIndex, restoring } = facts
   const reasons: NotReady[] = []
@@ -56,6 +67,11 @@ export function notReadyReasons(facts: NodeFacts, vitals: Vitals, limits: Readin
   const pendingMs = Math.round(vitals.pendingWriteMs)
   if (pendingMs > limits.pendingWriteMs) {
     add('stalled_disk', `a write is under way for ${pendingMs} ms`, { pendingMs, limitMs: limits.pendingWriteMs })
+  }
+  if (facts.disk?.isFull === true) {
+    const { usedBytes, quotaBytes, freeBytes, reserveBytes } = facts.disk
+    const numbers = { usedBytes, freeBytes, reserveBytes, ...(quotaBytes === null ? {} : { quotaBytes }) }
+    add('full_disk', `no proposals are accepted: ${diskText(facts.disk)}`, numbers)
   }
   if (vitals.isDiverged) add('diverged', 'the state differs from that of the majority', { appliedIndex })
   // Who has no vote in a Byzantine protocol signs nothing, and nothing is wrong with it.

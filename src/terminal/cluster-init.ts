@@ -11,7 +11,12 @@ import {
   localMembers,
   type MemberPlan,
 } from '../cluster/init.js'
-import { type ClusterSettings, DEFAULT_SETTINGS, REQUEST_TIMEOUT_MAX_MS } from '../consensus/configuration.js'
+import {
+  type ClusterSettings,
+  DEFAULT_SETTINGS,
+  PRIORITY_MAX,
+  REQUEST_TIMEOUT_MAX_MS,
+} from '../consensus/configuration.js'
 import type { ProtocolName } from '../consensus/types.js'
 import { formatPublicKey, parsePublicKey } from '../crypto/key-encoding.js'
 import { loadPublicKey } from '../crypto/key-files.js'
@@ -33,6 +38,9 @@ export interface InitFlags {
   readonly 'request-timeout'?: string | undefined
   readonly residency?: string | undefined
   readonly 'commit-rule'?: number | undefined
+  readonly 'commit-zones'?: number | undefined
+  readonly 'prefer-zone'?: readonly string[] | undefined
+  readonly priority?: readonly string[] | undefined
 }
 
 /** Throws `Usage` or `InvalidArgument` that names the flag. */
@@ -45,6 +53,7 @@ export async function initOptions(flags: InitFlags): Promise<InitOptions> {
       : flags.member.map(parseMember)
   const keys = pairs(flags['member-key'] ?? [], '--member-key', members)
   const zones = pairs(flags.zone ?? [], '--zone', members)
+  const priorities = pairs(flags.priority ?? [], '--priority', members)
   const settings = settingsOf(flags)
   return {
     dir: flags.dir,
@@ -53,6 +62,7 @@ export async function initOptions(flags: InitFlags): Promise<InitOptions> {
       members.map(async (member) => ({
         ...member,
         zone: zones.get(member.id) ?? null,
+        ...priorityOf(priorities.get(member.id)),
         publicKey: await readKey(keys.get(member.id)),
       })),
     ),
@@ -104,6 +114,15 @@ function pairs(texts: readonly string[], flag: string, members: readonly MemberP
   return found
 }
 
+function priorityOf(text: string | undefined): Pick<MemberPlan, 'priority'> {
+  if (text === undefined) return {}
+  const priority = Number(text)
+  if (!/^\d+$/.test(text) || priority > PRIORITY_MAX) {
+    throw new KnhkError('InvalidArgument', `--priority: ${JSON.stringify(text)} is no integer of 0 to ${PRIORITY_MAX}`)
+  }
+  return { priority }
+}
+
 /** `ID=VALUE`. Throws `InvalidArgument` that names the flag. */
 export function splitPair(text: string, flag: string): [string, string] {
   const at = text.indexOf('=')
@@ -135,6 +154,10 @@ function settingsOf(flags: InitFlags): ClusterSettings {
   if (protocol !== 'hotstuff' && flags['commit-rule'] !== undefined) {
     throw new KnhkError('InvalidArgument', '--commit-rule is for hotstuff')
   }
+  const forRaft = flags['commit-zones'] ?? flags['prefer-zone'] ?? flags.priority
+  if (protocol !== 'raft' && forRaft !== undefined) {
+    throw new KnhkError('InvalidArgument', '--commit-zones, --prefer-zone and --priority are for raft')
+  }
   const requestTimeoutMs = request === undefined ? null : parseDuration(request)
   // The longest is as long as ever, or the shortest where that is longer.
   const isLong = requestTimeoutMs !== null && requestTimeoutMs > REQUEST_TIMEOUT_MAX_MS
@@ -146,6 +169,8 @@ function settingsOf(flags: InitFlags): ClusterSettings {
     requestTimeoutMaxMs: isLong ? requestTimeoutMs : null,
     commitRule: (flags['commit-rule'] ?? null) as ClusterSettings['commitRule'],
     residencyMs: flags.residency === undefined ? null : parseDuration(flags.residency),
+    commitZones: (flags['commit-zones'] ?? null) as ClusterSettings['commitZones'],
+    preferredZones: flags['prefer-zone'] ?? null,
   }
   if (leaseDriftMs !== null && leaseDriftMs >= settings.electionTimeoutMinMs) {
     throw new KnhkError('InvalidArgument', '--lease-drift must be below the election time-out: a lease is what is left')

@@ -108,6 +108,24 @@ export function countFlagWithDefault(summary: string, min: number, max: number, 
   })()
 }
 
+const SIZE = /^(\d{1,9})(B|KiB|MiB|GiB|TiB)?$/
+const SIZE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+/** Reads a size such as `512MiB`, plain numbers as bytes; throws `InvalidArgument` for others, and below `minBytes`. */
+function parseBytes(text: string, minBytes: number): number {
+  const [, number = '', unit = 'B'] = SIZE.exec(text) ?? []
+  const bytes = number === '' ? Number.NaN : Number(number) * 1024 ** SIZE_UNITS.indexOf(unit)
+  if (!(bytes >= minBytes && Number.isSafeInteger(bytes))) {
+    const least = minBytes === 0 ? '' : `, at least ${minBytes} bytes`
+    throw new KnhkError('InvalidArgument', `${JSON.stringify(text)} is not a size such as 512MiB${least}`)
+  }
+  return bytes
+}
+
+export function sizeFlag(summary: string, env: string, minBytes = 0) {
+  return Flags.custom<number>({ summary, env, helpValue: 'SIZE', parse: async (text) => parseBytes(text, minBytes) })()
+}
+
 /** A share of 0 to 1. */
 export function shareFlag(summary: string, value: number) {
   return Flags.custom<number>({ summary, helpValue: 'R', default: value, parse: async (text) => parseShare(text) })()

@@ -85,6 +85,7 @@ function problemsOf(status: ClusterStatus, { lagEntries, rttMs }: HealthLimits):
   // With an allowance for lag, being behind is judged by it alone.
   if (health !== null && (lagEntries === null || health !== behind)) problems.push(health)
   for (const node of status.nodes) {
+    if (node.disk?.isFull === true) problems.push(`the disk of ${node.id} is full: it accepts no proposals`)
     if (lagEntries !== null && node.lagEntries !== null && node.lagEntries > lagEntries) {
       problems.push(`${node.id} is ${node.lagEntries} entries behind`)
     }

@@ -1,6 +1,6 @@
 /** `node status`: the processes of this machine beside what the nodes themselves answer. */
 import { KnhkError } from '../base/error.js'
-import type { CallOptions, Client } from '../client/api.js'
+import type { CallOptions, Client, NodeStatus } from '../client/api.js'
 import { readClusterFile } from '../cluster/cluster-file.js'
 import { requireMember } from '../cluster/data-directories.js'
 import { readTextIfThere } from '../cluster/files.js'
@@ -22,6 +22,8 @@ export interface NodeReport {
   readonly commitIndex: number | null
   readonly appliedIndex: number | null
   readonly version: string | null
+  /** As of its last look at it. */
+  readonly disk: NodeStatus['disk']
   readonly dataDir: string | null
   readonly logFile: string | null
   readonly errorCode: string | null
@@ -39,26 +41,29 @@ export async function nodeReports(
   return Promise.all(
     nodes
       .filter((node) => only === null || node.id === only)
-      .map(async ({ id, address, reachable, role, term, lastIndex, commitIndex, appliedIndex, version, error }) => {
-        const paths = await localPaths(target.dir, id)
-        const pid = target.dir === null || paths === null ? null : await runningPid(target.dir, id)
-        return {
-          id,
-          address,
-          pid,
-          running: paths === null ? null : pid !== null,
-          reachable,
-          role,
-          term,
-          lastIndex,
-          commitIndex,
-          appliedIndex,
-          version,
-          dataDir: paths?.data ?? null,
-          logFile: paths?.log ?? null,
-          errorCode: error?.code ?? null,
-        }
-      }),
+      .map(
+        async ({ id, address, reachable, role, term, lastIndex, commitIndex, appliedIndex, version, disk, error }) => {
+          const paths = await localPaths(target.dir, id)
+          const pid = target.dir === null || paths === null ? null : await runningPid(target.dir, id)
+          return {
+            id,
+            address,
+            pid,
+            running: paths === null ? null : pid !== null,
+            reachable,
+            role,
+            term,
+            lastIndex,
+            commitIndex,
+            appliedIndex,
+            version,
+            disk,
+            dataDir: paths?.data ?? null,
+            logFile: paths?.log ?? null,
+            errorCode: error?.code ?? null,
+          }
+        },
+      ),
   )
 }
 
@@ -77,4 +82,16 @@ export async function requireLocalNode(dir: string, id: string): Promise<void> {
     hint: `Nodes: ${members.map((member) => member.id).join(', ')}.`,
     details: { node: id },
   })
+}
+
+/** How much is used, and how much there is for it; null where it is not known. */
+export function diskText(disk: NodeStatus['disk']): string | null {
+  if (disk === null) return null
+  const { usedBytes, quotaBytes, freeBytes, isFull } = disk
+  const left = quotaBytes === null ? `${inMiB(freeBytes)} free` : `of ${inMiB(quotaBytes)}`
+  return `${inMiB(usedBytes)} ${left}${isFull ? ', full' : ''}`
+}
+
+function inMiB(bytes: number): string {
+  return `${Math.floor(bytes / 1024 ** 2)} MiB`
 }

@@ -114,6 +114,7 @@ export function statusOutput(status: ClusterStatus, extra: Readonly<Record<strin
         ...(status.threat === null ? [] : ([['threat', threatText(status)]] as const)),
         ...(status.protocol === 'raft' ? [] : ([['assurance', status.assurance]] as const)),
         ['commit', status.commitIndex],
+        ...fullDiskText(status),
       ])
       const rows = status.nodes.map((node) => [
         node.id,
@@ -144,6 +145,12 @@ export function statusOutput(status: ClusterStatus, extra: Readonly<Record<strin
       return `${head}\n${await table(names, rows)}`
     },
   }
+}
+
+/** Only where there is something to say. */
+function fullDiskText({ nodes }: ClusterStatus): (readonly [string, string])[] {
+  const full = nodes.filter(({ disk }) => disk?.isFull === true).map(({ id }) => id)
+  return full.length === 0 ? [] : [['disk full', `${full.join(', ')}: no proposals are accepted, see knhk why`]]
 }
 
 /** The level, and whom it is because of. */

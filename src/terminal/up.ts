@@ -27,6 +27,8 @@ export interface BringUpOptions {
   /** Flags that were really given: an existing cluster may differ from them. */
   readonly given: ReadonlySet<string>
   readonly launcher: readonly string[]
+  /** For the nodes that are started. */
+  readonly nodeArguments: readonly string[]
   readonly timeoutMs: number
   readonly signal: AbortSignal
   readonly onProgress: (text: string) => void

@@ -105,3 +105,12 @@ test('leases are part of what all nodes agree on; without them the hash is that 
   expect(new Set([null, 1, 2].map((drift) => Buffer.from(withLeases(drift)).toString('hex'))).size).toBe(3)
   expect(hash({ ...sample, genesis: genesis.slice(1) })).not.toEqual(hash(sample))
 })
+
+test('so is in how many zones entries are held; whom the cluster prefers as leader is not', () => {
+  const withSettings = (settings: Partial<ClusterConfiguration['settings']>) =>
+    hash({ ...sample, settings: { ...DEFAULT_SETTINGS, ...settings } })
+  expect(withSettings({ commitZones: null })).toEqual(hash(sample))
+  expect(withSettings({ commitZones: 2 })).not.toEqual(hash(sample))
+  expect(withSettings({ preferredZones: ['a'] })).toEqual(hash(sample))
+  expect(hash({ ...sample, genesis: genesis.map((one) => ({ ...one, priority: 7 })) })).toEqual(hash(sample))
+})

@@ -78,6 +78,15 @@ describe('cluster file', () => {
     expect(parsed.members[0]?.zone).toBe('default')
   })
 
+  const apart = good.replace('zone: local', 'zone: a').replace('zone: local', 'zone: b')
+  it('takes what it says of zones and priorities, and writes it again', () => {
+    const text = `${apart.replace('zone: a', 'zone: a\n    priority: 7')}  commitZones: 2\n  preferredZones: [b, a]\n`
+    const parsed = parseClusterFile(text)
+    expect(parsed.settings).toMatchObject({ commitZones: 2, preferredZones: ['b', 'a'] })
+    expect(parsed.members.map(({ priority }) => priority)).toEqual([7, undefined, undefined])
+    expect(parseClusterFile(formatClusterFile(parsed))).toEqual(parsed)
+  })
+
   const swap = (from: string | RegExp, to: string) => good.replace(from, to)
   const bad: readonly (readonly [string, string, RegExp])[] = [
     ['an empty file', '', /empty/],
@@ -115,6 +124,20 @@ describe('cluster file', () => {
       'the key of a member that left',
       `${good.replace('zone: local', 'zone: local\n    removed: true')}`.replace(/AwMD[^\n]*/, formatPublicKey(key(1))),
       /public key that is already used/,
+    ],
+    ['two zones where nobody said which', `${good}  commitZones: 2\n`, /members in at least 2 zones for commitZones/],
+    ['three zones', `${apart}  commitZones: 3\n`, /integer of 2 to 2/],
+    ['a preferred zone where nobody stands', `${apart}  preferredZones: [c]\n`, /prefer the zone "c"/],
+    ['a priority out of range', swap('zone: local', 'zone: local\n    priority: 101'), /integer of 0 to 100/],
+    [
+      'zones of another protocol',
+      `${apart.replace('protocol: raft', 'protocol: pbft')}  commitZones: 2\n`,
+      /commitZones and preferredZones in raft only/,
+    ],
+    [
+      'priorities of another protocol',
+      swap('zone: local', 'zone: local\n    priority: 1').replace('protocol: raft', 'protocol: hybrid'),
+      /priorities, which are for raft/,
     ],
     ['swapped time-outs', swap('electionTimeoutMaxMs: 300', 'electionTimeoutMaxMs: 100'), /below electionTimeoutMaxMs/],
   ]

@@ -34,6 +34,12 @@ export function members(voters: number, learners: readonly NodeId[] = []): Membe
   }
 }
 
+/** n1, n2, … as voters in these zones. */
+export function membersIn(...zones: readonly string[]): Membership {
+  const all = zones.map((zone, at) => ({ ...member(nodeId(`n${at + 1}`), 'voter'), zone }))
+  return { joint: false, members: all }
+}
+
 const GENESIS: LogBase = {
   index: logIndex(0),
   term: term(0),

@@ -3,6 +3,7 @@
  * given by their interesting fields, effects sorted by type.
  */
 import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
+import type { ClusterSettings } from '../../src/consensus/configuration.js'
 import type { Effect, Input, Now, OperatorOrder, ProtocolMessage } from '../../src/consensus/core.js'
 import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
 import type { Membership, MembershipRecord, TargetMember } from '../../src/consensus/membership.js'
@@ -61,6 +62,8 @@ export interface EngineOptions {
   readonly seed?: number
   /** Turns leases on. */
   readonly leaseDriftMs?: number
+  readonly settings?: Partial<ClusterSettings>
+  readonly priorities?: ReadonlyMap<NodeId, number>
   /** The newest snapshot on disk. */
   readonly snapshot?: SnapshotOffer
 }
@@ -92,8 +95,9 @@ export class Engine {
         genesis: options.members ?? members(3),
         clusterId: CLUSTER_ID,
         configHash: CONFIG_HASH,
-        settings: { ...SETTINGS, leaseDriftMs: options.leaseDriftMs ?? null },
+        settings: { ...SETTINGS, leaseDriftMs: options.leaseDriftMs ?? null, ...options.settings },
         limits: { ...DEFAULT_RAFT_LIMITS, ...options.limits },
+        ...(options.priorities === undefined ? {} : { priorities: options.priorities }),
       },
       {
         sha256,

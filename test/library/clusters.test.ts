@@ -187,6 +187,10 @@ describe('a hybrid of two builders', () => {
     expect(() => HybridConsensus.of(raft(), bft().key(config.clientKey))).toThrow(refused('key'))
     expect(() => HybridConsensus.of(raft(), bft().options({ protocol: 'hotstuff' }))).toThrow(refused('protocol'))
     expect(() => HybridConsensus.of(raft().options({ leaseDriftMs: 5 }), bft())).toThrow(refused('leaseDriftMs'))
+    expect(() => HybridConsensus.of(raft().options({ commitZones: 2 }), bft())).toThrow(refused('commitZones'))
+    expect(() => HybridConsensus.of(raft().options({ preferredZones: ['a'] }), bft())).toThrow(
+      refused('preferredZones'),
+    )
     await expect(HybridConsensus.of(raft(), bft()).start()).rejects.toMatchObject({ code: 'InvalidArgument' })
   })
 })

@@ -4,26 +4,10 @@
  */
 import { expect, test } from 'vitest'
 import { toHex } from '../../src/base/bytes.js'
-import { requestSignBytes, signedRequest } from '../../src/consensus/bft/client-request.js'
-import { encodeRequest, NO_SESSION } from '../../src/consensus/request.js'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { SIMULATED_CLIENT_KEY, SimulatedCluster } from '../../src/simulator/cluster.js'
-import { simulatedSigner } from '../../src/simulator/signatures.js'
-import { CLIENT_FRAME, PROPOSE_HEADER_BYTES, writeProposeHeader } from '../../src/transport/client-protocol.js'
-import { encodeOperation } from '../../src/workflow/operation-codec.js'
-import type { Operation } from '../../src/workflow/operations.js'
-
-/** The payload of a propose frame with a request that the simulated client signed. */
-function signedFrame(clusterId: Uint8Array, firstSequence: number, operations: readonly Operation[]): Uint8Array {
-  const header = { session: NO_SESSION, firstSequence, ackedBelow: 0, clientKey: SIMULATED_CLIENT_KEY }
-  const unsigned = encodeRequest(header, operations.map(encodeOperation))
-  const sign = simulatedSigner(sha256, SIMULATED_CLIENT_KEY)
-  const request = signedRequest(unsigned, sign(requestSignBytes(sha256, clusterId, unsigned)))
-  const payload = new Uint8Array(PROPOSE_HEADER_BYTES + request.length)
-  payload.set(request, PROPOSE_HEADER_BYTES)
-  writeProposeHeader(payload, firstSequence)
-  return payload
-}
+import { CLIENT_FRAME } from '../../src/transport/client-protocol.js'
+import { signedFrame } from './propose-frames.js'
 
 test.each(['pbft', 'hotstuff'] as const)(
   '%s answers from every replica, equally, and again after restarts',

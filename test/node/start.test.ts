@@ -1,8 +1,8 @@
 /**
  * Shows a production node at its two ends, with real disk and real network: a client that comes before
- * the state is there is sent away and may come again, and a stop that fails is told.
+ * the state is there is sent away and may come again, a stop that fails is told, and who ends for a full disk leaves room.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -11,7 +11,10 @@ import { sha256 } from '../../src/crypto/sha256.js'
 import { configurationHash } from '../../src/node/compose.js'
 import { type RunningNode, startNode } from '../../src/node/start.js'
 import { formatDataDirectory } from '../../src/storage/data-directory.js'
+import { BALLAST_FILE, DataDisk, DEFAULT_DISK } from '../../src/storage/data-disk.js'
+import { storageFailed } from '../../src/storage/files.js'
 import { realFiles } from '../../src/storage/real-files.js'
+import { SegmentedLog } from '../../src/storage/segmented-log.js'
 import { OverlayStateStore } from '../../src/storage/state-store.js'
 import { dialNode } from '../../src/transport/dial.js'
 import { key, type Members, members, RecordingLogger } from '../transport/harness.js'
@@ -21,6 +24,7 @@ let setup: Members
 let dataDir: string
 let logger: RecordingLogger
 const { range, close } = OverlayStateStore.prototype
+const { append } = SegmentedLog.prototype
 
 beforeEach(async () => {
   setup = await members(1)
@@ -34,6 +38,7 @@ beforeEach(async () => {
 afterEach(async () => {
   OverlayStateStore.prototype.range = range
   OverlayStateStore.prototype.close = close
+  SegmentedLog.prototype.append = append
   await rm(dataDir, { recursive: true, force: true })
 })
 
@@ -100,4 +105,21 @@ test('a stop that fails says so, and never that the node stopped cleanly', async
   expect(await node.stopped).toMatchObject({ code: 'StorageFailed' })
   expect(logger.lines.some(({ event }) => event === 'node stopped')).toBe(false)
   expect(logger.lines.filter(({ level }) => level === 'error').map(({ event }) => event)).toEqual(['the node stops'])
+})
+
+test.each([
+  ['ENOSPC', 'DiskFull', false],
+  ['EIO', 'StorageFailed', true],
+] as const)('a node whose write fails with %s ends with %s, and keeps its ballast: %s', async (code, ending, keeps) => {
+  const path = join(dataDir, 'data')
+  const ballastBytes = 1 << 16
+  await new DataDisk(realFiles(), path, { ...DEFAULT_DISK, ballastBytes }).keepBallast()
+  SegmentedLog.prototype.append = async () => {
+    throw storageFailed('writing to the log', Object.assign(new Error(code), { code }))
+  }
+  const node = await start()
+  expect((await node.stopped)?.code).toBe(ending)
+  const ballast = await stat(join(path, BALLAST_FILE)).catch(() => null)
+  expect(ballast?.size ?? null).toBe(keeps ? ballastBytes : null)
+  await node.stop()
 })

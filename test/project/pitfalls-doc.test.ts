@@ -8,7 +8,7 @@ import { projectRoot } from './project-root.js'
 
 /** Known, and not handled yet. Whoever handles one takes it out of here. */
 const OPEN: readonly string[] = []
-const PITFALLS = 74
+const PITFALLS = 77
 
 interface Row {
   readonly pitfall: string

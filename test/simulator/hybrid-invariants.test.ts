@@ -169,7 +169,8 @@ describe('in a Raft epoch', () => {
     const ack = { ...(said.message.ack as SignedStatement), ...later, digest: other(new Uint8Array(32)) }
     expect(violated(() => raft.released(said.from, { ...said.message, ack, held: null }))).toBe('acknowledgedIsDurable')
     const held = { ...ack, type: 'held' } as const
-    expect(violated(() => raft.released(said.from, { type: 'hybridHeld', held }))).toBe('heldIsDurable')
+    const message = { type: 'hybridHeld', epoch: held.epoch, held, waits: false } as const
+    expect(violated(() => raft.released(said.from, message))).toBe('heldIsDurable')
     const given = sentOf('hybridGrant', ({ grant }) => grant !== null)
     const grant = { ...(given.message.grant as SignedStatement), ...later }
     expect(violated(() => raft.released(given.from, { ...given.message, grant }))).toBe('voteIsDurable')

@@ -56,6 +56,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}, status: Partial<NodeFa
     ],
     newestSnapshot: { index: logIndex(8), bytes: 2048 },
     snapshotBytesMissing: 30,
+    disk: null,
     ...changes,
   }
 }

@@ -45,6 +45,7 @@ function node(id: string, change: Partial<NodeStatus> = {}): NodeStatus {
     epochSinceMs: null,
     residencyMs: null,
     stays: null,
+    disk: null,
     threat: null,
     assurance: null,
     error: null,

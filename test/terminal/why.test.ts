@@ -38,6 +38,7 @@ const report = (id: string, extra: Partial<SelfReport> = {}): SelfReport => ({
   restoring: false,
   notReady: [],
   requestsWaiting: 0,
+  commitZones: null,
   peers: [],
   linkedTo: [],
   stays: null,
@@ -155,6 +156,39 @@ test('entries that wait for a quorum, and a member that the leader does not hear
   expect(codes(scene)).toEqual(['CommitWaits n1', 'NotHeard n2'])
   expect(find(scene, 'CommitWaits')?.numbers).toEqual({ commitIndex: 90, lastIndex: 120, holders: 1, quorum: 2 })
   expect(codes({ ...scene, leaderLater: { ...stuck, commitIndex: 91 } })).toEqual(['NotHeard n2'])
+})
+
+test('a zone that is missing where entries have to be held in two, before anything waits for it', () => {
+  const members = [member('n1', { zone: 'a' }), member('n2', { zone: 'a' }), member('n3', { zone: 'b' })]
+  const apart = { ...LEADER, commitZones: 2 }
+  expect(findings({ members, reports: [apart, report('n2'), report('n3')] })).toEqual([])
+  const alone = { ...apart, peers: [peer('n2'), peer('n3', { active: false })] }
+  const scene = { members, reports: [alone, report('n2')] }
+  expect(codes(scene)).toEqual(['Unreachable n3', 'ZoneMissing'])
+  expect(find(scene, 'ZoneMissing')).toMatchObject({ numbers: { zones: 2, zonesThere: 1, commitIndex: 100 } })
+  expect(find(scene, 'ZoneMissing')?.message).toContain('of a, b only a is there; missing: n3')
+  expect(codes({ ...scene, reports: [{ ...alone, commitZones: null }, report('n2')] })).toEqual(['Unreachable n3'])
+  // Of a joint configuration the half that lacks a zone is meant.
+  const halves = [
+    member('n1', { zone: 'a', wasVoter: true }),
+    member('n2', { zone: 'b', wasVoter: true, role: 'leaving' }),
+    member('n3', { zone: 'c' }),
+  ]
+  const joint = {
+    members: halves,
+    view: { joint: true },
+    reports: [{ ...alone, peers: [peer('n2'), peer('n3', { active: false })] }, report('n2')],
+  }
+  const waits = { ...alone, lastIndex: 120 }
+  const waiting = { ...scene, reports: [waits, report('n2')], leaderLater: waits }
+  expect(find(waiting, 'CommitWaits')?.message).toContain('2 of 3 voters in 2 zones are needed')
+  expect(find(joint, 'ZoneMissing')?.message).toContain('of a, c only a is there')
+})
+
+test('voters that all stand in one zone cannot be held to two', () => {
+  const members = ['n1', 'n2', 'n3'].map((id) => member(id, { zone: 'a' }))
+  const scene = { members, reports: [{ ...LEADER, commitZones: 2 }, report('n2'), report('n3')] }
+  expect(find(scene, 'ZoneMissing')?.message).toContain('n1, n2, n3 stand in a')
 })
 
 test('lag of replication and of apply, a snapshot under way, a state that is being replaced', () => {

@@ -7,7 +7,14 @@
  */
 import { computeBatchDigest } from '../batch-digest.js'
 import type { OperatorOrder, OrderRefusalCode } from '../core.js'
-import { encodeMembership, leaveJoint, type Membership, membershipProblem, nextMembership } from '../membership.js'
+import {
+  encodeMembership,
+  leaveJoint,
+  type Membership,
+  membershipProblem,
+  nextMembership,
+  spanZones,
+} from '../membership.js'
 import type { LogIndex } from '../types.js'
 import { hasCommittedInTerm } from './commit.js'
 import type { Leadership } from './leadership.js'
@@ -39,16 +46,26 @@ export function changeMembership(raft: RaftState, leading: Leadership, change: C
   const target: Membership = { joint: false, members: change.target.map((member) => ({ ...member, wasVoter: false })) }
   const problem = membershipProblem(target)
   if (problem !== null) return { code: 'InvalidArgument', reason: problem }
+  if (raft.options.settings.commitZones !== null && !spanZones(votersOf(target))) {
+    return {
+      code: 'InvalidArgument',
+      reason: 'what is committed is held in two zones, and its voters would stand in one',
+    }
+  }
   const next = nextMembership(current.membership, change.target)
   if (next === null) return null
   if (!target.members.some((member) => member.id === raft.self && member.role === 'voter')) {
-    const heirs = new Set(target.members.filter((member) => member.role === 'voter').map((member) => member.id))
+    const heirs = new Set(votersOf(target).map((member) => member.id))
     const heir = bestTarget(raft, leading, (id) => heirs.has(id))
     if (heir === null) return { code: 'InvalidArgument', reason: 'no remaining voter could lead instead' }
     startTransfer(raft, leading, heir)
     return { code: 'ChangeInProgress', reason: 'the leader would lose its vote and hands over first' }
   }
   return appendMembership(raft, leading, next)
+}
+
+function votersOf({ members }: Membership): Membership['members'] {
+  return members.filter((member) => member.role === 'voter')
 }
 
 /** After the commit index moved: leaves a joint configuration, or office, when that is due. */
@@ -60,10 +77,8 @@ export function continueChange(raft: RaftState, leading: Leadership): void {
   } else if (!raft.isVoter) {
     // The voters learn the commit, and one of them campaigns at once.
     pushCommit(raft, leading)
-    const heir = bestTarget(raft, leading)
-    if (heir?.matchIndex === raft.log.lastIndex) {
-      raft.send(heir.id, { type: 'timeoutNow', epoch: raft.epoch, term: raft.term })
-    }
+    const heir = bestTarget(raft, leading, (id) => leading.peer(id)?.matchIndex === raft.log.lastIndex)
+    if (heir !== null) raft.send(heir.id, { type: 'timeoutNow', epoch: raft.epoch, term: raft.term })
     becomeFollower(raft, raft.term, null)
   }
 }

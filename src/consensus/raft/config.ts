@@ -33,6 +33,8 @@ export interface RaftLimits {
   readonly stalledWriteMs: Millis
   /** A learner this many entries behind counts as caught up. */
   readonly promoteLagEntriesMax: number
+  /** Longest election time-outs for which another has to be the preferred leader before it is handed over to. */
+  readonly preferenceTimeouts: number
 }
 
 export const DEFAULT_RAFT_LIMITS: RaftLimits = {
@@ -47,6 +49,7 @@ export const DEFAULT_RAFT_LIMITS: RaftLimits = {
   commitPushDelayMs: 10,
   stalledWriteMs: 1000,
   promoteLagEntriesMax: 64,
+  preferenceTimeouts: 10,
 }
 
 /** How far ahead of the quorum's median clock a leader may stamp. */
@@ -62,6 +65,8 @@ export interface RaftOptions {
   readonly configHash: Uint8Array
   readonly settings: ClusterSettings
   readonly limits: RaftLimits
+  /** Of members that shall rather lead than others, above 0; absent where none shall. */
+  readonly priorities?: ReadonlyMap<NodeId, number>
   /** Only in epochs of the hybrid; plain Raft has none. */
   readonly hardening?: RaftHardening
 }

@@ -55,6 +55,8 @@ export class Leadership {
   readonly leaseRounds: { readonly position: number; readonly sentMs: Millis }[] = []
   /** The newest index at which a majority was seen to hold one state. */
   digestsAgreed = 0 as LogIndex
+  /** Who would lead better, and since when without a break. */
+  heir: { readonly id: NodeId; readonly sinceMs: Millis } | null = null
   /** A TimeoutNow was sent in this term: its target may be elected at any time. */
   leaseEnded = false
   readonly #byId = new Map<NodeId, Progress>()

@@ -3,7 +3,7 @@
  * newest is in force from its append on, and goes again when its entry is truncated (thesis, 4.1).
  */
 import { assert } from '../../base/assert.js'
-import { type MembershipRecord, quorumOf } from '../membership.js'
+import { type MembershipRecord, quorumOf, zoneOf } from '../membership.js'
 import type { QuorumConfiguration, QuorumRule } from '../quorum.js'
 import type { LogIndex, NodeId } from '../types.js'
 
@@ -12,6 +12,12 @@ export class MembershipHistory {
   #records: MembershipRecord[]
   #quorum: QuorumConfiguration
   readonly #rule: QuorumRule
+
+  /** Where a member stands under the configuration in force; null where nobody said. */
+  readonly zoneOf = (id: NodeId): string | null => {
+    const member = this.current.membership.members.find((one) => one.id === id)
+    return member === undefined ? null : zoneOf(member)
+  }
 
   constructor(first: MembershipRecord, later: readonly MembershipRecord[], rule: QuorumRule = 'majority') {
     this.#records = [first]

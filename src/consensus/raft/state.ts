@@ -15,6 +15,7 @@ import type { Epoch, LogIndex, Millis, NodeId, ReadId, Term } from '../types.js'
 import { ClockBound } from './clock-bound.js'
 import type { RaftModules, RaftOptions } from './config.js'
 import { DigestBook } from './digest-book.js'
+import { HandOvers } from './hand-overs.js'
 import type { Leadership } from './leadership.js'
 import { compareTerms, RaftLog } from './log.js'
 import { MembershipHistory } from './membership-history.js'
@@ -42,6 +43,7 @@ export class RaftState {
   readonly log: RaftLog
   readonly writes: WriteQueue
   readonly clocks: ClockBound
+  readonly handOvers = new HandOvers()
   /** Digest of an empty body. */
   readonly emptyDigest: Uint8Array
   epoch: Epoch

@@ -6,6 +6,7 @@
 import type { Millis } from '../types.js'
 import { promoteLearner } from './changes.js'
 import { startPreVote } from './election.js'
+import { handToBetter } from './hand-back.js'
 import { broadcastHeartbeat, quorumHeard } from './heartbeat.js'
 import type { Leadership } from './leadership.js'
 import { pushCommit } from './replication.js'
@@ -38,7 +39,7 @@ function tickLeader(raft: RaftState, leading: Leadership, nowMs: Millis): void {
 
 /**
  * What a leader looks at now and then, whether or not reads make heartbeats meanwhile: does a quorum hear
- * it, does its disk work, who has left, who has caught up. False when it stepped down.
+ * it, does its disk work, who has left, who has caught up, who would lead better. False when it stepped down.
  */
 function lookAround(raft: RaftState, leading: Leadership, nowMs: Millis): boolean {
   leading.lookDeadlineMs = nowMs + raft.options.settings.heartbeatIntervalMs
@@ -49,6 +50,7 @@ function lookAround(raft: RaftState, leading: Leadership, nowMs: Millis): boolea
   leading.dismiss(nowMs)
   if (isDiskStalled(raft, nowMs)) handOver(raft, leading)
   promoteLearner(raft, leading)
+  handToBetter(raft, leading, nowMs)
   return true
 }
 

@@ -6,6 +6,7 @@ import type { OrderRefusalCode } from '../core.js'
 import type { NodeId } from '../types.js'
 import { startElection } from './election.js'
 import type { Leadership } from './leadership.js'
+import { hasCaughtUp, rankOf } from './preference.js'
 import type { Progress } from './progress.js'
 import type { RaftState } from './state.js'
 
@@ -16,7 +17,10 @@ export function startTransfer(raft: RaftState, leading: Leadership, peer: Progre
   continueTransfer(raft, leading, peer)
 }
 
-/** Who leads best instead: the voter among `eligible` that is heard and holds most of the log. */
+/**
+ * Who leads best instead: the voter among `eligible` that is heard and holds most of the log; where the
+ * cluster prefers some, the most preferred of those that have caught up.
+ */
 export function bestTarget(
   raft: RaftState,
   leading: Leadership,
@@ -25,9 +29,21 @@ export function bestTarget(
   let best: Progress | null = null
   for (const peer of leading.peers) {
     if (!raft.quorum.voters.includes(peer.id) || !eligible(peer.id) || !leading.isActive(peer, raft)) continue
-    if (best === null || peer.matchIndex > best.matchIndex) best = peer
+    if (best === null || isBetter(raft, peer, best)) best = peer
   }
   return best
+}
+
+function isBetter(raft: RaftState, one: Progress, other: Progress): boolean {
+  const preferred = preferenceFor(raft, one) - preferenceFor(raft, other)
+  return preferred === 0 ? one.matchIndex > other.matchIndex : preferred > 0
+}
+
+/** Whoever has not caught up comes after all that have. */
+function preferenceFor(raft: RaftState, peer: Progress): number {
+  const rank = rankOf(raft, peer.id)
+  if (rank === null) return 0
+  return hasCaughtUp(raft, peer) ? rank : -1
 }
 
 /** Tells the target to campaign once it holds the whole log. */

@@ -66,7 +66,7 @@ export class RaftEpochRules {
         if (message.held !== null) this.#expectHeld(sender, message.held)
         return
       case 'hybridHeld':
-        this.#expectHeld(sender, message.held)
+        if (message.held !== null) this.#expectHeld(sender, message.held)
         return
       case 'hybridGrant':
         if (message.grant !== null) this.#expectGranted(sender, message.grant)

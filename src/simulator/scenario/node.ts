@@ -48,6 +48,7 @@ export interface NodeParts {
   readonly genesis: Membership
   readonly settings: ClusterSettings
   readonly limits: RaftLimits
+  readonly priorities?: ReadonlyMap<NodeId, number>
 }
 
 export class ScenarioNode implements RuledNode {
@@ -122,7 +123,7 @@ export class ScenarioNode implements RuledNode {
   async start(): Promise<void> {
     assert(this.core === null, 'a node is started once at a time')
     if (this.byHand) return
-    const { disk, genesis, settings, limits, random } = this.#parts
+    const { disk, genesis, settings, limits, random, priorities } = this.#parts
     let restored: RestoredLog
     try {
       restored = await disk.open({ appliedIndex: this.appliedIndex, snapshot: this.snapshot })
@@ -134,7 +135,10 @@ export class ScenarioNode implements RuledNode {
     this.refusedStart = null
     this.#takeOver(restored)
     this.core = new RaftCore(
-      { self: this.id, genesis, clusterId: CLUSTER_ID, configHash: CONFIG_HASH, settings, limits },
+      {
+        ...{ self: this.id, genesis, clusterId: CLUSTER_ID, configHash: CONFIG_HASH, settings, limits },
+        ...(priorities === undefined ? {} : { priorities }),
+      },
       { sha256, random, restored, now: this.now() },
     )
     this.commitIndex = this.core.status().commitIndex

@@ -10,6 +10,7 @@ import { type Membership, quorumOf } from '../../consensus/membership.js'
 import { hasQuorum } from '../../consensus/quorum.js'
 import type { LogBase } from '../../consensus/snapshot.js'
 import type { NodeId } from '../../consensus/types.js'
+import { isHeldApart } from '../held-apart.js'
 
 /** A rule was broken; `rule` is one of `RULES`. */
 export class BrokenRule extends Error {
@@ -30,6 +31,7 @@ export const RULES = [
   'a leader without a committed entry',
   'two committed entries at one index',
   'a commit without a quorum',
+  'a commit in one zone',
   'a commit that is not on the own disk',
   'going back',
 ] as const
@@ -59,6 +61,8 @@ export class Rules {
   readonly #committed: Committed[] = []
   /** False where nodes are played by hand or lost their disk: then nobody can count copies. */
   countsCopies = true
+  /** What is committed is held in two zones. */
+  commitsApart = false
 
   get commits(): number {
     return this.#committed.length
@@ -163,6 +167,9 @@ export class Rules {
     }
     if (!hasQuorum(quorumOf(membership), holds)) {
       throw new BrokenRule('a commit without a quorum', `entry ${entry.index} of term ${entry.term}`)
+    }
+    if (this.commitsApart && !isHeldApart(membership, holds)) {
+      throw new BrokenRule('a commit in one zone', `entry ${entry.index} of term ${entry.term}`)
     }
   }
 }

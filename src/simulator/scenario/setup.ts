@@ -1,12 +1,12 @@
 /** From the head of a scenario to a world in which its first step can happen. */
 import { assert } from '../../base/assert.js'
 import { KnhkError } from '../../base/error.js'
-import { DEFAULT_SETTINGS } from '../../consensus/configuration.js'
+import { type ClusterSettings, DEFAULT_SETTINGS, PRIORITY_MAX } from '../../consensus/configuration.js'
 import type { Entry } from '../../consensus/entry.js'
 import { decodeMembership, type Membership } from '../../consensus/membership.js'
 import { DEFAULT_RAFT_LIMITS, type RaftLimits } from '../../consensus/raft/config.js'
 import type { LogBase } from '../../consensus/snapshot.js'
-import { epoch, nodeId, term } from '../../consensus/types.js'
+import { epoch, type NodeId, nodeId, term } from '../../consensus/types.js'
 import { sha256 } from '../../crypto/sha256.js'
 import { SeededRandom } from '../random.js'
 import { MemoryDisk, PlainLog } from './disk.js'
@@ -26,6 +26,9 @@ export const HEAD_KEYS = [
   'storage',
   'members',
   'leases',
+  'commitZones',
+  'preferredZones',
+  'priorities',
   'limits',
   'nodes',
   'never',
@@ -51,7 +54,9 @@ export async function setUp(head: ReadonlyMap<string, Field>, document: Field): 
   world.genesis = readGenesis(head.get('members'), starts)
   const seed = head.get('seed')?.integer() ?? 1
   const storage = head.get('storage')?.oneOf(['memory', 'journal']) ?? 'memory'
-  const settings = { ...DEFAULT_SETTINGS, leaseDriftMs: head.get('leases')?.integer(0, 100) ?? null }
+  const settings = readSettings(head)
+  world.rules.commitsApart = settings.commitZones !== null
+  const priorities = new Map((head.get('priorities')?.entries() ?? []).map(readPriority))
   const limits = readLimits(head.get('limits'))
   for (const [at, start] of starts.entries()) {
     const random = new SeededRandom(seed, at + 1).next
@@ -64,7 +69,8 @@ export async function setUp(head: ReadonlyMap<string, Field>, document: Field): 
     const snapshot = snapshotIndex === 0 ? null : offerAt(start.log, snapshotIndex)
     const id = nodeId(start.id)
     const parts = { id, disk, durable, appliedIndex: commit, snapshot, storesByHand, byHand, random, settings, limits }
-    world.nodes.set(start.id, new ScenarioNode({ ...parts, genesis: world.genesis }, world.events))
+    const preference = priorities.size === 0 ? {} : { priorities }
+    world.nodes.set(start.id, new ScenarioNode({ ...parts, ...preference, genesis: world.genesis }, world.events))
     for (const entry of start.log) world.rules.entry(id, entry)
     for (const entry of start.log.slice(0, commit)) world.rules.given(entry.index, entry, start.term)
     if (byHand) world.rules.countsCopies = false
@@ -138,6 +144,23 @@ function readGenesis(field: Field | undefined, starts: readonly StartState[]): M
   if (field !== undefined) return readMembership(field.record(MEMBER_KEYS))
   const everybody = starts.map(({ id }) => id)
   return { joint: false, members: everybody.map((id) => makeMember(id, 'voter')) }
+}
+
+function readSettings(head: ReadonlyMap<string, Field>): ClusterSettings {
+  return {
+    ...DEFAULT_SETTINGS,
+    leaseDriftMs: head.get('leases')?.integer(0, 100) ?? null,
+    commitZones: (head.get('commitZones')?.integer(2, 2) ?? null) as ClusterSettings['commitZones'],
+    preferredZones:
+      head
+        .get('preferredZones')
+        ?.items()
+        .map((zone) => zone.text()) ?? null,
+  }
+}
+
+function readPriority([id, field]: readonly [string, Field]): [NodeId, number] {
+  return [nodeId(id), field.integer(0, PRIORITY_MAX)]
 }
 
 function readLimits(field: Field | undefined): RaftLimits {

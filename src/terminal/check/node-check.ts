@@ -15,6 +15,8 @@ import { measureDisk } from './disk-speed.js'
 import { connectTimeMs } from './peer-times.js'
 
 const DISK_FREE_BYTES_MIN = 1024 ** 3
+const SPACE_HINT =
+  'Make room: below its --disk-reserve a node accepts no proposals, and one that cannot write at all stops.'
 /** How far a clock may be behind a stamp of the log: the bound that leaders keep (docs/limits.md). */
 const CLOCK_MS = 500
 
@@ -108,7 +110,7 @@ async function diskChecks({ configuration, dataDir }: NodeFiles): Promise<Check[
         ),
     freeBytes >= DISK_FREE_BYTES_MIN
       ? good('space', null, free, { freeBytes })
-      : bad('space', null, free, 'Make room: a node that cannot write stops.', { freeBytes }),
+      : bad('space', null, free, SPACE_HINT, { freeBytes }),
   ]
 }
 

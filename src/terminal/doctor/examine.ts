@@ -70,6 +70,7 @@ const READY_HINTS: Readonly<Record<string, string>> = {
   apply_lag: 'Its processor or its disk is slower than the load.',
   loop_delay: 'Something else takes its processor, or the machine stood still.',
   stalled_disk: 'Its disk does not take writes: look at the disk and at what else uses it.',
+  full_disk: 'It goes on by itself with room: free some on its disk, or start it with a larger --disk-quota.',
   diverged: 'It stops by itself and rebuilds its state at the next start.',
   damaged: 'It mends itself from a leader; if it does not, replace it: knhk cluster members replace ID.',
   restoring: 'It goes on by itself once the snapshot is loaded.',
@@ -123,7 +124,13 @@ async function diskChecks({ dir, configuration }: Target): Promise<Check[]> {
     return [
       freeBytes >= DISK_FREE_BYTES_MIN
         ? good('disk', id, text, { freeBytes })
-        : bad('disk', id, text, 'Make room before a write fails: a node that cannot write stops.', { freeBytes }),
+        : bad(
+            'disk',
+            id,
+            text,
+            'Make room: below its --disk-reserve a node accepts no proposals, and one that cannot write at all stops.',
+            { freeBytes },
+          ),
     ]
   })
   return (await Promise.all(checks)).flat()

@@ -5,8 +5,9 @@ import type { Evidence } from './evidence.js'
 import type { Finding } from './finding.js'
 import { leaderFindings } from './leader-findings.js'
 import { progressFindings } from './progress-findings.js'
+import { zoneFindings } from './zone-findings.js'
 
 export function consensusFindings(evidence: Evidence): Finding[] {
   if (isByzantine(evidence.status.mode)) return byzantineFindings(evidence)
-  return [...leaderFindings(evidence), ...progressFindings(evidence)]
+  return [...leaderFindings(evidence), ...zoneFindings(evidence), ...progressFindings(evidence)]
 }

@@ -15,7 +15,7 @@ export function progressFindings(evidence: Evidence): Finding[] {
 
 function commitWaits({ leader, leaderLater, view }: Evidence): Finding[] {
   if (leader === null || leaderLater === null || view === null) return []
-  const { commitIndex, lastIndex } = leaderLater
+  const { commitIndex, lastIndex, commitZones } = leaderLater
   if (commitIndex > leader.commitIndex || lastIndex === commitIndex) return []
   const { voters } = quorumOf(view)
   const holders = voters.filter((id) => heldBy(leaderLater, id) > commitIndex)
@@ -23,7 +23,7 @@ function commitWaits({ leader, leaderLater, view }: Evidence): Finding[] {
     {
       code: 'CommitWaits',
       node: leaderLater.id,
-      message: `the entries ${commitIndex + 1} to ${lastIndex} are not committed: ${holders.join(', ')} hold more than ${commitIndex}, ${majority(voters.length)} of ${voters.length} voters are needed`,
+      message: `the entries ${commitIndex + 1} to ${lastIndex} are not committed: ${holders.join(', ')} hold more than ${commitIndex}, ${majority(voters.length)} of ${voters.length} voters${commitZones === null ? '' : ` in ${commitZones} zones`} are needed`,
       hint: 'Bring the others back, or see why they do not take entries: a full or slow disk, a link that fails.',
       numbers: { commitIndex, lastIndex, holders: holders.length, quorum: majority(voters.length) },
     },

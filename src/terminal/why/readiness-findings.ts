@@ -12,6 +12,10 @@ interface Explanation {
 const EXPLAINED: Readonly<Partial<Record<string, Explanation>>> = {
   loop_delay: { code: 'LoopDelay', hint: 'Something else takes its processor, or the machine stood still.' },
   stalled_disk: { code: 'StalledDisk', hint: 'Its disk does not take writes: look at it, and at what else uses it.' },
+  full_disk: {
+    code: 'FullDisk',
+    hint: 'It goes on by itself with room: free some on its disk, or start it with a larger --disk-quota.',
+  },
   diverged: { code: 'Diverged', hint: 'It stops by itself and rebuilds its state at the next start.' },
   epoch_change: { code: 'EpochChange', hint: 'It goes on by itself once the new mode runs.' },
 }

@@ -12,6 +12,7 @@ import { READ_MUTANTS } from './reads.js'
 import { REPLICATION_MUTANTS } from './replication.js'
 import { SNAPSHOT_MUTANTS } from './snapshots.js'
 import { STORAGE_MUTANTS } from './storage.js'
+import { ZONE_MUTANTS } from './zones.js'
 
 export const CATALOGUE: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
@@ -19,6 +20,7 @@ export const CATALOGUE: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...LEASE_MUTANTS,
   ...MEMBER_MUTANTS,
+  ...ZONE_MUTANTS,
   ...SNAPSHOT_MUTANTS,
   ...DIVERGENCE_MUTANTS,
   ...STORAGE_MUTANTS,

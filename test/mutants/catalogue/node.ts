@@ -5,6 +5,7 @@ const LOOP = 'src/node/loop.ts'
 const EXECUTION = 'src/node/execution.ts'
 const START_TESTS = { file: 'test/node/start.test.ts' } as const
 const ENDING_TESTS = { file: 'test/node/endings.test.ts' } as const
+const DISK_TESTS = { file: 'test/node/full-disk.test.ts' } as const
 const EXECUTION_TESTS = { file: 'test/node/execution.test.ts' } as const
 
 export const NODE_MUTANTS: readonly Mutant[] = [
@@ -153,5 +154,41 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     find: 'return !this.isRestoring && !this.#applier.isInsideEntry',
     replace: 'return !this.isRestoring',
     killedBy: { simulator: { nodes: 3, seeds: 60 }, tests: [EXECUTION_TESTS] },
+  },
+  {
+    id: 'full-disk-accepts-proposals',
+    title: 'a leader accepts proposals although its disk is full',
+    pitfall: 'proposals accepted until the disk is full',
+    file: 'src/node/leader-intake.ts',
+    find: "return diskIsFull() ? 'DiskFull' : null",
+    replace: 'return diskIsFull() ? null : null',
+    killedBy: { tests: [{ ...DISK_TESTS, name: 'proposals stop' }] },
+  },
+  {
+    id: 'full-disk-for-good',
+    title: 'a disk that was full once stays full',
+    pitfall: 'proposals accepted until the disk is full',
+    file: 'src/storage/disk-quota.ts',
+    find: "const isStuck = this.#standing === 'full' && this.#isBeyond(usage, CLEAR_QUOTA_SHARE, CLEAR_RESERVES)",
+    replace: "const isStuck = this.#standing === 'full'",
+    killedBy: { tests: [{ ...DISK_TESTS, name: 'a quota that was reached holds until' }] },
+  },
+  {
+    id: 'full-replica-accepts-requests',
+    title: 'a replica whose disk is full takes the requests of clients',
+    pitfall: 'proposals accepted until the disk is full',
+    file: 'src/node/pool-intake.ts',
+    find: "if (diskIsFull() && !this.#pool.has(request)) return 'DiskFull'",
+    replace: "if (diskIsFull() && this.#pool.has(request)) return 'DiskFull'",
+    killedBy: { tests: [{ ...DISK_TESTS, name: 'replicas of PBFT' }] },
+  },
+  {
+    id: 'ballast-kept',
+    title: 'a node that ends for a full disk keeps its ballast',
+    pitfall: 'proposals accepted until the disk is full',
+    file: 'src/storage/data-disk.ts',
+    find: "if (!hasCode(error, 'DiskFull')) return",
+    replace: "if (!hasCode(error, 'Bug')) return",
+    killedBy: { tests: [{ file: 'test/storage/data-disk.test.ts', name: 'gives its ballast up' }] },
   },
 ]
