@@ -3,8 +3,20 @@
  * those before as long as an honest one of them has not heard that their epoch is over.
  */
 import type { Membership, MembershipRecord } from '../../consensus/membership.js'
-import { byzantineQuorum } from '../../consensus/quorum.js'
+import { byzantineFaults, byzantineQuorum } from '../../consensus/quorum.js'
 import type { LogIndex, NodeId } from '../../consensus/types.js'
+
+/** How many of `count` replicas have to be sound, so that the others are served. */
+export type Needed = (count: number) => number
+
+/** A quorum of them, of which one leads: PBFT, and Raft with Byzantine quorums. */
+export const NEEDS_QUORUM: Needed = byzantineQuorum
+
+/**
+ * All but f, which of 6 or 9 are more than a quorum: a commit of HotStuff needs three leaders in a row that are
+ * sound, and with more than f others in the ring there may be no such three.
+ */
+export const NEEDS_ALL_BUT_F: Needed = (count) => count - byzantineFaults(count)
 
 export class ReplicaGroups {
   #newest: MembershipRecord
@@ -12,11 +24,13 @@ export class ReplicaGroups {
   /** Index of the configuration that each member was last seen to go by. */
   readonly #seen = new Map<NodeId, number>()
   readonly #mayLie: (id: NodeId) => boolean
+  readonly #needed: Needed
   /** Grows whenever others may have become necessary. */
   version = 0
 
-  constructor(genesis: Membership, mayLie: (id: NodeId) => boolean) {
+  constructor(genesis: Membership, mayLie: (id: NodeId) => boolean, needed: Needed) {
     this.#mayLie = mayLie
+    this.#needed = needed
     this.#newest = { index: 0 as LogIndex, membership: genesis }
   }
 
@@ -35,18 +49,22 @@ export class ReplicaGroups {
     this.version++
   }
 
-  /** True where these nodes are a quorum of every group that has to agree. */
+  /** True where these nodes are enough of every group that has to agree. */
   isQuorum(nodes: readonly NodeId[]): boolean {
-    return this.#groups().every((group) => isQuorumOf(group, nodes))
+    return this.#groups().every((group) => this.#isEnough(group, nodes))
   }
 
-  /** As few of these nodes, in this order, as are a quorum of every group; fewer only where all of them are none. */
+  /** As few of these nodes, in this order, as are enough of every group; fewer only where all of them are not. */
   least(ordered: readonly NodeId[]): NodeId[] {
     const chosen: NodeId[] = []
     const groups = this.#groups()
     for (const id of ordered)
-      if (groups.some((group) => group.includes(id) && !isQuorumOf(group, chosen))) chosen.push(id)
+      if (groups.some((group) => group.includes(id) && !this.#isEnough(group, chosen))) chosen.push(id)
     return chosen
+  }
+
+  #isEnough(group: readonly NodeId[], nodes: readonly NodeId[]): boolean {
+    return group.filter((id) => nodes.includes(id)).length >= this.#needed(group.length)
   }
 
   #groups(): (readonly NodeId[])[] {
@@ -60,8 +78,4 @@ export class ReplicaGroups {
 
 function replicasOf({ membership }: MembershipRecord): readonly NodeId[] {
   return membership.members.filter(({ role }) => role === 'voter').map(({ id }) => id)
-}
-
-function isQuorumOf(group: readonly NodeId[], nodes: readonly NodeId[]): boolean {
-  return group.filter((id) => nodes.includes(id)).length >= byzantineQuorum(group.length)
 }

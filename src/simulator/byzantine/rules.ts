@@ -16,7 +16,7 @@ import type { RunRules } from '../run-rules.js'
 import { InvariantViolation } from '../violation.js'
 import { ByzantineInvariants } from './invariants.js'
 import { Liars } from './liars.js'
-import { ReplicaGroups } from './replica-groups.js'
+import { NEEDS_ALL_BUT_F, NEEDS_QUORUM, ReplicaGroups } from './replica-groups.js'
 
 export class ByzantineRules implements RunRules {
   readonly invariants: ByzantineInvariants
@@ -34,7 +34,11 @@ export class ByzantineRules implements RunRules {
     this.#plan = plan
     this.liars = new Liars(cluster, plan.seed, plan.liars, plan.requestTimeoutMs)
     const mayLie = (id: NodeId) => this.liars.has(id)
-    this.#groups = new ReplicaGroups(genesisMembership(cluster.configuration), mayLie)
+    this.#groups = new ReplicaGroups(
+      genesisMembership(cluster.configuration),
+      mayLie,
+      plan.protocol === 'hotstuff' ? NEEDS_ALL_BUT_F : NEEDS_QUORUM,
+    )
     const isHybrid = plan.protocol === 'hybrid'
     this.invariants = isHybrid ? new HybridInvariants(cluster, mayLie) : new ByzantineInvariants(cluster, mayLie)
     cluster.watch = {

@@ -50,6 +50,22 @@ describe('a node from far behind', () => {
     decide(cluster, idsOf(2, 3, 4, 5))
   })
 
+  it('became a learner, was cut off while the others compacted their logs, and follows again', () => {
+    const cluster = begun({ count: 5, batchMax: 1 })
+    const target = targetOf(replicasNamed(idsOf(1, 2, 3, 4, 5))).map((member) =>
+      member.id === 'n5' ? { ...member, role: 'learner' as const } : member,
+    )
+    cluster.order(leaderOf(cluster), target)
+    const isOver = () => [...cluster.nodes.values()].every(({ core }) => core.status().epoch === 1)
+    expect(cluster.runFor(30_000, isOver)).toBe(true)
+    cluster.partition([nodeId('n5')], idsOf(1, 2, 3, 4).map(nodeId))
+    compact(cluster, idsOf(1, 2, 3, 4))
+    cluster.heal()
+    decide(cluster, idsOf(1, 2, 3, 4))
+    expect(cluster.runFor(30_000, () => caughtUp(cluster, 'n5', 'n1'))).toBe(true)
+    expect(cluster.counts.installs).toBe(1)
+  })
+
   it('comes back over two changes of members whose entries are gone, and votes', () => {
     const cluster = begun({ count: 6, batchMax: 1 })
     cluster.crash(cluster.node('n4'))

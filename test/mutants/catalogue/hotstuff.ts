@@ -142,4 +142,13 @@ export const HOTSTUFF_MUTANTS: readonly Mutant[] = [
     replace: '  relyOnSnapshot(hs)\n  enterNext(hs, certificate)\n}',
     killedBy: { tests: [testOf('members')] },
   },
+  {
+    id: 'hs-learner-asks-nothing',
+    title: 'a replica that becomes a learner does not ask for what is decided',
+    pitfall: 'a learner that nobody serves',
+    file: `${HOTSTUFF}/epoch-change.ts`,
+    find: '  if (!hs.replicas.has(hs.self)) {\n    hs.sync.wantEntries()',
+    replace: '  if (hs.peers.length === 0) {\n    hs.sync.wantEntries()',
+    killedBy: { tests: [testOf('far-behind')] },
+  },
 ]

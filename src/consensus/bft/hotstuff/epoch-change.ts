@@ -12,6 +12,7 @@ import type { Epoch } from '../../types.js'
 import type { Certificate } from '../certificate.js'
 import type { EpochStep } from '../epoch.js'
 import { isModeChange } from '../mode-change.js'
+import { ask } from './questions.js'
 import type { HotStuffState } from './state.js'
 
 /** The last entry of this epoch is decided: nothing is proposed above it. */
@@ -44,6 +45,11 @@ export function enterNext(hs: HotStuffState, checkpoint: Certificate): void {
   hs.journal.safety()
   // Who had not gathered the signatures gets them; who joins or leaves gets them too.
   for (const peer of new Set([...before, ...hs.peers])) hs.send(peer, { type: 'hsEpochEnd', checkpoint })
+  // Who is no replica any more is told nothing by itself from here on.
+  if (!hs.replicas.has(hs.self)) {
+    hs.sync.wantEntries()
+    ask(hs)
+  }
   hs.tellRole()
 }
 
