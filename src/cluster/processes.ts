@@ -67,6 +67,9 @@ export async function spawnNode(
       child.once('error', () => resolveEnd({ code: null, signal: null }))
       child.once('exit', (code, signal) => resolveEnd({ code, signal }))
     })
+    // Before the node does it itself: who looks meanwhile, after this process was killed too, starts no second one.
+    if (child.pid !== undefined && (await runningPid(dir, id)) === null)
+      await writePidFile(nodePaths(dir, id), child.pid)
     return { id, pid: child.pid ?? 0, ended, release: () => child.unref() }
   } finally {
     await log.close()

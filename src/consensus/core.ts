@@ -333,8 +333,13 @@ export interface Core {
   /**
    * The signatures that a message claims, for `interest` = `verify`: the core may see the message only
    * when all of them hold. Null where it is unsound by rules that need no signature: its sender is at fault.
+   * A client's request for which `isVerified` says yes needs no check.
    */
-  checks(from: NodeId, message: ProtocolMessage): readonly SignatureCheck[] | null
+  checks(
+    from: NodeId,
+    message: ProtocolMessage,
+    isVerified?: (request: Uint8Array) => boolean,
+  ): readonly SignatureCheck[] | null
   /** Hybrid, in a Byzantine epoch: why it does not end in Raft now. Null where nothing speaks against it. */
   stays?(now: Now): Stays | null
 }

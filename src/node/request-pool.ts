@@ -9,6 +9,7 @@
  */
 import { readU64 } from '../base/bytes.js'
 import type { ErrorCode } from '../base/error-codes.js'
+import { REQUEST_HEADER_BYTES } from '../consensus/request.js'
 import { encodeBody, forEachRequest } from '../consensus/request-body.js'
 import type { Millis } from '../consensus/types.js'
 import type { Batch, Waiters } from './collector.js'
@@ -87,6 +88,13 @@ export class RequestPool {
       forwarded: false,
     })
     return null
+  }
+
+  /** These very bytes wait here, so they were verified. */
+  holds(request: Uint8Array): boolean {
+    if (this.#pending.size === 0 || request.length < REQUEST_HEADER_BYTES) return false
+    const known = this.#pending.get(requestName(request, 0))
+    return known !== undefined && Buffer.compare(known.request, request) === 0
   }
 
   /** Cuts the next batch of those that are not in flight; they are from now on. */

@@ -46,6 +46,8 @@ interface Waiting {
 }
 
 export class Verification {
+  /** Whether a request, byte for byte, is one whose signature was found to hold: set by whoever keeps them. */
+  isVerified: (request: Uint8Array) => boolean = () => false
   readonly #options: VerificationOptions
   readonly #limits: VerificationLimits
   readonly #queues = new Map<NodeId, Waiting[]>()
@@ -78,7 +80,7 @@ export class Verification {
       else this.#push(from, queue, { message, configHash, arrivedMs, verdict: 'valid' })
       return
     }
-    const checks = core.checks(from, message)
+    const checks = core.checks(from, message, this.isVerified)
     if (checks === null) {
       this.#options.onInvalid(from, message, 'unsound')
       return

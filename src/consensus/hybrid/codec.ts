@@ -44,6 +44,7 @@ const TYPES = new Map<number, HybridMessage['type']>(
 )
 /** Entries in one message. */
 export const ENTRIES_MAX = 1024
+const COPIED_BYTES_MAX = 16_384
 
 export function isHybrid(message: { readonly type: string }): message is HybridMessage {
   return Object.hasOwn(HYBRID_CODES, message.type)
@@ -77,6 +78,7 @@ function writeMessage(out: ByteWriter, message: HybridMessage): void {
       optional(out, message.termCertificate, writeTerm)
       optional(out, message.commit, writeCertificate)
       optional(out, message.proof, writeCertificate)
+      out.u8(Number(message.collects))
       return writeHeaders(out, message.bridge)
     case 'hybridAck':
       writeReply(out, message.reply)
@@ -100,9 +102,12 @@ function writeMessage(out: ByteWriter, message: HybridMessage): void {
     case 'hybridCommit':
       out.u32(message.epoch)
       writeCertificate(out, message.commit)
-      return optional(out, message.proof, writeCertificate)
+      optional(out, message.proof, writeCertificate)
+      out.u8(Number(message.collects))
+      return
     case 'hybridHeld':
-      return writeSigned(out, message.held)
+      out.u32(message.epoch).u8(Number(message.waits))
+      return optional(out, message.held, writeSigned)
     case 'hybridVote':
       return writeSigned(out, message.vote)
     case 'hybridEvidence':
@@ -141,7 +146,8 @@ function readMessage(reader: ByteReader, type: HybridMessage['type']): HybridMes
       const termCertificate = readOptional(reader, readTerm)
       const commit = readOptional(reader, readCertificate)
       const proof = readOptional(reader, readCertificate)
-      return { type, append, header, termCertificate, commit, proof, bridge: readHeaders(reader) }
+      const collects = reader.flag()
+      return { type, append, header, termCertificate, commit, proof, collects, bridge: readHeaders(reader) }
     }
     case 'hybridAck': {
       const reply = readReply(reader)
@@ -161,10 +167,11 @@ function readMessage(reader: ByteReader, type: HybridMessage['type']): HybridMes
       return { type, epoch: reader.u32() as Epoch, termCertificate: readTerm(reader) }
     case 'hybridCommit': {
       const epoch = reader.u32() as Epoch
-      return { type, epoch, commit: readCertificate(reader), proof: readOptional(reader, readCertificate) }
+      const commit = readCertificate(reader)
+      return { type, epoch, commit, proof: readOptional(reader, readCertificate), collects: reader.flag() }
     }
     case 'hybridHeld':
-      return { type, held: readSigned(reader) }
+      return { type, epoch: reader.u32() as Epoch, waits: reader.flag(), held: readOptional(reader, readSigned) }
     case 'hybridVote':
       return { type, vote: readSigned(reader) }
     case 'hybridEvidence':
@@ -203,11 +210,16 @@ export function writeEntries(out: ByteWriter, entries: readonly Entry[]): void {
   }
 }
 
+/** A small body would keep what it came in in memory; a large one is most of it. */
+function kept(body: Uint8Array): Uint8Array {
+  return body.length < COPIED_BYTES_MAX ? body.slice() : body
+}
+
 /** Throws `ProtocolViolation`. */
 export function readEntries(reader: ByteReader): Entry[] {
   return readList(reader, ENTRIES_MAX, (inner) => {
     const header = inner.raw(ENTRY_HEADER_BYTES).slice()
-    const body = inner.bytes().slice()
+    const body = kept(inner.bytes())
     return decodeEntry(
       header,
       body,

@@ -157,7 +157,11 @@ export class HybridCore implements Core {
     }
   }
 
-  checks(from: NodeId, message: ProtocolMessage): readonly SignatureCheck[] | null {
+  checks(
+    from: NodeId,
+    message: ProtocolMessage,
+    isVerified?: (request: Uint8Array) => boolean,
+  ): readonly SignatureCheck[] | null {
     const phase = this.#state.phase
     if (phase.kind === 'byzantine' && message.type === 'hybridVote') return checksOfVote(this.#state, message.vote)
     if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))
@@ -168,7 +172,7 @@ export class HybridCore implements Core {
     if (!isHybrid(message)) return null
     if (message.type === 'hybridHandOver')
       return phase.kind === 'leaving' ? phase.instance.checks(from, message.message) : null
-    const own = phase.kind === 'raft' ? phase.raft.checks(from, message) : undefined
+    const own = phase.kind === 'raft' ? phase.raft.checks(from, message, isVerified) : undefined
     return own === undefined
       ? checksOfHybrid(endingOf(this.#state.options, this.#state.modules, this.#state.start), message)
       : own
@@ -272,7 +276,8 @@ export class HybridCore implements Core {
     followCore(this.#state)
     for (const culprit of this.#state.modules.liveCulprits()) this.#state.threat.noteEvidence(culprit)
     const report = this.#state.threat.report(this.#state.now.monotonicMs)
-    if (JSON.stringify(report) !== JSON.stringify(this.#state.reported)) {
+    const { reported } = this.#state
+    if (report !== reported && JSON.stringify(report) !== JSON.stringify(reported)) {
       this.#state.reported = report
       this.#state.merger.emit({ type: 'threat', ...report })
     }

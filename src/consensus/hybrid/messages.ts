@@ -27,6 +27,8 @@ export interface HybridAppend {
   /** The highest commit certificate and commit proof known; null for none in this epoch. */
   readonly commit: Certificate | null
   readonly proof: Certificate | null
+  /** Somebody waits for proofs: who takes this is to say which certificate it holds. */
+  readonly collects: boolean
   /** Where the entries end below the term's tip: the headers up to it. */
   readonly bridge: readonly BareHeader[]
 }
@@ -36,7 +38,7 @@ export interface HybridAck {
   readonly reply: AppendEntriesReply
   /** Null for a refusal, and below the term's tip. */
   readonly ack: SignedStatement | null
-  /** The highest commit certificate that is on the follower's disk; null where nobody asked. */
+  /** The highest commit certificate that is on the follower's disk; null where nobody waits for a proof of it. */
   readonly held: SignedStatement | null
 }
 
@@ -71,12 +73,18 @@ export interface HybridCommit {
   readonly epoch: Epoch
   readonly commit: Certificate
   readonly proof: Certificate | null
+  /** As in an append. */
+  readonly collects: boolean
 }
 
-/** HELD by itself, in answer to that. */
+/** HELD by itself: in answer to that, or from a member that tells its clients only what is proven. */
 export interface HybridHeld {
   readonly type: 'hybridHeld'
-  readonly held: SignedStatement
+  readonly epoch: Epoch
+  /** Null from who has no vote. */
+  readonly held: SignedStatement | null
+  /** Its sender waits for the proof. */
+  readonly waits: boolean
 }
 
 /** PANIC, SUSPECT or CLEAR. */

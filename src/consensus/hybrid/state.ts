@@ -22,7 +22,7 @@ import { LogShadow } from './log-shadow.js'
 import type { HybridHandOver, HybridMessage } from './messages.js'
 import type { RaftEpoch } from './positions.js'
 import { EVIDENCE_MAX, type SwitchCertificate } from './switch-certificate.js'
-import { ThreatModel, type ThreatReport } from './threat-model.js'
+import { NO_THREAT, ThreatModel, type ThreatReport } from './threat-model.js'
 import { WriteMerger, type Writer } from './write-merger.js'
 
 /** Statements remembered of each signer, to recognise two for one slot. */
@@ -73,7 +73,7 @@ export class HybridState {
   byzantineWriter!: Writer
   now: Now
   released: LogIndex
-  reported: ThreatReport = { level: 'none', causes: [], nodes: [] }
+  reported: ThreatReport = NO_THREAT
   readonly panics = new Map<NodeId, SignedStatement>()
   readonly early = new Map<NodeId, AbortHistory>()
   readonly helpedMs = new Map<NodeId, Millis>()

@@ -26,6 +26,9 @@ export interface ThreatReport {
   readonly nodes: readonly NodeThreat[]
 }
 
+/** Nothing was ever noticed: the same object every time. */
+export const NO_THREAT: ThreatReport = { level: 'none', causes: [], nodes: [] }
+
 export const THREAT_WINDOW_MS: Millis = 60_000
 /** More events of one kind and member change nothing: this many already are the gravest level. */
 const EVENTS_MAX = 11
@@ -118,6 +121,7 @@ export class ThreatModel {
   }
 
   report(nowMs: Millis): ThreatReport {
+    if (this.#members.size === 0) return NO_THREAT
     const nodes = [...this.#members.keys()]
       .map((member) => this.of(member, nowMs))
       .filter(({ level }) => level !== 'none')

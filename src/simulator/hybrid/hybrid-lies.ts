@@ -53,7 +53,7 @@ export class HybridLies {
         return random.chance(0.5) ? [message, second] : [second]
       }
       case 'hybridHeld':
-        return [{ ...message, held: raft.other(message.held) }]
+        return message.held === null ? [message] : [{ ...message, held: raft.other(message.held) }]
       case 'hybridGrant':
         return message.grant === null ? [message] : [{ ...message, grant: raft.other(message.grant) }]
       case 'hybridVote':
@@ -92,8 +92,10 @@ export class HybridLies {
         return [{ ...message, termCertificate: { ...own, certificate: this.#tampered(own.certificate) } }]
       }
       case 'hybridCommit':
+        if (random.chance(0.5)) return [{ ...message, collects: !message.collects }]
         return [{ ...message, commit: this.#tampered(message.commit) }]
       case 'hybridHeld':
+        if (message.held === null || random.chance(0.5)) return [{ ...message, waits: !message.waits }]
         return [{ ...message, held: this.#off(message.held) }]
       case 'hybridVote':
         return [{ ...message, vote: this.#off(message.vote) }]
@@ -134,7 +136,7 @@ export class HybridLies {
       case 'hybridCommit':
         return [{ ...message, commit: this.#ownSignatures(message.commit) }]
       case 'hybridHeld':
-        return [{ ...message, held: { ...message.held, signer } }]
+        return message.held === null ? [message] : [{ ...message, held: { ...message.held, signer } }]
       case 'hybridVote':
         return [message, { ...message, vote: { ...message.vote, signer } }]
       case 'hybridEvidence':
@@ -240,7 +242,7 @@ export class HybridLies {
       case 'hybridVote':
         return { ...message, vote: raft.key.signAsStranger(message.vote, random) }
       case 'hybridHeld':
-        return { ...message, held: raft.key.signAsStranger(message.held, random) }
+        return message.held === null ? message : { ...message, held: raft.key.signAsStranger(message.held, random) }
       case 'hybridAppend':
         return { ...message, header: raft.key.signAsStranger(message.header, random) }
       case 'hybridHandOver':

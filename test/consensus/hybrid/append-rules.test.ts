@@ -94,6 +94,7 @@ describe('a log that passes by the tip of its term', () => {
       termCertificate: null,
       commit: null,
       proof: null,
+      collects: false,
       bridge: [],
     }
     const standing = new Standing(epoch, shadow, null)

@@ -61,7 +61,7 @@ export class RaftLiar {
       case 'hybridAck':
         return message.ack === null ? null : [{ ...message, ack: this.#lies.other(message.ack) }]
       case 'hybridHeld':
-        return [{ ...message, held: this.#lies.other(message.held) }]
+        return message.held === null ? null : [{ ...message, held: this.#lies.other(message.held) }]
       case 'hybridGrant':
         return message.grant === null ? null : [{ ...message, grant: this.#lies.other(message.grant) }]
       case 'hybridHistory':

@@ -32,6 +32,56 @@ describe('a hybrid Raft epoch', () => {
   })
 })
 
+describe('proofs', () => {
+  it('are collected by nobody where certificates are enough, and nothing is sent for them', () => {
+    const cluster = hybridCluster({ seed: 5, batchMax: 1 })
+    settle(cluster, [cluster.submit()])
+    const told = { held: 0, empty: 0, commits: 0, heartbeats: 0, replies: 0 }
+    cluster.onDeliver = (_from, _to, message) => {
+      if (message.type === 'hybridHeld' || (message.type === 'hybridAck' && message.held !== null)) told.held++
+      if (message.type === 'hybridAppend' && message.append.entries.length === 0) told.empty++
+      if (message.type === 'hybridCommit') told.commits++
+      if (message.type === 'heartbeat') told.heartbeats++
+      if (message.type === 'heartbeatReply') told.replies++
+    }
+    for (let i = 0; i < 10; i++) settle(cluster, [cluster.submit()])
+    expect(told.held).toBe(0)
+    // A heartbeat that crosses an append asks whether that was lost.
+    expect(told.empty).toBeLessThanOrEqual(told.heartbeats)
+    // One certificate for each follower, besides those that heartbeats repeat.
+    expect(told.commits).toBeLessThanOrEqual(10 * 3 + told.heartbeats)
+    expect(told.replies).toBeLessThanOrEqual(told.heartbeats)
+  })
+
+  it('come to a member that waits for them, and to nobody once it does not wait any more', () => {
+    const cluster = hybridCluster({ seed: 8 })
+    settle(cluster, [cluster.submit()])
+    const leader = leaderOf(cluster)
+    const [wary, other] = [...cluster.nodes.values()].filter((node) => node !== leader)
+    if (wary === undefined || other === undefined) throw new Error('four members have three followers')
+    const message = { type: 'hybridTerm' } as never
+    cluster.step(wary, { type: 'invalid', from: other.id, reason: 'signature', message })
+    const names = Array.from({ length: 5 }, () => cluster.submit())
+    settle(cluster, names)
+    const assured = new Map<string, Set<string>>()
+    for (const { node, effect } of cluster.seen) {
+      if (effect.type !== 'commit') continue
+      const of = assured.get(node) ?? new Set()
+      assured.set(node, of.add(effect.assurance))
+    }
+    expect(assured.get(wary.id)).toContain('certified')
+    for (const id of [leader.id, other.id]) expect(assured.get(id)).toEqual(new Set(['fast']))
+    // The failure leaves the window of what counts, and the leader is told no more.
+    cluster.runFor(61_000)
+    let held = 0
+    cluster.onDeliver = (_from, _to, said) => {
+      if (said.type === 'hybridHeld' || (said.type === 'hybridAck' && said.held !== null)) held++
+    }
+    settle(cluster, [cluster.submit()])
+    expect(held).toBe(0)
+  })
+})
+
 describe('a leader that hands over', () => {
   it('takes no proposals meanwhile, and says so before it is asked', () => {
     const cluster = hybridCluster({ seed: 4 })

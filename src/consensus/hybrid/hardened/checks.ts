@@ -4,7 +4,7 @@ import { KnhkError } from '../../../base/error.js'
 import { computeBatchDigest } from '../../batch-digest.js'
 import { type Certificate, certificateProblem } from '../../bft/certificate.js'
 import type { SignatureCheck } from '../../bft/checks.js'
-import { bodyChecks } from '../../bft/client-request.js'
+import { bodyChecks, type IsVerified } from '../../bft/client-request.js'
 import { type SignedStatement, sameStatement, signBytes } from '../../bft/statement.js'
 import type { Entry } from '../../entry.js'
 import type { LogIndex, NodeId, Term } from '../../types.js'
@@ -21,34 +21,37 @@ import {
 } from '../positions.js'
 import { appendProblem } from './append-rules.js'
 import { checkpointProblem } from './checkpoints.js'
+import type { RaftRules } from './rules.js'
 import type { HardenedOptions } from './state.js'
 import { requestProblem } from './vote-rules.js'
 
 type Checks = readonly SignatureCheck[] | null
 
+interface Checking {
+  readonly options: Pick<HardenedOptions, 'self' | 'epoch' | 'record'>
+  readonly rules: Pick<RaftRules, 'made'>
+}
+
 /** Of the messages that only this epoch's Raft knows; undefined for others. */
 export function raftChecks(
-  options: Pick<HardenedOptions, 'epoch' | 'record'>,
+  raft: Checking,
   from: NodeId,
   message: HybridMessage,
+  isVerified?: IsVerified,
 ): Checks | undefined {
   try {
-    return checksOf(options, from, message)
+    return checksOf(raft, from, message, isVerified)
   } catch (error) {
     if (error instanceof KnhkError && error.code === 'ProtocolViolation') return null
     throw error
   }
 }
 
-function checksOf(
-  options: Pick<HardenedOptions, 'epoch' | 'record'>,
-  from: NodeId,
-  message: HybridMessage,
-): Checks | undefined {
-  const { epoch } = options
+function checksOf(raft: Checking, from: NodeId, message: HybridMessage, isVerified?: IsVerified): Checks | undefined {
+  const { epoch } = raft.options
   switch (message.type) {
     case 'hybridAppend':
-      return checksOfAppend(options, from, message)
+      return checksOfAppend(raft, from, message, isVerified)
     case 'hybridAck': {
       const { ack, held } = message
       if (ack !== null && !isVote(epoch, 'ack', ack, from)) return null
@@ -58,7 +61,7 @@ function checksOf(
     case 'hybridVoteRequest': {
       if (requestProblem(epoch, message) !== null) return null
       const certificates = [message.commit, message.termCertificate?.certificate ?? null]
-      return [...certified(epoch, certificates), ...signed(epoch, [message.header])]
+      return [...certified(raft, certificates), ...signed(epoch, [message.header])]
     }
     case 'hybridGrant': {
       const { grant, reply } = message
@@ -68,40 +71,37 @@ function checksOf(
     }
     case 'hybridTerm':
       return isTermOf(epoch, message.termCertificate, from)
-        ? certified(epoch, [message.termCertificate.certificate])
+        ? certified(raft, [message.termCertificate.certificate])
         : null
     case 'hybridCommit': {
       const { commit, proof } = message
       if (quorumProblem(epoch, 'ack', commit) !== null) return null
       if (proof !== null && quorumProblem(epoch, 'held', proof) !== null) return null
-      return certified(epoch, [commit, proof])
+      return certified(raft, [commit, proof])
     }
     case 'hybridHeld':
-      return isVote(epoch, 'held', message.held, from) ? signed(epoch, [message.held]) : null
+      return message.held === null || isVote(epoch, 'held', message.held, from) ? signed(epoch, [message.held]) : null
     case 'hybridCheckpoint': {
       const { own, certificate, commit } = message
       if (checkpointProblem(epoch, from, message) !== null) return null
       if (certificate !== null && certificateProblem(epoch.replicas, certificate) !== null) return null
-      return [...signed(epoch, [own]), ...certified(epoch, [certificate, commit])]
+      return [...signed(epoch, [own]), ...certified(raft, [certificate, commit])]
     }
     default:
       return undefined
   }
 }
 
-function checksOfAppend(
-  { epoch, record }: Pick<HardenedOptions, 'epoch' | 'record'>,
-  from: NodeId,
-  message: HybridAppend,
-): Checks {
+function checksOfAppend(raft: Checking, from: NodeId, message: HybridAppend, isVerified?: IsVerified): Checks {
+  const { epoch, record } = raft.options
   const { append, header, termCertificate: term, commit, proof } = message
   if (appendProblem(epoch, epoch.sign.clusterId, message, from) !== null) return null
   if (term !== null && (!isTermOf(epoch, term, from) || termOf(term) !== append.term)) return null
   if (commit !== null && quorumProblem(epoch, 'ack', commit) !== null) return null
   if (proof !== null && quorumProblem(epoch, 'held', proof) !== null) return null
-  const bodies = checksOfBodies(epoch, record.index, append.entries)
+  const bodies = checksOfBodies(epoch, record.index, append.entries, isVerified)
   if (bodies === null) return null
-  return [...signed(epoch, [header]), ...certified(epoch, [term?.certificate ?? null, commit, proof]), ...bodies]
+  return [...signed(epoch, [header]), ...certified(raft, [term?.certificate ?? null, commit, proof]), ...bodies]
 }
 
 /** Bodies are what their digests say, and their requests what their clients signed. */
@@ -109,11 +109,12 @@ export function checksOfBodies(
   epoch: RaftEpoch,
   configuredAt: LogIndex,
   entries: readonly Entry[],
+  isVerified?: IsVerified,
 ): SignatureCheck[] | null {
   const checks: SignatureCheck[] = []
   for (const { kind, body, batchDigest, epoch: of } of entries) {
     if (!bytesEqual(computeBatchDigest(epoch.sha256, kind, body), batchDigest)) return null
-    const requests = kind === 'data' ? bodyChecks(epoch.sha256, epoch.sign.clusterId, body) : []
+    const requests = kind === 'data' ? bodyChecks(epoch.sha256, epoch.sign.clusterId, body, isVerified) : []
     if (requests === null) return null
     checks.push(...requests)
     if (kind === 'membership' && of === epoch.epoch) checks.push(orderCheck(epoch, configuredAt, body))
@@ -130,8 +131,17 @@ function isVote(epoch: RaftEpoch, type: 'ack' | 'held', vote: SignedStatement, f
   return vote.signer === from && sameStatement(vote, positionStatement(type, epoch.epoch, position))
 }
 
-function certified(epoch: RaftEpoch, certificates: readonly (Certificate | null)[]): SignatureCheck[] {
-  return certificates.flatMap((certificate) => (certificate === null ? [] : checksOfCertificate(epoch, certificate)))
+/** Each vote in them but what this node said itself. */
+function certified({ options, rules }: Checking, certificates: readonly (Certificate | null)[]): SignatureCheck[] {
+  const { self, epoch } = options
+  const own = epoch.replicas.indexOf(self)
+  return certificates.flatMap((certificate) => {
+    if (certificate === null) return []
+    const { statement, signers } = certificate
+    return checksOfCertificate(epoch, certificate).filter(
+      ({ signature }, at) => signers[at] !== own || !rules.made(statement, signature),
+    )
+  })
 }
 
 function signed(epoch: RaftEpoch, statements: readonly (SignedStatement | null)[]): SignatureCheck[] {

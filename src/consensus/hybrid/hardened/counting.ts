@@ -4,7 +4,8 @@ import { makeCertificate } from '../../bft/certificate.js'
 import type { SignedStatement } from '../../bft/statement.js'
 import type { EntryKind } from '../../entry.js'
 import { encodeBody } from '../../request-body.js'
-import type { LogIndex, NodeId, Term } from '../../types.js'
+import type { LogIndex, Millis, NodeId, Term } from '../../types.js'
+import type { HybridCommit } from '../messages.js'
 import { comparePlaces, encodeTerm, grantStatement, type Position, positionOf } from '../positions.js'
 import type { HardenedState, Out } from './state.js'
 import { Tally } from './tally.js'
@@ -19,7 +20,33 @@ export function tallies(raft: HardenedState, term: number): void {
   raft.claims.clear()
 }
 
-export function noteHeld(raft: HardenedState, held: SignedStatement, out: Out): void {
+/** Proofs are collected for so long after a member said that it waits for them. */
+const COLLECT_MS: Millis = 1000
+
+/** Whether anybody waits for proofs: this node, or a member that said so not long ago. */
+export function collects({ modules, now, collectUntilMs }: HardenedState): boolean {
+  return modules.assurance() !== 'fast' || now.monotonicMs < collectUntilMs
+}
+
+/** A member waits for proofs: all are asked what they hold. */
+export function collect(raft: HardenedState, out: Out): void {
+  const isAsking = collects(raft)
+  raft.collectUntilMs = raft.now.monotonicMs + COLLECT_MS
+  if (!isAsking) sendCommit(raft, others(raft), out)
+}
+
+/** The leader's own word counts like any other, once its certificate is on its disk. */
+export function holdOwn(raft: HardenedState): void {
+  const { standing, written, rules, tallyTerm } = raft
+  if (!collects(raft) || !isLeading(raft)) return
+  if (standing.hasNews) standing.hasChanged = true
+  if (written === null || written.term !== tallyTerm || tallyTerm === 0 || isProven(raft, written)) return
+  noteHeld(raft, rules.held(written))
+}
+
+export function noteHeld(raft: HardenedState, held: SignedStatement): void {
+  // Nobody would forget them where no proof comes of them.
+  if (!collects(raft)) return
   const { term } = raft.core.status()
   tallies(raft, term)
   const position = { term: held.view as Term, index: held.sequence as LogIndex, hash: held.digest }
@@ -29,17 +56,16 @@ export function noteHeld(raft: HardenedState, held: SignedStatement, out: Out): 
   if (proof === null) return
   raft.standing.learnProof(proof)
   raft.held.forget(position.index)
-  // Where a certificate is enough for an answer nobody waits for the proof: the next append or heartbeat brings it.
-  if (raft.modules.assurance() !== 'fast') announce(raft, out)
+  announce(raft)
 }
 
-/** Acknowledgements name what is held again and again: one proof of a place is enough. */
-function isProven({ standing }: HardenedState, position: Position): boolean {
+/** One proof of a place is enough. */
+export function isProven({ standing }: HardenedState, position: Position): boolean {
   return standing.proof !== null && comparePlaces(position, positionOf(standing.proof)) <= 0
 }
 
 /** A leader makes the highest commit certificate that the acknowledgements give, its own included. */
-export function certify(raft: HardenedState, out: Out): void {
+export function certify(raft: HardenedState): void {
   const { term, role } = raft.core.status()
   if (role !== 'leader') return
   tallies(raft, term)
@@ -56,22 +82,39 @@ export function certify(raft: HardenedState, out: Out): void {
     raft.standing.learnCommit(commit)
     raft.covered = Math.max(raft.covered, index) as LogIndex
     raft.acks.forget(index)
-    announce(raft, out)
+    announce(raft)
     return
   }
 }
 
-/** Followers learn certificates with the next append; where none is to come, at once. */
-export function announce(raft: HardenedState, out: Out): void {
-  const { standing, modules } = raft
-  if (standing.certified.index < modules.shadow.lastIndex) return
-  for (const to of others(raft)) sendCommit(raft, to, out)
+/**
+ * Followers learn certificates with the next append; where this turn of the loop brings none, at its end: by a
+ * tick, which comes after everything that arrived.
+ */
+function announce(raft: HardenedState): void {
+  raft.announceMs ??= raft.now.monotonicMs
 }
 
-export function sendCommit(raft: HardenedState, to: NodeId, out: Out): void {
+export function tellAnnounced(raft: HardenedState, out: Out): void {
+  if (raft.announceMs === undefined) return
+  raft.announceMs = undefined
+  const { standing, modules } = raft
+  if (isLeading(raft) && standing.certified.index >= modules.shadow.lastIndex) sendCommit(raft, others(raft), out)
+}
+
+export function sendCommit(raft: HardenedState, peers: readonly NodeId[], out: Out): void {
   const { commit, proof } = raft.standing
   if (commit === null) return
-  out.push({ type: 'send', to, message: { type: 'hybridCommit', epoch: raft.options.epoch.epoch, commit, proof } })
+  const { epoch } = raft.options.epoch
+  const isAsking = collects(raft)
+  const message: HybridCommit = {
+    type: 'hybridCommit',
+    epoch,
+    commit,
+    proof: isAsking ? proof : null,
+    collects: isAsking,
+  }
+  for (const to of peers) out.push({ type: 'send', to, message })
 }
 
 /** Learners too: they have to know what is decided. */

@@ -19,7 +19,7 @@ import { compareWord } from './branches.js'
 import { changeIn, isChangeCertified, isChangeOrphaned, orderChange, proposeChange } from './changing.js'
 import { checkpointDueMs, noteDigest, noteTaken, repeatCheckpoint } from './checkpoints.js'
 import { raftChecks } from './checks.js'
-import { certify, firstEntry, isLeading, noteHeld } from './counting.js'
+import { certify, firstEntry, holdOwn, tellAnnounced } from './counting.js'
 import { receive } from './receive.js'
 import { writeStanding } from './standing.js'
 import { type HardenedModules, type HardenedOptions, HardenedState, type Out } from './state.js'
@@ -65,9 +65,9 @@ export class HardenedRaft {
   }
 
   deadline(): Millis | undefined {
-    const due = checkpointDueMs(this.#raft)
-    const own = this.#raft.core.deadline()
-    return due === undefined || own === undefined ? (due ?? own) : Math.min(due, own)
+    const all = [checkpointDueMs(this.#raft), this.#raft.core.deadline(), this.#raft.announceMs]
+    const due = all.filter((time) => time !== undefined)
+    return due.length === 0 ? undefined : Math.min(...due)
   }
 
   mayPropose(): boolean {
@@ -79,11 +79,14 @@ export class HardenedRaft {
     )
   }
 
-  /** True once after what must be there after a crash changed. */
-  takeChange(): boolean {
-    const { hasChanged } = this.#raft.standing
-    this.#raft.standing.hasChanged = false
-    return hasChanged
+  /** True once after what must be there after a crash changed; `isWriting`: there is a write that can take along more. */
+  takeChange(isWriting: boolean): boolean {
+    const { standing } = this.#raft
+    const isDue = standing.hasChanged || (isWriting && standing.hasNews)
+    if (!isDue) return false
+    standing.hasChanged = false
+    standing.hasNews = false
+    return true
   }
 
   writeTo(out: ByteWriter): void {
@@ -95,8 +98,8 @@ export class HardenedRaft {
   /** What was written of the standing is durable: this node's own HELD counts. */
   standingDurable(certified: Position | null): Effect[] {
     const out: Out = []
-    if (certified !== null && isLeading(this.#raft) && certified.term === this.#raft.tallyTerm && certified.term > 0)
-      noteHeld(this.#raft, this.#raft.rules.held(certified), out)
+    if (certified !== null) this.#raft.written = certified
+    holdOwn(this.#raft)
     release(this.#raft, out)
     return out
   }
@@ -157,8 +160,12 @@ export class HardenedRaft {
     }
   }
 
-  checks(from: NodeId, message: HybridMessage): readonly SignatureCheck[] | null | undefined {
-    return raftChecks(this.#raft.options, from, message)
+  checks(
+    from: NodeId,
+    message: HybridMessage,
+    isVerified?: (request: Uint8Array) => boolean,
+  ): readonly SignatureCheck[] | null | undefined {
+    return raftChecks(this.#raft, from, message, isVerified)
   }
 
   step(input: Input, now: Now): Effect[] {
@@ -204,6 +211,7 @@ export class HardenedRaft {
       case 'tick':
         repeatCheckpoint(raft, out)
         stepCore(raft, input, out)
+        tellAnnounced(raft, out)
         break
       case 'snapshotRejected':
       case 'demand':
@@ -212,7 +220,8 @@ export class HardenedRaft {
         stepCore(raft, input, out)
     }
     resumeAtOrigin(raft, out)
-    certify(raft, out)
+    certify(raft)
+    holdOwn(raft)
     release(raft, out)
     return out
   }

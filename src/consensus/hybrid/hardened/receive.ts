@@ -11,7 +11,8 @@ import { judgeAppend } from './append-rules.js'
 import { compareAppend, compareCommit, compareRequest, noteHeard } from './branches.js'
 import { isChangeDue } from './changing.js'
 import { receiveCheckpoint } from './checkpoints.js'
-import { isLeading, noteHeld, tallies } from './counting.js'
+import { collect, isLeading, noteHeld, tallies } from './counting.js'
+import { heldBy, lacksProof } from './sending.js'
 import type { HardenedState, Out } from './state.js'
 import { pass } from './stepping.js'
 import { receiveInstalled, receiveOffer } from './transfer.js'
@@ -42,11 +43,14 @@ export function receive(raft: HardenedState, from: NodeId, message: ProtocolMess
     case 'installSnapshotReply':
       return receiveInstalled(raft, from, message, out)
     case 'hybridHeld':
-      if (isLeading(raft)) noteHeld(raft, message.held, out)
+      if (!isLeading(raft)) return
+      if (message.waits) collect(raft, out)
+      if (message.held !== null) noteHeld(raft, message.held)
       return
     case 'heartbeat': {
       if (message.term < term) return pass(raft, from, message, out)
       if (!isLeader(raft, from, message.term)) return
+      if (raft.modules.assurance() !== 'fast') sayHeld(raft, from, out)
       return pass(raft, from, soundHeartbeat(raft, message.term, message.readPosition, message.lastIndex), out)
     }
     case 'preVote': {
@@ -158,7 +162,7 @@ export function receiveAck(raft: HardenedState, from: NodeId, message: HybridAck
   if (reply.success && ack !== null) {
     raft.acks.note({ term, index: reply.matchIndex, hash: ack.digest }, ack)
   }
-  if (held !== null) noteHeld(raft, held, out)
+  if (held !== null) noteHeld(raft, held)
   pass(raft, from, reply, out)
 }
 
@@ -241,14 +245,27 @@ export function receiveGrant(raft: HardenedState, from: NodeId, { reply, grant }
   pass(raft, from, reply, out)
 }
 
-export function receiveCommit(raft: HardenedState, from: NodeId, { commit, proof }: HybridCommit, out: Out): void {
+export function receiveCommit(raft: HardenedState, from: NodeId, message: HybridCommit, out: Out): void {
   const { standing } = raft
+  const { commit, proof, collects } = message
   compareCommit(raft, commit)
   standing.learnCommit(commit)
   if (proof !== null) standing.learnProof(proof)
   const { term, role, mayVote } = raft.core.status()
   if (role === 'leader' || !isLeader(raft, from, term)) return
-  if (mayVote && standing.holds(standing.certified)) pass(raft, from, soundHeartbeat(raft, term, 0, NOT_SAID), out)
-  if (!raft.options.epoch.replicas.has(raft.options.self)) return
-  out.push({ type: 'send', to: from, message: { type: 'hybridHeld', held: raft.rules.held(standing.certified) } })
+  if (mayVote && standing.holds(standing.certified)) {
+    const effects: Out = []
+    pass(raft, from, soundHeartbeat(raft, term, 0, NOT_SAID), effects)
+    // It asked for nothing: heartbeats of its own ask whether this node is there.
+    out.push(...effects.filter((effect) => effect.type !== 'send' || effect.message.type !== 'heartbeatReply'))
+  }
+  if (collects || raft.modules.assurance() !== 'fast') sayHeld(raft, from, out)
+}
+
+/** To a leader that collects, or that has to learn that somebody waits for proofs. */
+function sayHeld(raft: HardenedState, to: NodeId, out: Out): void {
+  if (!lacksProof(raft)) return
+  const waits = raft.modules.assurance() !== 'fast'
+  const { epoch } = raft.options.epoch
+  out.push({ type: 'send', to, message: { type: 'hybridHeld', epoch, held: heldBy(raft), waits } })
 }

@@ -106,6 +106,12 @@ export class RaftRules {
     return this.#said.get(slotKey(statement)) ?? this.#state(statement)
   }
 
+  /** Whether this node made this signature, as far as it remembers: then it needs no check. */
+  made(statement: Statement, signature: Uint8Array): boolean {
+    const said = this.#said.get(slotKey(statement))
+    return said !== undefined && sameStatement(said, statement) && bytesEqual(said.signature, signature)
+  }
+
   /** The digest of the own state at an index: at most one for each, and never at an earlier one. */
   checkpoint(statement: Statement): SignedStatement {
     assert(!this.#isClosed, 'nothing is said after the abort')

@@ -1,5 +1,6 @@
 /** What Raft sends, in the form that members sign (R1 to R3, R5). */
 import { assert } from '../../../base/assert.js'
+import type { SignedStatement } from '../../bft/statement.js'
 import type { Effect } from '../../core.js'
 import type {
   AppendEntries,
@@ -12,7 +13,7 @@ import type { LogIndex, NodeId } from '../../types.js'
 import { bareHeader, HEADERS_MAX } from '../headers.js'
 import type { HybridAck, HybridAppend, HybridGrant, HybridMessage, HybridVoteRequest } from '../messages.js'
 import { type Position, positionOf } from '../positions.js'
-import { sendCommit } from './counting.js'
+import { collects, isProven, sendCommit } from './counting.js'
 import { offerNewest, sendOffer } from './offers.js'
 import type { HardenedState, Out } from './state.js'
 
@@ -43,7 +44,7 @@ export function sendSigned(raft: HardenedState, effect: Extract<Effect, { type: 
           to,
           message: { type: 'hybridTerm', epoch: message.epoch, termCertificate: current },
         })
-      else sendCommit(raft, to, out)
+      else sendCommit(raft, [to], out)
       return wrap(message)
     }
     case 'installSnapshot':
@@ -91,7 +92,22 @@ export function appendFor(raft: HardenedState, to: NodeId, append: AppendEntries
   const header = raft.rules.header({ term: append.term, index, hash })
   const isInformed = raft.informed.has(to) && options.self !== to
   const termCertificate = isInformed ? null : current
-  return { type: 'hybridAppend', append: { ...append, ...label }, header, termCertificate, commit, proof, bridge }
+  const isAsking = collects(raft)
+  const { of, message: last } = raft.lastAppend ?? { of: null, message: null }
+  const isSame = of === append && last.header === header && last.commit === commit && last.collects === isAsking
+  if (isSame && last.termCertificate === termCertificate && last.proof === (isAsking ? proof : null)) return last
+  const message: HybridAppend = {
+    type: 'hybridAppend',
+    append: { ...append, ...label },
+    header,
+    termCertificate,
+    commit,
+    proof: isAsking ? proof : null,
+    collects: isAsking,
+    bridge,
+  }
+  raft.lastAppend = { of: append, message }
+  return message
 }
 
 export function ackFor(raft: HardenedState, reply: AppendEntriesReply): HybridAck {
@@ -105,8 +121,23 @@ export function ackFor(raft: HardenedState, reply: AppendEntriesReply): HybridAc
   const before = raft.rules.lastAck
   const ack = extendsAck(raft, taken.end) ? raft.rules.ack(taken.end) : null
   if (raft.rules.lastAck !== before) standing.hasChanged = true
+  const isAsked = taken.message.collects || raft.modules.assurance() !== 'fast'
+  return { type: 'hybridAck', reply, ack, held: isAsked ? heldBy(raft) : null }
+}
+
+/** What it knows to be certified is not proven, as far as this node knows. */
+export function lacksProof(raft: HardenedState): boolean {
+  const { commit } = raft.standing
+  return commit !== null && !isProven(raft, positionOf(commit))
+}
+
+/** This node's word that it holds the highest certificate, which is written before; null where nothing is to be said. */
+export function heldBy(raft: HardenedState): SignedStatement | null {
+  const { standing, options, rules } = raft
   const { commit } = standing
-  return { type: 'hybridAck', reply, ack, held: commit === null ? null : raft.rules.held(positionOf(commit)) }
+  if (commit === null || !lacksProof(raft) || !options.epoch.replicas.has(options.self)) return null
+  if (standing.hasNews) standing.hasChanged = true
+  return rules.held(positionOf(commit))
 }
 
 /** R5: in one term nothing is acknowledged that does not extend what was acknowledged in it. */

@@ -55,7 +55,10 @@ export class Standing {
   current: TermCertificate | null = null
   commit: Certificate | null = null
   proof: Certificate | null = null
+  /** Something that was signed rests on what is not written yet. */
   hasChanged = false
+  /** A certificate is not written yet, and nothing that was signed rests on it: any write takes it along. */
+  hasNews = false
 
   constructor(epoch: RaftEpoch, shadow: LogShadow, stored: StoredStanding | null) {
     this.#epoch = epoch
@@ -98,7 +101,7 @@ export class Standing {
     const place = positionOf(commit)
     if (comparePlaces(place, this.certified) <= 0) return
     this.commit = commit
-    this.hasChanged = true
+    this.hasNews = true
     // The own log ends before it, or is a branch that lost.
     if (place.term >= this.position.term && !this.holds(place)) this.#standAt(place, null, null)
   }
@@ -107,7 +110,7 @@ export class Standing {
   learnProof(proof: Certificate): void {
     if (this.proof !== null && comparePlaces(positionOf(proof), positionOf(this.proof)) <= 0) return
     this.proof = proof
-    this.hasChanged = true
+    this.hasNews = true
   }
 
   /** The own log holds the word of this term's leader up to `position`, an entry of its term included. */

@@ -1,17 +1,18 @@
 /** The state of Raft in an epoch of the hybrid: the core inside, what this node signed and stands for, what it counts. */
 import { assert } from '../../../base/assert.js'
 import type { Evidence } from '../../bft/evidence.js'
+import type { SignedSnapshots } from '../../bft/signed-snapshots.js'
 import type { SignedStatement } from '../../bft/statement.js'
 import type { ClusterSettings } from '../../configuration.js'
 import type { Effect, Now, RestoredLog } from '../../core.js'
 import type { Membership, MembershipRecord } from '../../membership.js'
 import type { RaftHardening, RaftLimits } from '../../raft/config.js'
 import { RaftCore } from '../../raft/core.js'
+import type { AppendEntries } from '../../raft/messages.js'
 import type { Assurance, LogIndex, Millis, NodeId, Term } from '../../types.js'
 import type { LogShadow } from '../log-shadow.js'
 import type { HybridAppend, HybridVoteRequest } from '../messages.js'
 import type { Position, RaftEpoch, TermCertificate } from '../positions.js'
-import type { SignedSnapshots } from '../../bft/signed-snapshots.js'
 import type { AppendVerdict } from './append-rules.js'
 import { RaftRules } from './rules.js'
 import { SignedStates } from './signed-states.js'
@@ -78,6 +79,14 @@ export class HardenedState {
   tallyTerm = 0
   /** Peers that acknowledged something in this term: they know its certificate. */
   readonly informed = new Set<NodeId>()
+  /** Until when proofs are collected for a member that waits for them. */
+  collectUntilMs: Millis = Number.NEGATIVE_INFINITY
+  /** The highest certificate that is on this node's disk; null before the first of this run. */
+  written: Position | null = null
+  /** When followers are told of a new certificate unless an append does it before; undefined for never. */
+  announceMs: Millis | undefined
+  /** The append that went out last: followers that need the same one get the same object, encoded once. */
+  lastAppend: { readonly of: AppendEntries; readonly message: HybridAppend } | null = null
   /** Higher terms that peers claim to be in; a leader heeds what f + 1 say. */
   readonly claims = new Map<NodeId, number>()
   /** Who says so alone: since when it has to wait to be heeded, and for how long. */
@@ -124,8 +133,10 @@ export class HardenedState {
     this.durable = restored.lastIndex
     const hardening = { firstEntry: () => this.firstEntry() }
     const { clusterId, configHash } = epoch.sign
+    // What is committed is told with its certificate: a bare index would say nothing to anybody.
+    const silent = { ...limits, commitPushDelayMs: Number.POSITIVE_INFINITY }
     this.core = new RaftCore(
-      { self, genesis: membership, clusterId, configHash, settings, limits, hardening },
+      { self, genesis: membership, clusterId, configHash, settings, limits: silent, hardening },
       {
         sha256: epoch.sha256,
         random: modules.random,

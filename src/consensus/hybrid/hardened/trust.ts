@@ -4,6 +4,7 @@ import type { RaftMessage, RequestVote } from '../../raft/messages.js'
 import type { LogIndex, NodeId, Term } from '../../types.js'
 import type { HybridCommit } from '../messages.js'
 import { comparePlaces, positionOf, type TermCertificate, termOf } from '../positions.js'
+import { isProven } from './counting.js'
 import type { HardenedState } from './state.js'
 
 /** Suspected not long ago: others get their turn first. */
@@ -81,8 +82,9 @@ export function isNewTerm(raft: HardenedState, term: TermCertificate): boolean {
   return current === null || termOf(term) > termOf(current)
 }
 
-export function isNews(raft: HardenedState, { commit, proof }: HybridCommit): boolean {
+export function isNews(raft: HardenedState, { commit, proof, collects }: HybridCommit): boolean {
   const { certified, proof: known } = raft.standing
   if (comparePlaces(positionOf(commit), certified) > 0) return true
+  if (collects && !isProven(raft, positionOf(commit))) return true
   return proof !== null && (known === null || comparePlaces(positionOf(proof), positionOf(known)) > 0)
 }
