@@ -121,7 +121,7 @@ export class LogAppender {
   async #chainOnDisk(index: number): Promise<Uint8Array> {
     if (index === this.#base.index) return this.#base.chain
     const { reader, positions } = this.#parts
-    const [entry] = await reader.readEntries(positions, index, 1)
+    const [entry] = await reader.readSound(positions, index, 1)
     assert(entry !== undefined, 'the entry before a truncation is in the log')
     return entry.chain
   }

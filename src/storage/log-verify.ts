@@ -3,11 +3,9 @@
  * and the batch digests recomputed from the bodies, the certificates by whom the caller asks. Read-only, on a stopped or a running node; goes on
  * behind a problem to name them all.
  */
-import { hash } from 'node:crypto'
-import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
-import { computeBatchDigest } from '../consensus/batch-digest.js'
-import { decodeEntry, ENTRY_HEADER_BYTES, type Entry, verifyChain } from '../consensus/entry.js'
+import { decodeEntry, ENTRY_HEADER_BYTES, type Entry } from '../consensus/entry.js'
+import { chainMatches, digestMatches } from './entry-check.js'
 import type { FileSystem } from './files.js'
 import { type CertificateVerifier, checkCertificates } from './log-certificates.js'
 import { type LookOptions, lookAtLog, type TornTail } from './look-at-log.js'
@@ -80,19 +78,6 @@ function verifyEntry(bytes: Buffer, start: number, end: number, report: ReportPr
     if (!(error instanceof KnhkError)) throw error
     return report('entryHeader', 0)
   }
-  if (!verifyChain(sha256, entry)) report('chainWrong', entry.index)
+  if (!chainMatches(entry)) report('chainWrong', entry.index)
   if (!digestMatches(entry)) report('batchDigestWrong', entry.index)
-}
-
-function digestMatches(entry: Entry): boolean {
-  try {
-    return bytesEqual(computeBatchDigest(sha256, entry.kind, entry.body), entry.batchDigest)
-  } catch (error) {
-    if (error instanceof KnhkError) return false
-    throw error
-  }
-}
-
-function sha256(data: Uint8Array): Uint8Array {
-  return hash('sha256', data, 'buffer')
 }

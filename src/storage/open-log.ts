@@ -213,7 +213,7 @@ class LogOpening {
       if (bytes > bytesMax && first < positions.nextIndex) break
       first--
     }
-    return first === positions.nextIndex ? [] : this.#reader.readEntries(positions, first, bytesMax)
+    return first === positions.nextIndex ? [] : this.#reader.readSound(positions, first, bytesMax)
   }
 }
 

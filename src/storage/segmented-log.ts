@@ -128,7 +128,7 @@ export class SegmentedLog implements LogStore {
 
   async read(from: LogIndex, maxBytes: number): Promise<Entry[]> {
     const { positions, reader } = this.#parts
-    return this.#readings.during(from, () => reader.readEntries(positions, from, maxBytes))
+    return this.#readings.during(from, () => reader.readSound(positions, from, maxBytes))
   }
 
   headers(from: LogIndex, to: LogIndex, limit: number): ReturnType<LogStore['headers']> {

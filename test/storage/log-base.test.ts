@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
 import type { StoreRecord } from '../../src/consensus/core.js'
 import { type Entry, makeEntry } from '../../src/consensus/entry.js'
 import { encodeMembership, type Membership } from '../../src/consensus/membership.js'
@@ -156,7 +157,13 @@ test('configurations after the base are found at a start and go with a truncatio
     const previous = entries.at(-1) as Entry
     const fields = { ...previous, index: logIndex(previous.index + 1), kind: 'membership' as const }
     const body = encodeMembership(membership(count))
-    entries.push(makeEntry(sha256, { ...fields, batchDigest: sha256(body), previousChain: previous.chain }, body))
+    entries.push(
+      makeEntry(
+        sha256,
+        { ...fields, batchDigest: computeBatchDigest(sha256, fields.kind, body), previousChain: previous.chain },
+        body,
+      ),
+    )
     entries.push(...makeEntries(entries.at(-1) as Entry, 1))
   }
   await append(1)

@@ -59,6 +59,25 @@ test('a lost or misdirected write that the disk reported as done is found as cor
   }
 })
 
+test('what a misdirected write has changed since the start is not read back as the entry that it was', async () => {
+  for (const shiftBytes of [40, 100, 200]) {
+    let armed = false
+    const fault = { kind: 'misdirectedWrite', shiftBytes } as const
+    const files = await freshFiles({ fault: (name) => (armed && name === 'append' ? fault : undefined) })
+    const log = await open(files)
+    await log.append([storeEntries(makeEntries(null, 2))])
+    expect(await log.read(logIndex(1), 10_000)).toHaveLength(2)
+    armed = true
+    await log.append([storeVote(2, 'n2')])
+    armed = false
+    await log.append([storeVote(3, 'n2')])
+    // Whoever this was read for would store it, and outvote those that hold the right one.
+    await expect(log.read(logIndex(2), 10_000)).rejects.toMatchObject({ code: 'Corrupt' })
+    const again = await open(files)
+    expect(again.restored.mayVote).toBe(false)
+  }
+})
+
 test('two appends at a time, a gap and a broken chain are refused as bugs', async () => {
   const entries = makeEntries(null, 5)
   const both = await open(await freshFiles())

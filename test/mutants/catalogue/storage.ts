@@ -132,4 +132,13 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
       tests: [{ file: 'test/storage/state-store.test.ts', name: 'after a crash the store is a prefix' }],
     },
   },
+  {
+    id: 'read-back-unchecked',
+    title: 'an entry is read back from the log without a look at what its hashes bind',
+    pitfall: 'damage after the start is given to others',
+    file: 'src/storage/segment-reader.ts',
+    find: '      if (chainMatches(entry) && digestMatches(entry)) continue\n',
+    replace: '      if (entry.index > 0) continue\n',
+    killedBy: { tests: [{ file: FAULT_TESTS }] },
+  },
 ]

@@ -1,0 +1,27 @@
+/**
+ * Whether an entry is the one that was written: its chain follows from its header, and its body is the one of
+ * its digest. Checksums of frames are looked at when a log is opened; what is read back afterwards, one entry
+ * at a time, is judged by what every entry carries itself.
+ */
+import { hash } from 'node:crypto'
+import { bytesEqual } from '../base/bytes.js'
+import { KnhkError } from '../base/error.js'
+import { computeBatchDigest } from '../consensus/batch-digest.js'
+import { type Entry, verifyChain } from '../consensus/entry.js'
+
+export function chainMatches(entry: Entry): boolean {
+  return verifyChain(sha256, entry)
+}
+
+export function digestMatches(entry: Entry): boolean {
+  try {
+    return bytesEqual(computeBatchDigest(sha256, entry.kind, entry.body), entry.batchDigest)
+  } catch (error) {
+    if (error instanceof KnhkError) return false
+    throw error
+  }
+}
+
+function sha256(data: Uint8Array): Uint8Array {
+  return hash('sha256', data, 'buffer')
+}
