@@ -42,7 +42,7 @@ export function takeRaft(state: HybridState, raft: HardenedRaft, effects: readon
     else if (effect.type === 'restoreState') restoreState(state, state.raftWriter, effect)
     else state.pass(effect)
   }
-  if (!raft.takeChange(state.merger.hasRecords)) return
+  if (!raft.takeChange(state.merger.hasRecords, state.now.monotonicMs)) return
   const out = new ByteWriter(1024)
   raft.writeTo(out)
   state.inner = out.finish()

@@ -29,9 +29,12 @@ import { isNews, isNewTerm } from './trust.js'
 
 /** Entries of a leader that no certificate covers yet; beyond, proposals wait. */
 const UNCERTIFIED_MAX = HEADERS_MAX / 2
+/** So long a certificate that nothing rests on waits for a write that takes it along. */
+const NEWS_MS: Millis = 1000
 
 export class HardenedRaft {
   readonly #raft: HardenedState
+  #newsSinceMs: Millis | null = null
 
   constructor(options: HardenedOptions, modules: HardenedModules) {
     this.#raft = new HardenedState(options, modules)
@@ -79,13 +82,19 @@ export class HardenedRaft {
     )
   }
 
-  /** True once after what must be there after a crash changed; `isWriting`: there is a write that can take along more. */
-  takeChange(isWriting: boolean): boolean {
+  /**
+   * True once after what must be there after a crash changed; `isWriting`: there is a write that can take along
+   * more. What is only good to have is not put off for ever either: a log that nobody writes to shows what is certified.
+   */
+  takeChange(isWriting: boolean, nowMs: Millis): boolean {
     const { standing } = this.#raft
-    const isDue = standing.hasChanged || (isWriting && standing.hasNews)
+    if (standing.hasNews) this.#newsSinceMs ??= nowMs
+    const isOld = this.#newsSinceMs !== null && nowMs - this.#newsSinceMs >= NEWS_MS
+    const isDue = standing.hasChanged || (standing.hasNews && (isWriting || isOld))
     if (!isDue) return false
     standing.hasChanged = false
     standing.hasNews = false
+    this.#newsSinceMs = null
     return true
   }
 
