@@ -59,6 +59,7 @@ export const INVARIANT_MEANINGS: Readonly<Record<string, string>> = {
   purgedWithinSnapshot: 'purged ≤ snapshot ≤ committed',
   membersAreOfLog: 'the members that a node goes by are those of its log',
   membersAreEqual: 'equal indexes have equal members',
+  changeEndsEpoch: 'a change of members is the last entry of its epoch',
   oneChangeAtATime: 'a change of members begins only when the last one is committed',
   votersChangeJointly: 'voters change by way of a joint configuration',
   removedIsQuiet: 'a node whose removal is committed neither campaigns nor leads',

@@ -1,4 +1,5 @@
 /** Watches what nodes are and have, and notes every change in the trace. Runs only where somebody reads it. */
+import type { MembershipRecord } from '../consensus/membership.js'
 import type { SimulatedCluster } from './cluster.js'
 import type { SimulatedNode } from './node.js'
 import type { Trace } from './trace.js'
@@ -40,8 +41,8 @@ export class Observer {
       return
     }
     seen.activity = node.activity
-    const { mode, role, epoch, term, view, round, leader, commitIndex } = node.running.core.status()
-    if (epoch !== seen.epoch) this.#trace.emit('epoch', id, { epoch, mode })
+    const { mode, role, epoch, term, view, round, leader, commitIndex, membership } = node.running.core.status()
+    if (epoch !== seen.epoch) this.#trace.emit('epoch', id, { epoch, mode, members: named(membership) })
     seen.epoch = epoch
     const applied = node.running.loop.machine.appliedIndex
     const turn = view === null ? (round === null ? { term } : { round }) : { view }
@@ -53,4 +54,9 @@ export class Observer {
     seen.commit = commitIndex
     seen.applied = applied
   }
+}
+
+/** Learners in brackets. */
+function named({ membership }: MembershipRecord): string {
+  return membership.members.map(({ id, role }) => (role === 'voter' ? id : `(${id})`)).join(' ')
 }

@@ -106,7 +106,8 @@ export class Operator {
       })
     }
     if (status === undefined) return again()
-    const order = this.#orderOf(status, this.#targetOf(goal))
+    const joiners = joinersOf(status, goal)
+    const order = this.#orderOf(status, this.#targetOf(joiners.length === 0 ? goal : withLearners(status, joiners)))
     this.#cluster.trace?.emit('fault', node.id, {
       strike: `order ${order.kind}`,
       voters: goal.voters.join(' '),
@@ -116,7 +117,7 @@ export class Operator {
     const isGiven = giveOrder(this.#cluster, node, order, (isTaken) => {
       if (isAnswered) return
       isAnswered = true
-      if (isTaken) this.#isChanging = false
+      if (isTaken && joiners.length === 0) this.#isChanging = false
       else again()
     })
     if (!isGiven) again()
@@ -148,6 +149,21 @@ export class Operator {
     this.#cluster.trace?.emit('fault', node.id, { strike: `order ${order.kind}` })
     giveOrder(this.#cluster, node, order)
   }
+}
+
+/** A hybrid gives no vote to who has not caught up, and nobody does who is no member: these have to be learners first. */
+function joinersOf({ threat, membership }: CoreStatus, { voters }: Goal): NodeId[] {
+  const { members } = membership.membership
+  const isHybrid = threat !== null
+  return isHybrid ? voters.filter((voter) => !members.some(({ id }) => id === voter)) : []
+}
+
+/** The members as they are, and these beside them. */
+function withLearners({ membership }: CoreStatus, joiners: readonly NodeId[]): Goal {
+  const { members } = membership.membership
+  const learners = members.flatMap(({ id, role }) => (role === 'learner' ? [id] : []))
+  const voters = members.flatMap(({ id, role }) => (role === 'voter' ? [id] : []))
+  return { voters, learners: new Map([...learners, ...joiners].map((id) => [id, false])) }
 }
 
 /** Over a connection of its own. Calls back at most twice. False where the node takes no connections. */

@@ -16,7 +16,7 @@ import { World } from '../e2e/harness.js'
 import { projectRoot } from '../project/project-root.js'
 
 /** Texts that some flag accepts; the first that a flag takes is tried. */
-const CANDIDATES = ['5', '2', '500ms', '0.5', 'n1', 'n1=127.0.0.1:4100', 'healthy', '{"a":1}']
+const CANDIDATES = ['5', '2', '500ms', '0.5', 'n1', 'n1=127.0.0.1:4100', 'healthy', '1GiB', '{"a":1}']
 
 let config: Config
 beforeAll(async () => {

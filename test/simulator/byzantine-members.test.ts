@@ -1,17 +1,19 @@
 /**
  * Shows Byzantine clusters whose members change while others lie and disks fail: epochs come and go, joiners catch
- * up, nobody is left behind; a replica whose newest acknowledged writes are gone without a trace counts as
- * one of the f, whatever it then says; and one run in a hundred, decided by its seed, signs with Ed25519.
+ * up, nobody is left behind, in a hybrid's epochs of Raft as in those of other protocols; a replica whose newest
+ * acknowledged writes are gone without a trace counts as one of the f, whatever it then says; and one run in a
+ * hundred, decided by its seed, signs with Ed25519.
  */
 import { expect, test } from 'vitest'
 import { sha256 } from '../../src/crypto/sha256.js'
 import { planByzantineRun } from '../../src/simulator/byzantine/plan.js'
+import { planHybridRun } from '../../src/simulator/hybrid/plan.js'
 import type { PlannedFault, RunPlan } from '../../src/simulator/plan.js'
 import { runPlan, type SeedResult } from '../../src/simulator/run-seed.js'
 
 const PROTOCOLS = ['pbft', 'hotstuff'] as const
-/** Of which half of the runs have nodes beside the first members. */
-const SEEDS = 40
+/** Of so many runs with nodes beside the first members some change members; of a hybrid under Raft, and under another protocol. */
+const RUNS_MAX = { short: 5, hybrid: 10 }
 
 interface Told {
   readonly result: SeedResult
@@ -37,18 +39,55 @@ function shortened(plan: RunPlan, strike: PlannedFault['strike'] | null): RunPla
   return { ...plan, faults, faultsForMs: 2500, commitsMin: 60, realSignatures: false }
 }
 
-function planWithSpares(protocol: (typeof PROTOCOLS)[number], seed: number): RunPlan {
-  for (let at = seed; at < seed + SEEDS; at++) {
-    const plan = planByzantineRun(protocol, at, 4, 1)
-    if (plan.spares > 0) return plan
+/** The first plans, by seed, with nodes beside the first members. */
+function* plansWithSpares(planOf: (seed: number) => RunPlan, count: number): Generator<RunPlan> {
+  for (let seed = 1, found = 0; found < count; seed++) {
+    const plan = planOf(seed)
+    if (plan.spares === 0) continue
+    found++
+    yield plan
   }
-  throw new Error('no seed has spares')
 }
 
 test.each(PROTOCOLS)('%s: the members change under faults and lies', { timeout: 120_000 }, async (protocol) => {
-  const { result, epoch } = await run(shortened(planWithSpares(protocol, 1), null))
-  expect(result.violation).toBeNull()
-  expect(epoch).toBeGreaterThan(0)
+  let epochs = 0
+  for (const plan of plansWithSpares((seed) => planByzantineRun(protocol, seed, 4, 1), RUNS_MAX.short)) {
+    const { result, epoch } = await run(shortened(plan, null))
+    expect(result.violation, `seed ${plan.seed}`).toBeNull()
+    epochs += epoch
+    if (epochs > 0) break
+  }
+  expect(epochs).toBeGreaterThan(0)
+})
+
+interface Epoch {
+  readonly mode: string
+  readonly members: string
+}
+
+test('hybrid: the members change under faults and lies, whatever protocol decides it', {
+  timeout: 600_000,
+}, async () => {
+  const changedIn = new Set<string>()
+  for (const plan of plansWithSpares((seed) => planHybridRun(seed, 4, 1), RUNS_MAX.hybrid)) {
+    if (changedIn.size === 2) break
+    const epochs: Epoch[] = [{ mode: 'raft', members: 'n1 n2 n3 n4' }]
+    const { violation } = await runPlan({
+      plan: { ...plan, realSignatures: false },
+      sha256,
+      onTrace: ({ kind, fields }) => {
+        if (kind === 'epoch')
+          epochs[Number(fields.epoch)] ??= { mode: String(fields.mode), members: String(fields.members) }
+      },
+    })
+    expect(violation, `seed ${plan.seed}`).toBeNull()
+    epochs.forEach(({ members }, at) => {
+      const before = epochs[at - 1]
+      if (before !== undefined && before.members !== members)
+        changedIn.add(before.mode === 'raft' ? 'raft' : 'byzantine')
+    })
+  }
+  expect([...changedIn].sort()).toEqual(['byzantine', 'raft'])
 })
 
 test.each(PROTOCOLS)('%s: a lost tail is borne as a lie is', { timeout: 120_000 }, async (protocol) => {

@@ -5,20 +5,26 @@
  * lacks what was told, and so on through the list of docs/consensus/hybrid.md.
  */
 import { beforeAll, describe, expect, it } from 'vitest'
+import { computeBatchDigest } from '../../src/consensus/batch-digest.js'
+import { changeSignBytes, encodeChange } from '../../src/consensus/bft/change-authority.js'
 import { type Evidence, encodeEvidence, equivocation } from '../../src/consensus/bft/evidence.js'
 import type { SignedStatement, Statement } from '../../src/consensus/bft/statement.js'
 import { signBytes } from '../../src/consensus/bft/statement.js'
 import type { Core, Effect, ProtocolMessage, StoreRecord } from '../../src/consensus/core.js'
+import { type Entry, GENESIS_CHAIN, makeEntry } from '../../src/consensus/entry.js'
 import { encodeEpochRecord } from '../../src/consensus/hybrid/epoch-record.js'
 import type { HybridMessage } from '../../src/consensus/hybrid/messages.js'
 import { positionStatement } from '../../src/consensus/hybrid/positions.js'
 import { select } from '../../src/consensus/hybrid/select.js'
+import { genesisMembership, type Membership } from '../../src/consensus/membership.js'
 import { logIndex, type NodeId, nodeId, term } from '../../src/consensus/types.js'
 import { sha256 } from '../../src/crypto/sha256.js'
+import { EntryRules } from '../../src/simulator/byzantine/entry-rules.js'
 import { ByzantineRules } from '../../src/simulator/byzantine/rules.js'
-import { SimulatedCluster } from '../../src/simulator/cluster.js'
+import { SIMULATED_CLIENT_KEY, SimulatedCluster, simulatedConfiguration } from '../../src/simulator/cluster.js'
 import { clusterOptionsOf } from '../../src/simulator/cluster-of-plan.js'
 import { HistoryRecorder } from '../../src/simulator/history-recorder.js'
+import { ChangeRules } from '../../src/simulator/hybrid/change-rules.js'
 import { EpochStarts } from '../../src/simulator/hybrid/epoch-starts.js'
 import { HybridInvariants } from '../../src/simulator/hybrid/invariants.js'
 import { planHybridRun } from '../../src/simulator/hybrid/plan.js'
@@ -26,7 +32,7 @@ import { SwitchRules } from '../../src/simulator/hybrid/switch-rules.js'
 import type { SimulatedNode } from '../../src/simulator/node.js'
 import { giveOrder } from '../../src/simulator/operator.js'
 import { SeededRandom } from '../../src/simulator/random.js'
-import { simulatedSigner } from '../../src/simulator/signatures.js'
+import { keyedHashes, simulatedSigner } from '../../src/simulator/signatures.js'
 import { WorkloadClient } from '../../src/simulator/workload-client.js'
 import { encodeApplied } from '../../src/transport/client-protocol.js'
 import { violated } from './violated.js'
@@ -329,6 +335,57 @@ describe('where an epoch ends', () => {
     const elsewhere = { ...start, origin: { ...start.origin, index: logIndex(start.origin.index + 1) } }
     const changed = encodeEpochRecord({ ...record, start: elsewhere })
     expect(violated(() => switching.stepped(second, core, write(changed)))).toBe('oneSuccessor')
+  })
+})
+
+describe('where members change', () => {
+  const membership: Membership = genesisMembership(simulatedConfiguration({ nodes: 4, spares: 1 }))
+  const [, ...stay] = membership.members
+  const fewer: Membership = { ...membership, members: stay }
+  const context = { clusterId: new Uint8Array(16).fill(0x5c), epoch: 0 as never }
+  const clientKey = keyedHashes(sha256).publicKeyOf(SIMULATED_CLIENT_KEY)
+  const ordered = (planned: number): Entry => {
+    const bytes = changeSignBytes(sha256, { ...context, planned: logIndex(planned) }, fewer)
+    const signature = keyedHashes(sha256).signerOf(clientKey)(bytes)
+    const body = encodeChange(fewer, { publicKey: clientKey, signature })
+    const batchDigest = computeBatchDigest(sha256, 'membership', body)
+    const place = { epoch: context.epoch, index: logIndex(1), timestampMs: 1, term: term(1) }
+    const hashes = { configHash: new Uint8Array(32), previousChain: GENESIS_CHAIN, batchDigest }
+    const fields = { ...place, ...hashes, kind: 'membership', clusterId: context.clusterId } as const
+    return makeEntry(sha256, fields, body)
+  }
+  const core = { membershipAt: () => ({ index: logIndex(0), membership }) } as never as Core
+  const entriesAfter = (first: Entry | undefined): EntryRules =>
+    new EntryRules({
+      sha256,
+      signatures: keyedHashes(sha256),
+      modeOf: () => 'raft',
+      clusterId: context.clusterId,
+      clusterConfigHash: new Uint8Array(32),
+      entryAt: (index) => (index === 1 ? first : undefined),
+      clientKey,
+    })
+
+  it('membersAreOfLog: an epoch has other members than the newest change gave it', () => {
+    const { first } = new EpochStarts(seen.cluster)
+    const change = ordered(0)
+    const start = { ...first, origin: { ...first.origin, index: logIndex(1), chain: change.chain } }
+    const look = (changed: typeof start, entry: Entry | undefined = change) =>
+      violated(() => new ChangeRules(membership, () => entry).committedIn(nodeId('n1'), changed))
+    expect(look({ ...start, membership: fewer, configuredAt: logIndex(1) })).toBeNull()
+    expect(look({ ...start, membership, configuredAt: logIndex(1) })).toBe('membersAreOfLog')
+    expect(look({ ...start, membership, configuredAt: logIndex(0) })).toBe('membersAreOfLog')
+    expect(look({ ...start, membership: fewer, configuredAt: logIndex(0) })).toBe('membersAreOfLog')
+  })
+
+  it('changeEndsEpoch, validity: an entry behind a change in its epoch, a change that nobody ordered', () => {
+    const change = ordered(0)
+    expect(violated(() => entriesAfter(undefined).committed('n1', core, change, undefined))).toBeNull()
+    expect(violated(() => entriesAfter(undefined).committed('n1', core, ordered(7), undefined))).toBe('validity')
+    const next = { ...change, index: logIndex(2), kind: 'empty' as const, previousChain: change.chain }
+    const later = { ...next, epoch: 1 as never }
+    expect(violated(() => entriesAfter(change).committed('n1', core, later, later))).toBeNull()
+    expect(violated(() => entriesAfter(change).committed('n1', core, next, next))).toBe('changeEndsEpoch')
   })
 })
 

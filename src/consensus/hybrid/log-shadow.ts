@@ -55,6 +55,11 @@ export class LogShadow {
     return index === this.#base.index ? this.#base : this.#runs.findLast(({ first }) => first <= index)
   }
 
+  /** The newest configuration up to an index, as the log has it; null where that is of genesis. */
+  membershipAt(index: number): MembershipRecord | null {
+    return this.#memberships.findLast((record) => record.index <= index) ?? this.#base.membership
+  }
+
   /** The first change of members in this epoch, decided or not; undefined for none. */
   changeIn(epoch: Epoch): Entry | undefined {
     for (const { index } of this.#memberships) {

@@ -23,7 +23,7 @@ export function statusOf(state: HybridState): CoreStatus {
     lastIndex: shadow.lastIndex,
     commitIndex: state.released,
     peers: [],
-    membership: membershipAt(state, shadow.lastIndex),
+    membership: { index: state.start.configuredAt, membership: state.start.membership },
     membershipCommitted: true,
     mayVote: state.mayVote,
     threat,
@@ -34,7 +34,8 @@ export function membershipAt(state: HybridState, index: LogIndex): MembershipRec
   const phase = state.phase
   if (phase.kind === 'byzantine') return phase.core.membershipAt(index)
   if (phase.kind === 'raft') return phase.raft.membershipAt(index)
-  return { index: 0 as LogIndex, membership: state.start.membership }
+  // Snapshots are taken on the way between two epochs as well.
+  return state.shadow.membershipAt(index) ?? { index: 0 as LogIndex, membership: state.options.membership }
 }
 
 /** Changes with the epoch and with its end: what was verified for one says nothing in the next. */

@@ -1,8 +1,10 @@
 /**
  * What must hold of every entry that an honest member takes for decided: it carries a certificate that
- * anybody can check, nothing in it was ordered that no client signed, and it follows the entry before.
+ * anybody can check, nothing in it was ordered that no client signed, it follows the entry before, and where
+ * that changed the members it belongs to the next epoch.
  */
 import { bytesEqual, toHex } from '../../base/bytes.js'
+import { changeCheck } from '../../consensus/bft/change-authority.js'
 import type { SignatureCheck } from '../../consensus/bft/checks.js'
 import { bodyChecks } from '../../consensus/bft/client-request.js'
 import { EpochContext } from '../../consensus/bft/epoch.js'
@@ -25,6 +27,8 @@ export interface EntryRulesOptions {
   readonly clusterConfigHash: Uint8Array
   /** The committed entry at an index. */
   readonly entryAt: (index: number) => Entry | undefined
+  /** Of the one client, who may change the members. */
+  readonly clientKey: Uint8Array
 }
 
 export class EntryRules {
@@ -59,9 +63,13 @@ export class EntryRules {
     }
     const isKnown = known !== undefined && bytesEqual(known.body, entry.body)
     if (entry.kind === 'data' && !isKnown) this.#expectSigned(where, entry)
-    const before = entry.index === 1 ? GENESIS_CHAIN : this.#options.entryAt(entry.index - 1)?.chain
+    if (entry.kind === 'membership' && !isKnown) this.#expectOrdered(where, core, entry)
+    const previous = this.#options.entryAt(entry.index - 1)
+    const before = entry.index === 1 ? GENESIS_CHAIN : previous?.chain
     if (before !== undefined && !bytesEqual(before, entry.previousChain))
       throw new InvariantViolation('agreement', `${where}, which follows another past`)
+    if (previous?.kind === 'membership' && previous.epoch === entry.epoch)
+      throw new InvariantViolation('changeEndsEpoch', `${where} in epoch ${entry.epoch}, which the one before ended`)
   }
 
   /** The same proof of the same entry was found sound before. */
@@ -105,6 +113,15 @@ export class EntryRules {
     const checks = bodyChecks(sha256, clusterId, body)
     const isSound = checks?.every((check) => this.#issued.has(toHex(check.signature)) && signatures.holds(check))
     if (isSound !== true) throw new InvariantViolation('validity', `${where}, which holds what no client signed`)
+  }
+
+  /** The client ordered this change, in this epoch, against the members in force in it. */
+  #expectOrdered(where: string, core: Core, { index, epoch, body }: Entry): void {
+    const { sha256, clusterId, signatures, clientKey } = this.#options
+    const { index: planned } = core.membershipAt((index - 1) as LogIndex)
+    const check = changeCheck(sha256, { clusterId, epoch, planned }, body)
+    if (!bytesEqual(check.publicKey, clientKey) || !signatures.holds(check))
+      throw new InvariantViolation('validity', `${where}, a change of members that no client ordered`)
   }
 
   #contextOf(core: Core, entry: Entry): EpochContext {

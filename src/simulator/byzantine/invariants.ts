@@ -58,7 +58,8 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
     const clusterConfigHash = configurationHash(sha256, configuration)
     const entryAt = (index: number) => this.#committed[index - 1]
     const modeOf = (epoch: number) => this.modeOf(epoch)
-    this.#entries = new EntryRules({ sha256, signatures, modeOf, clusterId, clusterConfigHash, entryAt })
+    const { clientKey } = cluster
+    this.#entries = new EntryRules({ sha256, signatures, modeOf, clusterId, clusterConfigHash, entryAt, clientKey })
     const epochOf = (epoch: number) => this.#entries.epochOf(epoch)
     const statementsOf: EvidenceRulesOptions['statementsOf'] = (node, core, message) =>
       this.statementsOf(node, core, message)
@@ -95,9 +96,9 @@ export class ByzantineInvariants implements RunInvariants, NodeWatch {
     return statementsIn(this.cluster.sha256, message).filter((statement) => statement.epoch === epoch)
   }
 
-  /** Of a committed entry; undefined where it is not known. */
-  protected epochAt(index: number): number | undefined {
-    return this.#committed[index - 1]?.epoch
+  /** What is committed there; undefined where it is not known. */
+  protected entryAt(index: number): Entry | undefined {
+    return this.#committed[index - 1]
   }
 
   /** A member answered a request of a client. */

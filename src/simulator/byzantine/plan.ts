@@ -53,7 +53,7 @@ const RARE: readonly Strike[] = ['bitRot', 'misdirectedWrite', 'wipe', 'stateRot
 export function planByzantineRun(protocol: SimProtocol, seed: number, nodes: number, byzantine: number): RunPlan {
   const random = new SeededRandom(seed, PLAN_STREAM)
   const liarsMax = Math.min(byzantine, byzantineFaults(nodes))
-  const spares = planSpares(protocol, seed)
+  const spares = planSpares(seed)
   const all = nodes + spares
   // One less now and then leaves room for a damaged disk.
   const count = liarsMax > 0 && random.chance(0.25) ? liarsMax - 1 : liarsMax
@@ -98,10 +98,10 @@ function segmentSizes(protocol: SimProtocol, nodes: number): readonly number[] {
   return protocol === 'hybrid' || nodes < MANY ? [16_384, 65_536, 1 << 20] : [1 << 18, 1 << 19, 1 << 20]
 }
 
-/** Nodes beside the first members, which the operator takes in and lets go. A hybrid changes its protocol instead. */
-function planSpares(protocol: SimProtocol, seed: number): number {
+/** Nodes beside the first members, which the operator takes in and lets go. */
+function planSpares(seed: number): number {
   const random = new SeededRandom(seed, SPARE_STREAM)
-  return protocol !== 'hybrid' && random.chance(0.5) ? random.between(1, 2) : 0
+  return random.chance(0.5) ? random.between(1, 2) : 0
 }
 
 function hasRealSignatures(seed: number): boolean {

@@ -1,37 +1,30 @@
 /**
- * Who has to agree while the members of a Byzantine cluster change: a quorum of the newest replicas, and one of
- * those before as long as an honest one of them has not heard that their epoch is over.
+ * Who has to agree while the epochs of a Byzantine cluster follow each other: a quorum of the newest replicas, and
+ * one of those before as long as an honest one of them has not heard that their epoch is over.
  */
-import type { Membership, MembershipRecord } from '../../consensus/membership.js'
+import type { Membership } from '../../consensus/membership.js'
 import { byzantineFaults, byzantineQuorum } from '../../consensus/quorum.js'
-import type { LogIndex, NodeId } from '../../consensus/types.js'
+import type { Epoch, Mode, NodeId } from '../../consensus/types.js'
 
-/** How many of `count` replicas have to be sound, so that the others are served. */
-export type Needed = (count: number) => number
-
-/** A quorum of them, of which one leads: PBFT, and Raft with Byzantine quorums. */
-export const NEEDS_QUORUM: Needed = byzantineQuorum
-
-/**
- * All but f, which of 6 or 9 are more than a quorum: a commit of HotStuff needs three leaders in a row that are
- * sound, and with more than f others in the ring there may be no such three.
- */
-export const NEEDS_ALL_BUT_F: Needed = (count) => count - byzantineFaults(count)
+/** An epoch, as far as it matters who has to be there. */
+export interface GroupEpoch {
+  readonly epoch: Epoch
+  readonly mode: Mode
+  readonly membership: Membership
+}
 
 export class ReplicaGroups {
-  #newest: MembershipRecord
-  #before: MembershipRecord | null = null
-  /** Index of the configuration that each member was last seen to go by. */
+  #newest: GroupEpoch
+  #before: GroupEpoch | null = null
+  /** The epoch that each member was last seen in. */
   readonly #seen = new Map<NodeId, number>()
   readonly #mayLie: (id: NodeId) => boolean
-  readonly #needed: Needed
   /** Grows whenever others may have become necessary. */
   version = 0
 
-  constructor(genesis: Membership, mayLie: (id: NodeId) => boolean, needed: Needed) {
+  constructor(genesis: GroupEpoch, mayLie: (id: NodeId) => boolean) {
     this.#mayLie = mayLie
-    this.#needed = needed
-    this.#newest = { index: 0 as LogIndex, membership: genesis }
+    this.#newest = genesis
   }
 
   /** Everybody who belongs to the cluster, replica or not. */
@@ -39,19 +32,24 @@ export class ReplicaGroups {
     return this.#newest.membership.members.map(({ id }) => id)
   }
 
-  /** An honest member has entered the epoch that begins with this configuration. */
-  look(id: NodeId, record: MembershipRecord): void {
-    if (this.#seen.get(id) === record.index) return
-    this.#seen.set(id, record.index)
-    if (record.index <= this.#newest.index) return
+  /** The protocol of the newest epoch. */
+  get mode(): Mode {
+    return this.#newest.mode
+  }
+
+  /** An honest member is in this epoch. */
+  look(id: NodeId, epoch: GroupEpoch): void {
+    if (this.#seen.get(id) === epoch.epoch) return
+    this.#seen.set(id, epoch.epoch)
+    if (epoch.epoch <= this.#newest.epoch) return
     this.#before = this.#newest
-    this.#newest = record
+    this.#newest = epoch
     this.version++
   }
 
   /** True where these nodes are enough of every group that has to agree. */
   isQuorum(nodes: readonly NodeId[]): boolean {
-    return this.#groups().every((group) => this.#isEnough(group, nodes))
+    return this.#groups().every((group) => isEnough(group, nodes))
   }
 
   /** As few of these nodes, in this order, as are enough of every group; fewer only where all of them are not. */
@@ -59,23 +57,36 @@ export class ReplicaGroups {
     const chosen: NodeId[] = []
     const groups = this.#groups()
     for (const id of ordered)
-      if (groups.some((group) => group.includes(id) && !this.#isEnough(group, chosen))) chosen.push(id)
+      if (groups.some((group) => group.ids.includes(id) && !isEnough(group, chosen))) chosen.push(id)
     return chosen
   }
 
-  #isEnough(group: readonly NodeId[], nodes: readonly NodeId[]): boolean {
-    return group.filter((id) => nodes.includes(id)).length >= this.#needed(group.length)
-  }
-
-  #groups(): (readonly NodeId[])[] {
-    const newest = replicasOf(this.#newest)
+  #groups(): Group[] {
+    const newest = groupOf(this.#newest)
     if (this.#before === null) return [newest]
-    const before = replicasOf(this.#before)
-    const isOver = before.every((id) => this.#mayLie(id) || (this.#seen.get(id) ?? 0) >= this.#newest.index)
+    const before = groupOf(this.#before)
+    const isOver = before.ids.every((id) => this.#mayLie(id) || (this.#seen.get(id) ?? 0) >= this.#newest.epoch)
     return isOver ? [newest] : [newest, before]
   }
 }
 
-function replicasOf({ membership }: MembershipRecord): readonly NodeId[] {
-  return membership.members.filter(({ role }) => role === 'voter').map(({ id }) => id)
+interface Group {
+  readonly ids: readonly NodeId[]
+  /** How many of them have to be sound, so that the others are served. */
+  readonly needed: number
+}
+
+/**
+ * A quorum, of which one leads: PBFT, and Raft with Byzantine quorums. In HotStuff all but f, which of 6 or 9 are more
+ * than a quorum: a commit needs three leaders in a row that are sound, and with more than f others in the ring
+ * there may be no such three.
+ */
+function groupOf({ mode, membership }: GroupEpoch): Group {
+  const ids = membership.members.filter(({ role }) => role === 'voter').map(({ id }) => id)
+  const { length } = ids
+  return { ids, needed: mode === 'hotstuff' ? length - byzantineFaults(length) : byzantineQuorum(length) }
+}
+
+function isEnough({ ids, needed }: Group, nodes: readonly NodeId[]): boolean {
+  return ids.filter((id) => nodes.includes(id)).length >= needed
 }

@@ -5,7 +5,7 @@
  */
 import type { Core, Effect } from '../../consensus/core.js'
 import { genesisMembership } from '../../consensus/membership.js'
-import type { NodeId } from '../../consensus/types.js'
+import type { Epoch, NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
 import { HybridInvariants } from '../hybrid/invariants.js'
 import type { SwitchStep } from '../hybrid/strikes.js'
@@ -16,7 +16,7 @@ import type { RunRules } from '../run-rules.js'
 import { InvariantViolation } from '../violation.js'
 import { ByzantineInvariants } from './invariants.js'
 import { Liars } from './liars.js'
-import { NEEDS_ALL_BUT_F, NEEDS_QUORUM, ReplicaGroups } from './replica-groups.js'
+import { ReplicaGroups } from './replica-groups.js'
 
 export class ByzantineRules implements RunRules {
   readonly invariants: ByzantineInvariants
@@ -34,12 +34,10 @@ export class ByzantineRules implements RunRules {
     this.#plan = plan
     this.liars = new Liars(cluster, plan.seed, plan.liars, plan.requestTimeoutMs)
     const mayLie = (id: NodeId) => this.liars.has(id)
-    this.#groups = new ReplicaGroups(
-      genesisMembership(cluster.configuration),
-      mayLie,
-      plan.protocol === 'hotstuff' ? NEEDS_ALL_BUT_F : NEEDS_QUORUM,
-    )
     const isHybrid = plan.protocol === 'hybrid'
+    const membership = genesisMembership(cluster.configuration)
+    const mode = plan.protocol === 'hybrid' ? 'raft' : plan.protocol
+    this.#groups = new ReplicaGroups({ epoch: 0 as Epoch, mode, membership }, mayLie)
     this.invariants = isHybrid ? new HybridInvariants(cluster, mayLie) : new ByzantineInvariants(cluster, mayLie)
     cluster.watch = {
       signed: (node, bytes, signature) => this.invariants.signed(node, bytes, signature),
@@ -76,7 +74,9 @@ export class ByzantineRules implements RunRules {
 
   /** Who may contradict itself counts as one that lies. */
   coreOf(ordered: readonly SimulatedNode[]): SimulatedNode[] {
-    const able = ordered.filter((node) => !node.isDamaged && !node.mayContradictItself && !this.liars.has(node.id))
+    const able = ordered.filter(
+      (node) => !node.isDamaged && !node.mayContradictItself && !this.liars.has(node.id) && !this.#isOutOfReach(node),
+    )
     const core = this.#groups.least(able.map(({ id }) => id))
     return able.filter(({ id }) => core.includes(id))
   }
@@ -95,15 +95,32 @@ export class ByzantineRules implements RunRules {
         node.isWiped ||
         this.liars.has(node.id) ||
         !members.includes(node.id) ||
+        this.#isOutOfReach(node) ||
         (node.running?.loop.machine.appliedIndex === commits && digestIndexes.get(node) === commits),
     )
   }
 
-  /** A member has entered an epoch, perhaps one with other members. */
+  /**
+   * A limit of the hybrid (docs/decisions/0013-hybrid.md): nobody jumps into the middle of an epoch of HotStuff. Who is
+   * epochs behind it waits for its end where no log goes on from its own any more.
+   */
+  #isOutOfReach(node: SimulatedNode): boolean {
+    const status = node.running?.core.status()
+    if (this.#plan.protocol !== 'hybrid' || this.#groups.mode !== 'hotstuff' || status === undefined) return false
+    if (status.mode === 'hotstuff') return false
+    return this.#groups.members.every((id) => {
+      const other = this.#cluster.node(id).running?.core.status()
+      return other?.mode !== 'hotstuff' || other.firstIndex > status.lastIndex + 1
+    })
+  }
+
+  /** A member has entered an epoch, perhaps one with other members, or another protocol. */
   #noteMembers(node: SimulatedNode, core: Core, effects: readonly Effect[]): void {
-    if (!effects.some(({ type }) => type === 'roleChanged')) return
-    const { membership, membershipCommitted } = core.status()
-    if (membershipCommitted) this.#groups.look(node.id, membership)
+    if (!effects.some(({ type }) => type === 'roleChanged' || type === 'epochChanged')) return
+    // It is on its way: a crash may take it back.
+    if (effects.some((effect) => effect.type === 'epochChanged' && effect.isUnderWay)) return
+    const { epoch, mode, membership, membershipCommitted } = core.status()
+    if (membershipCommitted) this.#groups.look(node.id, { epoch, mode, membership: membership.membership })
   }
 
   issued(request: Uint8Array): void {

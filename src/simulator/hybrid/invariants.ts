@@ -5,10 +5,12 @@
 import { toHex } from '../../base/bytes.js'
 import type { SignedStatement } from '../../consensus/bft/statement.js'
 import type { Core, Effect, Input, ProtocolMessage } from '../../consensus/core.js'
+import { genesisMembership } from '../../consensus/membership.js'
 import type { Mode, NodeId } from '../../consensus/types.js'
 import { ByzantineInvariants } from '../byzantine/invariants.js'
 import type { SimulatedCluster } from '../cluster.js'
 import type { SimulatedNode } from '../node.js'
+import { ChangeRules } from './change-rules.js'
 import { EpochStarts } from './epoch-starts.js'
 import { LeavingRules } from './leaving-rules.js'
 import { RaftEpochRules } from './raft-epoch-rules.js'
@@ -21,6 +23,7 @@ export class HybridInvariants extends ByzantineInvariants {
   readonly switching: SwitchRules
   readonly leaving: LeavingRules
   readonly replies: ReplyRules
+  readonly members: ChangeRules
   readonly #honest: (id: NodeId) => boolean
 
   constructor(cluster: SimulatedCluster, mayLie: (id: NodeId) => boolean) {
@@ -30,7 +33,8 @@ export class HybridInvariants extends ByzantineInvariants {
     this.raft = new RaftEpochRules({ cluster, starts, mayLie })
     this.switching = new SwitchRules({ cluster, starts, mayLie, committedChain: this.committedChain })
     this.leaving = new LeavingRules(cluster, starts)
-    this.replies = new ReplyRules((index) => this.epochAt(index))
+    this.replies = new ReplyRules((index) => this.entryAt(index)?.epoch)
+    this.members = new ChangeRules(genesisMembership(cluster.configuration), (index) => this.entryAt(index))
   }
 
   override get switches(): number {
@@ -60,6 +64,11 @@ export class HybridInvariants extends ByzantineInvariants {
         this.digest(node.id, input.upTo, toHex(input.stateDigest))
     }
     super.stepped(node, core, input, effects)
+    // What brought the members of an epoch is looked up among what is committed, this step included.
+    if (this.#honest(node.id) && effects.some(({ type }) => type === 'commit')) {
+      const start = this.switching.startOf(core.status().epoch)
+      if (start !== undefined) this.members.committedIn(node.id, start)
+    }
   }
 
   override answered(by: NodeId, request: string, payload: Uint8Array): void {

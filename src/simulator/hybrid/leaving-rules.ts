@@ -5,6 +5,9 @@
 import { ByteReader } from '../../base/bytes.js'
 import { decodeStatement, SIGN_BYTES, STATEMENT_BYTES, type StatementType } from '../../consensus/bft/statement.js'
 import type { Core, Effect, Input, ProtocolMessage } from '../../consensus/core.js'
+import { epochEndedBy } from '../../consensus/hybrid/epoch-links.js'
+import { decodeLeaving } from '../../consensus/hybrid/epoch-record.js'
+import { checksOfCertificate, positionOf, quorumProblem } from '../../consensus/hybrid/positions.js'
 import type { NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
 import type { SimulatedNode } from '../node.js'
@@ -84,7 +87,7 @@ export class LeavingRules {
       } else if (effect.type === 'epochChanged') {
         if (!effect.isUnderWay) this.#entered.set(node.id, effect.epoch)
         // A Byzantine epoch ends by an operation that its members decided.
-        else if (effect.mode === 'raft') this.#expectReason(node, effect.epoch)
+        else if (effect.mode === 'raft') this.#expectReason(node, core, effect.epoch, effects)
       }
     }
   }
@@ -103,21 +106,49 @@ export class LeavingRules {
       case 'hybridEvidence':
         this.#reasonsOf(node, message.evidence.epoch).hasProof = true
         return
+      case 'hybridCheckpoint': {
+        // A way into a later epoch begins with how this one ended. What comes from another epoch nobody verified.
+        const [first] = message.links
+        const isOwn = message.epoch === this.#starts.startOf(node).epoch
+        if (isOwn && first !== undefined && epochEndedBy(first) === message.epoch)
+          this.#reasonsOf(node, message.epoch).hasProof = true
+        return
+      }
       default:
     }
   }
 
-  /** S1: a proof, or f + 1 members that say so: never a node's own suspicion. */
-  #expectReason(node: SimulatedNode, epoch: number): void {
+  /** S1: a proof, a decided change of members, or f + 1 members that say so: never a node's own suspicion. */
+  #expectReason(node: SimulatedNode, core: Core, epoch: number, effects: readonly Effect[]): void {
     const { panics, histories, hasProof } = this.#reasonsOf(node, epoch)
-    const { f } = this.#starts.endingOf(this.#starts.startOf(node)).raft.replicas
+    const { replicas } = this.#starts.endingOf(this.#starts.startOf(node)).raft
     this.checks.aborts++
-    if (hasProof || new Set([...panics, ...histories]).size > f) return
+    const said = new Set([...panics, ...histories])
+    if (hasProof || replicas.ids.filter((id) => said.has(id)).length > replicas.f) return
     if (this.#starts.recordOf(node)?.evidence.some((one) => one.epoch === epoch) === true) return
+    if (this.#hasDecidedChange(node, core, epoch, effects)) return
     throw new InvariantViolation(
       'abortNeedsProof',
       `${node.id} leaves epoch ${epoch} with ${panics.size} panics, ${histories.size} histories and no proof`,
     )
+  }
+
+  /** The history that it leaves with shows a commit certificate on a change of members, which it holds. */
+  #hasDecidedChange(node: SimulatedNode, core: Core, epoch: number, effects: readonly Effect[]): boolean {
+    const { signatures } = this.#cluster
+    const { raft } = this.#starts.endingOf(this.#starts.startOf(node))
+    for (const effect of effects) {
+      const records = effect.type === 'store' ? effect.records : []
+      for (const record of records) {
+        if (record.kind !== 'abort' || record.epoch !== epoch) continue
+        const { commit } = decodeLeaving(record.payload).history
+        if (commit === null || quorumProblem(raft, 'ack', commit) !== null) continue
+        const change = core.entry(positionOf(commit).index)
+        const isChange = change?.kind === 'membership' && change.epoch === epoch
+        if (isChange && checksOfCertificate(raft, commit).every(signatures.holds)) return true
+      }
+    }
+    return false
   }
 
   #reasonsOf(node: SimulatedNode, epoch: number): Reasons {

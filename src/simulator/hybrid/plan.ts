@@ -20,7 +20,7 @@ const BACK_AND_FORTH_MAX = 12
 export function planHybridRun(seed: number, nodes: number, byzantine: number): RunPlan {
   const plan = planByzantineRun('hybrid', seed, nodes, byzantine)
   const random = new SeededRandom(seed, SWITCH_STREAM)
-  const faults = [...plan.faults, ...planSwitches(random, nodes)].sort((a, b) => a.atMs - b.atMs)
+  const faults = [...plan.faults, ...planSwitches(random, nodes + plan.spares)].sort((a, b) => a.atMs - b.atMs)
   return { ...plan, faults }
 }
 

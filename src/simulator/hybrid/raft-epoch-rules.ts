@@ -5,6 +5,7 @@
  */
 import { bytesEqual, toHex } from '../../base/bytes.js'
 import type { Certificate } from '../../consensus/bft/certificate.js'
+import type { Replicas } from '../../consensus/bft/replicas.js'
 import type { SignedStatement } from '../../consensus/bft/statement.js'
 import type { Core, Effect, ProtocolMessage } from '../../consensus/core.js'
 import type { Entry } from '../../consensus/entry.js'
@@ -234,7 +235,7 @@ export class RaftEpochRules {
   #expectProven(node: SimulatedNode, entry: Entry, assurance: Assurance): void {
     const { starts, mayLie } = this.#options
     this.checks.proofs++
-    const { quorum } = starts.endingOf(starts.startOf(node)).raft.replicas
+    const { replicas } = starts.endingOf(starts.startOf(node)).raft
     const isTrusted = (other: SimulatedNode): boolean => mayLie(other.id) || other.isWiped || other.isDamaged
     const holds = ({ durable }: SimulatedNode): boolean => durable.hasHeld(entry.index, entry.chain)
     const knows = (other: SimulatedNode): boolean => {
@@ -242,19 +243,20 @@ export class RaftEpochRules {
       const commit = this.#standingOf(other, entry.epoch)?.standing.commit ?? null
       return commit !== null && positionOf(commit).index >= entry.index
     }
-    this.#expectQuorum(node, entry, 'the entry', quorum, (other) => isTrusted(other) || holds(other))
+    this.#expectQuorum(node, entry, 'the entry', replicas, (other) => isTrusted(other) || holds(other))
     if (assurance === 'certified')
-      this.#expectQuorum(node, entry, 'its certificate', quorum, (other) => isTrusted(other) || knows(other))
+      this.#expectQuorum(node, entry, 'its certificate', replicas, (other) => isTrusted(other) || knows(other))
   }
 
   #expectQuorum(
     node: SimulatedNode,
     { index }: Entry,
     what: string,
-    quorum: number,
+    { ids, quorum }: Replicas,
     stands: (other: SimulatedNode) => boolean,
   ): void {
-    const standing = this.#options.cluster.nodes.filter(stands).map(({ id }) => id)
+    const { cluster } = this.#options
+    const standing = ids.filter((id) => stands(cluster.node(id)))
     if (standing.length >= quorum) return
     throw new InvariantViolation(
       'answeredIsProven',

@@ -68,7 +68,12 @@ export class SwitchRules {
   }
 
   modeOf(epoch: number): EpochStart['mode'] | undefined {
-    return this.#begun.get(epoch)?.start.mode
+    return this.startOf(epoch)?.mode
+  }
+
+  /** How an epoch began; undefined where no honest member entered it. */
+  startOf(epoch: number): EpochStart | undefined {
+    return this.#begun.get(epoch)?.start
   }
 
   /** A message leaves an honest member. Throws `InvariantViolation`. */
@@ -197,15 +202,15 @@ export class SwitchRules {
     }
   }
 
-  /** When a decision is known, f + 1 honest members hold every body of it: nobody can withhold the result. */
+  /** When a decision is known, f + 1 honest members of the epoch hold every body of it: nobody can withhold the result. */
   #expectBodies(epoch: number, result: Position): void {
     const { cluster, mayLie, starts } = this.#options
     const { replicas } = starts.endingOf((this.#begun.get(epoch) as { start: EpochStart }).start).raft
-    const holders = cluster.nodes.filter((node) => !mayLie(node.id) && this.#holds(node, epoch, result))
+    const holders = replicas.ids.filter((id) => !mayLie(id) && this.#holds(cluster.node(id), epoch, result))
     if (holders.length > replicas.f) return
     throw new InvariantViolation(
       'initBodiesAreHeld',
-      `epoch ${epoch} ended at ${result.index}, of which only ${holders.map(({ id }) => id).join(', ') || 'nobody'} of the honest has all bodies`,
+      `epoch ${epoch} ended at ${result.index}, of which only ${holders.join(', ') || 'nobody'} of the honest has all bodies`,
     )
   }
 

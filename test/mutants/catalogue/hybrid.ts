@@ -272,4 +272,14 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     replace: 'const own = links.length < 0 ? ownOffer(newest) : null',
     killedBy: { tests: [testOf('snapshots', 'begins behind what its protocol signed')] },
   },
+  {
+    id: 'hybrid-change-left-behind',
+    title:
+      'who is given a log that goes on behind a change of an earlier term waits for another leader, and never panics',
+    pitfall: 'a change that one member holds',
+    file: `${HYBRID}/hardened/append-rules.ts`,
+    find: "    return changed.term < append.term && view.isChangeDue(changed) ? { kind: 'stuck' } : DROP\n",
+    replace: "    return changed.term > append.term && view.isChangeDue(changed) ? { kind: 'stuck' } : DROP\n",
+    killedBy: { tests: [testOf('members', 'takes place as a whole or not at all')] },
+  },
 ]

@@ -46,11 +46,14 @@ export function ask(hs: HotStuffState): void {
   const { retryMs, timeoutMaxMs } = options.limits
   sync.retryAtMs =
     hs.now.monotonicMs + Math.min(timeoutMaxMs, retryMs * 2 ** Math.min(10, sync.unanswered / peers.length))
-  const peer = peers[sync.turn++ % peers.length] as NodeId
   if (sync.snapshot !== null) {
     const { from, snapshot, checkpoint } = sync.snapshot
     hs.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: checkpoint.statement.digest })
-  } else if (sync.needsState && (sync.turn % 2 === 1 || !sync.needsEntries)) {
+    return
+  }
+  // Only a question takes a turn: whoever left the last one unanswered is not the next.
+  const peer = peers[sync.turn++ % peers.length] as NodeId
+  if (sync.needsState && (sync.turn % 2 === 1 || !sync.needsEntries)) {
     hs.send(peer, { type: 'hsFetchEntries', epoch, from: SNAPSHOT_WANTED })
   } else if (sync.needsEntries) {
     hs.send(peer, { type: 'hsFetchEntries', epoch, from: (hs.log.last.index + 1) as LogIndex })

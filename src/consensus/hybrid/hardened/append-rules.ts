@@ -23,6 +23,8 @@ export type AppendVerdict =
   | { readonly kind: 'drop' }
   /** The sender broke a rule that its signature binds it to. */
   | { readonly kind: 'unsound'; readonly reason: string }
+  /** The leader's log goes on behind a change of members of an earlier term, which can never be certified: nothing is taken. */
+  | { readonly kind: 'stuck' }
   /** The logs part somewhere below: the leader is to begin at this index. */
   | { readonly kind: 'refuse'; readonly hintIndex: LogIndex }
   | {
@@ -85,8 +87,9 @@ export function judgeAppend(view: FollowerView, message: HybridAppend, term: Ter
   // Nobody acknowledges anything above a change of members: certified, it is the last entry of its epoch.
   if (change !== undefined && end.index > change.index && goesThrough(change, prevIndex, chainIn)) return DROP
   const changeAt = entries.findIndex((entry) => entry.kind === 'membership' && entry.epoch === epoch.epoch)
-  if (changeAt >= 0 && changeAt < entries.length - 1) return DROP
   const changed = entries[changeAt]
+  if (changed !== undefined && changeAt < entries.length - 1)
+    return changed.term < append.term && view.isChangeDue(changed) ? { kind: 'stuck' } : DROP
   if (changed !== undefined && changed.index > shadow.lastIndex && !view.isChangeDue(changed)) return DROP
   const conflict = firstConflict(view, entries)
   if (conflict !== null) {

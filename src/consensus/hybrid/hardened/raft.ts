@@ -144,7 +144,7 @@ export class HardenedRaft {
 
   /** A change of members that its leader left behind: it cannot be decided in this epoch any more. */
   get isStuck(): boolean {
-    return isChangeOrphaned(this.#raft)
+    return isChangeOrphaned(this.#raft) || this.#raft.isBehindChange
   }
 
   interest(message: ProtocolMessage): 'verify' | 'keep' | 'drop' {

@@ -116,6 +116,9 @@ export function receiveAppend(raft: HardenedState, from: NodeId, message: Hybrid
       // A sign of life all the same; a damaged node waits for a word about the end of the leader's log.
       if (mayVote) pass(raft, from, soundHeartbeat(raft, append.term, append.readPosition, NOT_SAID), out)
       return refuseAppend(raft, from, append, verdict.hintIndex, out)
+    case 'stuck':
+      raft.isBehindChange = true
+      return
     case 'take':
       raft.taken = { ...verdict, message, term: current }
       pass(raft, from, verdict.append, out)

@@ -101,6 +101,8 @@ export class HardenedState {
   asked: HybridVoteRequest | null = null
   /** An order to change the members, until everything before it is executed. */
   change: { readonly orderId: number; readonly body: Uint8Array } | null = null
+  /** The leader's log goes on behind a change of members that was left behind: who was given that panics too. */
+  isBehindChange = false
   executed: LogIndex
   /** Raft's own commit, and up to where certificates cover it. */
   committed: LogIndex
