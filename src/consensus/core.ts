@@ -9,6 +9,7 @@
  */
 import type { ChangeAuthority } from './bft/change-authority.js'
 import type { SignatureCheck } from './bft/checks.js'
+import type { IsVerified } from './bft/client-request.js'
 import type { BftMessage } from './bft/wire.js'
 import type { Entry, EntryKind } from './entry.js'
 import type { EpochLink } from './hybrid/epoch-links.js'
@@ -335,11 +336,7 @@ export interface Core {
    * when all of them hold. Null where it is unsound by rules that need no signature: its sender is at fault.
    * A client's request for which `isVerified` says yes needs no check.
    */
-  checks(
-    from: NodeId,
-    message: ProtocolMessage,
-    isVerified?: (request: Uint8Array) => boolean,
-  ): readonly SignatureCheck[] | null
+  checks(from: NodeId, message: ProtocolMessage, isVerified?: IsVerified): readonly SignatureCheck[] | null
   /** Hybrid, in a Byzantine epoch: why it does not end in Raft now. Null where nothing speaks against it. */
   stays?(now: Now): Stays | null
 }

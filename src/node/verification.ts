@@ -8,6 +8,7 @@
  * name inside.
  */
 import type { SignatureCheck } from '../consensus/bft/checks.js'
+import type { IsVerified } from '../consensus/bft/client-request.js'
 import type { Core, ProtocolMessage } from '../consensus/core.js'
 import type { Sha256 } from '../consensus/entry.js'
 import type { Millis, NodeId } from '../consensus/types.js'
@@ -47,7 +48,7 @@ interface Waiting {
 
 export class Verification {
   /** Whether a request, byte for byte, is one whose signature was found to hold: set by whoever keeps them. */
-  isVerified: (request: Uint8Array) => boolean = () => false
+  isVerified: IsVerified = () => false
   readonly #options: VerificationOptions
   readonly #limits: VerificationLimits
   readonly #queues = new Map<NodeId, Waiting[]>()

@@ -3,11 +3,11 @@
  * its digest. Checksums of frames are looked at when a log is opened; what is read back afterwards, one entry
  * at a time, is judged by what every entry carries itself.
  */
-import { hash } from 'node:crypto'
 import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import { computeBatchDigest } from '../consensus/batch-digest.js'
 import { type Entry, verifyChain } from '../consensus/entry.js'
+import { sha256 } from '../crypto/sha256.js'
 
 export function chainMatches(entry: Entry): boolean {
   return verifyChain(sha256, entry)
@@ -20,8 +20,4 @@ export function digestMatches(entry: Entry): boolean {
     if (error instanceof KnhkError) return false
     throw error
   }
-}
-
-function sha256(data: Uint8Array): Uint8Array {
-  return hash('sha256', data, 'buffer')
 }

@@ -15,6 +15,7 @@ import type { LogIndex, Millis, NodeId, Term } from '../types.js'
 import { enterBy } from './entering.js'
 import { contextOf, type EpochLink, walkLinks } from './epoch-links.js'
 import type { EpochStart } from './epoch-record.js'
+import { isJump } from './ingress.js'
 import { linkRules } from './inner.js'
 import type { HybridCheckpoint } from './messages.js'
 import type { HybridState } from './state.js'
@@ -100,7 +101,7 @@ export function takeJump(state: HybridState, { id }: SnapshotOffer): boolean {
   state.jump = null
   const { snapshot, certificate, links, epochs } = jump
   // What leads nowhere else was for the end of an epoch. The core of an epoch takes what it asked for itself.
-  if (links.length === 0 && phase.kind !== 'leaving') return false
+  if (!isJump(state, jump)) return false
   const isStill = epochs[0]?.epoch === state.start.epoch && phase.kind !== 'entering'
   if (!isStill || snapshot.base.index <= state.released) return true
   const base = believedBase(snapshot, certificate, epochs.at(-1) as EpochStart)

@@ -5,6 +5,7 @@
  */
 import { bytesEqual } from '../../base/bytes.js'
 import type { SignatureCheck } from '../bft/checks.js'
+import type { IsVerified } from '../bft/client-request.js'
 import { isHotStuff } from '../bft/hotstuff/codec.js'
 import { isPbft } from '../bft/pbft/index.js'
 import type { Core, CoreStatus, Effect, Input, Now, ProtocolMessage, Stays } from '../core.js'
@@ -157,11 +158,7 @@ export class HybridCore implements Core {
     }
   }
 
-  checks(
-    from: NodeId,
-    message: ProtocolMessage,
-    isVerified?: (request: Uint8Array) => boolean,
-  ): readonly SignatureCheck[] | null {
+  checks(from: NodeId, message: ProtocolMessage, isVerified?: IsVerified): readonly SignatureCheck[] | null {
     const phase = this.#state.phase
     if (phase.kind === 'byzantine' && message.type === 'hybridVote') return checksOfVote(this.#state, message.vote)
     if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))

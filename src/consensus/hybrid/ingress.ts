@@ -47,7 +47,10 @@ export function isLater({ phase, start }: HybridState, message: ProtocolMessage)
 }
 
 /** A snapshot that leads into a later epoch, or to the end of the one that this node is leaving; inside an epoch its protocol takes its own. */
-export function isJump({ phase }: HybridState, { snapshot, links }: HybridCheckpoint): boolean {
+export function isJump(
+  { phase }: HybridState,
+  { snapshot, links }: Pick<HybridCheckpoint, 'snapshot' | 'links'>,
+): boolean {
   return snapshot !== null && (links.length > 0 || phase.kind === 'leaving')
 }
 

@@ -6,6 +6,7 @@
 import type { ByteWriter } from '../../../base/bytes.js'
 import type { Certificate } from '../../bft/certificate.js'
 import type { SignatureCheck } from '../../bft/checks.js'
+import type { IsVerified } from '../../bft/client-request.js'
 import type { SignedStatement } from '../../bft/statement.js'
 import type { CoreStatus, Effect, Input, Now, ProtocolMessage } from '../../core.js'
 import type { MembershipRecord } from '../../membership.js'
@@ -169,11 +170,7 @@ export class HardenedRaft {
     }
   }
 
-  checks(
-    from: NodeId,
-    message: HybridMessage,
-    isVerified?: (request: Uint8Array) => boolean,
-  ): readonly SignatureCheck[] | null | undefined {
+  checks(from: NodeId, message: HybridMessage, isVerified?: IsVerified): readonly SignatureCheck[] | null | undefined {
     return raftChecks(this.#raft, from, message, isVerified)
   }
 
