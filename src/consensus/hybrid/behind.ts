@@ -4,10 +4,13 @@
  * there. Who knows the members of its own epoch needs to believe nothing else: it walks the links to the
  * members that signed the snapshot, and goes on where that stands.
  */
+import { assert } from '../../base/assert.js'
 import { bytesEqual, toHex } from '../../base/bytes.js'
 import { type Certificate, certificateChecks, certificateProblem } from '../bft/certificate.js'
 import { checkpointStatement } from '../bft/checkpoints.js'
 import type { SignatureCheck } from '../bft/checks.js'
+import { stateBehind } from '../bft/hotstuff/beginning.js'
+import { placeChecks } from '../bft/hotstuff/proof.js'
 import { sameStatement } from '../bft/statement.js'
 import type { StoreRecord } from '../core.js'
 import type { LogBase, SnapshotOffer } from '../snapshot.js'
@@ -16,7 +19,7 @@ import { enterBy } from './entering.js'
 import { contextOf, type EpochLink, walkLinks } from './epoch-links.js'
 import type { EpochStart } from './epoch-record.js'
 import { isJump } from './ingress.js'
-import { linkRules } from './inner.js'
+import { handOverBasis, linkRules } from './inner.js'
 import type { HybridCheckpoint } from './messages.js'
 import type { HybridState } from './state.js'
 import { statusOf } from './status.js'
@@ -28,6 +31,7 @@ export interface Jump {
   readonly askedMs: Millis
   readonly snapshot: SnapshotOffer
   readonly certificate: Certificate
+  readonly proof: Uint8Array | null
   readonly links: readonly EpochLink[]
   /** The present epoch, and those that the links lead to. */
   readonly epochs: readonly EpochStart[]
@@ -59,7 +63,7 @@ function donorKey(from: NodeId, { id }: SnapshotOffer): string {
 /** The signatures in an offer of another epoch's state; null where it is unsound. Throws `ProtocolViolation`. */
 export function checksOfJump(
   state: HybridState,
-  { certificate, snapshot, links }: HybridCheckpoint,
+  { certificate, snapshot, proof, links }: HybridCheckpoint,
 ): readonly SignatureCheck[] | null {
   if (certificate === null || snapshot === null) return null
   const rules = linkRules(state.options, state.modules)
@@ -73,24 +77,31 @@ export function checksOfJump(
   const { replicas, sign } = contextOf(rules, signedIn)
   if (!sameStatement(statement, checkpointStatement(place, statement.digest, snapshot.base.chain))) return null
   if (certificateProblem(replicas, certificate) !== null) return null
-  return [...walk.checks, ...certificateChecks(sign, replicas, certificate)]
+  const checks = [...walk.checks, ...certificateChecks(sign, replicas, certificate)]
+  if (!isInsideHotStuff(last, snapshot)) return checks
+  // HotStuff begins in the middle of an epoch at a block, and by the certificate that decided it.
+  const context = { sha256: rules.sha256, context: sign, replicas, commitRule: rules.settings.commitRule ?? 3 }
+  const { index, timestampMs } = snapshot.base
+  const proven = proof === null ? null : placeChecks(context, { index, timestampMs, epoch: last.epoch }, proof)
+  return proven === null ? null : [...checks, ...proven]
+}
+
+function isInsideHotStuff({ mode, origin }: EpochStart, { base }: SnapshotOffer): boolean {
+  return mode === 'hotstuff' && base.index > origin.index
 }
 
 /** A verified offer. */
 export function receiveJump(
   state: HybridState,
   from: NodeId,
-  { certificate, snapshot, links }: HybridCheckpoint,
+  { certificate, snapshot, proof, links }: HybridCheckpoint,
 ): void {
   if (certificate === null || snapshot === null || snapshot.base.index <= state.released) return
   const walk = walkLinks(linkRules(state.options, state.modules), state.start, links)
   if (typeof walk === 'string') return
-  const last = walk.epochs.at(-1) as EpochStart
-  // HotStuff begins a core in the middle of an epoch by its own proofs only.
-  if (last.mode === 'hotstuff' && snapshot.base.index !== last.origin.index) return
   const { jump, now } = state
   const sinceMs = jump?.from === from ? jump.sinceMs : now.monotonicMs
-  state.jump = { from, sinceMs, askedMs: now.monotonicMs, snapshot, certificate, links, epochs: walk.epochs }
+  state.jump = { from, sinceMs, askedMs: now.monotonicMs, snapshot, certificate, proof, links, epochs: walk.epochs }
   state.merger.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: certificate.statement.digest })
 }
 
@@ -99,7 +110,7 @@ export function takeJump(state: HybridState, { id }: SnapshotOffer): boolean {
   const { jump, phase } = state
   if (jump === null || !bytesEqual(jump.snapshot.id, id)) return false
   state.jump = null
-  const { snapshot, certificate, links, epochs } = jump
+  const { snapshot, certificate, proof, links, epochs } = jump
   // What leads nowhere else was for the end of an epoch. The core of an epoch takes what it asked for itself.
   if (!isJump(state, jump)) return false
   const isStill = epochs[0]?.epoch === state.start.epoch && phase.kind !== 'entering'
@@ -111,11 +122,11 @@ export function takeJump(state: HybridState, { id }: SnapshotOffer): boolean {
   state.shadow.apply(records)
   for (const record of records) state.merger.record(record)
   const taken = { ...snapshot, base }
-  state.snapshots.certified(certificate)
+  state.snapshots.certified(certificate, proof)
   state.snapshots.taken(taken)
   state.released = base.index
   state.merger.emit({ type: 'restoreState', snapshot: taken, after: state.merger.ownId })
-  if (links.length > 0) leaveFor(state, links, epochs)
+  if (links.length > 0) leaveFor(state, jump)
   else {
     if (phase.kind === 'leaving') phase.leaving.beginsBehind(base.index)
     state.storeEpoch()
@@ -134,7 +145,8 @@ function believedBase(
   return { index, epoch: statement.epoch, term: 0 as Term, chain, timestampMs, membership: record }
 }
 
-function leaveFor(state: HybridState, links: readonly EpochLink[], epochs: readonly EpochStart[]): void {
+function leaveFor(state: HybridState, jump: Jump): void {
+  const { links, epochs } = jump
   const { phase, start } = state
   if (phase.kind === 'raft') {
     for (const effect of phase.raft.stepDown()) {
@@ -146,7 +158,17 @@ function leaveFor(state: HybridState, links: readonly EpochLink[], epochs: reado
   state.merger.emit({ type: 'roleChanged', role: 'follower', epoch, term, leader: null })
   const reason = `a snapshot of epoch ${epochs.at(-1)?.epoch} takes the place of the log`
   state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: true, reason })
-  enterBy(state, links, epochs.slice(1))
+  enterBy(state, links, epochs.slice(1), innerOf(state, jump))
+}
+
+/** What the core of the epoch begins with; null where it begins with what every member of it began with. */
+function innerOf(state: HybridState, { snapshot, certificate, proof, links, epochs }: Jump): Uint8Array | null {
+  const last = epochs.at(-1) as EpochStart
+  if (!isInsideHotStuff(last, snapshot)) return null
+  assert(proof !== null, 'a snapshot inside an epoch of HotStuff was verified with its proof')
+  const rules = linkRules(state.options, state.modules)
+  const basis = handOverBasis(links.at(-1) as EpochLink)
+  return stateBehind(rules.sha256, contextOf(rules, last), basis, { checkpoint: certificate, proof })
 }
 
 /** The donor lied, or its disk did. False where it was fetched for somebody else. */

@@ -131,6 +131,7 @@ function writeMessage(out: ByteWriter, message: HybridMessage): void {
       optional(out, message.own, writeSigned)
       optional(out, message.certificate, writeCertificate)
       optional(out, message.snapshot, writeOffer)
+      optional(out, message.proof, (inner, bytes) => inner.bytes(bytes))
       optional(out, message.commit, writeCertificate)
       return writeLinks(out, message.links)
     default:
@@ -194,6 +195,7 @@ function readMessage(reader: ByteReader, type: HybridMessage['type']): HybridMes
         own: readOptional(reader, readSigned),
         certificate: readOptional(reader, readCertificate),
         snapshot: readOptional(reader, readOffer),
+        proof: readOptional(reader, (inner) => inner.bytes()),
         commit: readOptional(reader, readCertificate),
         links: readLinks(reader),
       }

@@ -17,8 +17,13 @@ export function enter(state: HybridState, link: EpochLink, next: EpochStart): vo
   enterBy(state, [link], [next])
 }
 
-/** Through epochs that others saw, into the last of them. */
-export function enterBy(state: HybridState, links: readonly EpochLink[], epochs: readonly EpochStart[]): void {
+/** Through epochs that others saw, into the last of them. `inner`: what its core begins with, where it has begun without this node. */
+export function enterBy(
+  state: HybridState,
+  links: readonly EpochLink[],
+  epochs: readonly EpochStart[],
+  inner: Uint8Array | null = null,
+): void {
   links.forEach((link, at) => {
     const next = epochs[at] as EpochStart
     state.stay = stayOf(state, link, next)
@@ -29,7 +34,7 @@ export function enterBy(state: HybridState, links: readonly EpochLink[], epochs:
   const { epoch, origin } = state.start
   const hardState = { epoch, term: 0 as Term, votedFor: null }
   state.merger.record({ kind: 'hardState', hardState })
-  state.inner = null
+  state.inner = inner
   forget(state)
   state.storeEpoch()
   state.phase = { kind: 'entering' }
@@ -37,12 +42,12 @@ export function enterBy(state: HybridState, links: readonly EpochLink[], epochs:
 }
 
 function begin(state: HybridState, hardState: RestoredLog['hardState'], result: LogIndex): void {
-  const { snapshot } = state.modules.restored
+  const snapshot = state.snapshots.newest?.snapshot ?? state.modules.restored.snapshot
   const { epoch, mode, configuredAt, membership } = state.start
   // What the epochs before decided is committed in a Raft epoch from its first moment on.
   const commitIndex = mode === 'raft' ? (Math.max(result, state.released) as LogIndex) : state.released
   // Who lost the end of its log may have been in this epoch before, and have forgotten what it signed here.
-  const given = { hardState, snapshot, commitIndex, mayVote: state.mayVote, safety: null, pending: [] }
+  const given = { hardState, snapshot, commitIndex, mayVote: state.mayVote, safety: state.inner, pending: [] }
   state.phase = makePhase(state, state.shadow.restored(given))
   state.pass({ type: 'commit', upTo: result, assurance: 'certified' })
   if (configuredAt !== state.configurationTold) {

@@ -74,6 +74,11 @@ export interface ByzantineRules {
   readonly distrusts: (id: NodeId) => boolean
 }
 
+/** What the INIT of an epoch says of what led to it. */
+export function handOverBasis(link: EpochLink): InitBasis {
+  return { kind: 'handOver', proof: encodeBasis(link) }
+}
+
 /** The Byzantine core of the epoch that begins with `start`. */
 export function byzantineCore(
   options: HybridOptions,
@@ -90,13 +95,14 @@ export function byzantineCore(
   const { modeRules, distrusts } = rules
   const shared = { self, clusterId, clusterConfigHash, epoch, origin, membership, modeRules }
   const ports = { sha256, sign, random, mayChangeMembers, restored, now }
-  const proof = encodeBasis(link)
   const validate = validateBasis(linkRules(options, modules), ended, link)
   if (start.mode === 'hotstuff') {
-    const basis: InitBasis = { kind: 'handOver', proof }
-    return new HotStuffCore({ ...shared, basis, validateInit: validate, limits: hotstuffLimits }, ports)
+    return new HotStuffCore(
+      { ...shared, basis: handOverBasis(link), validateInit: validate, limits: hotstuffLimits },
+      ports,
+    )
   }
-  const handOver = { proof, validate }
+  const handOver = { proof: encodeBasis(link), validate }
   return new PbftCore(
     { ...shared, distrusts, configuredAt, knowsItsPast: true, handOver, settings: pbftSettings, limits: pbftLimits },
     ports,

@@ -18,13 +18,13 @@ export function askWhere(state: HybridState, to: NodeId): void {
 export function offerJump(state: HybridState, to: NodeId, epoch: Epoch, from: LogIndex): void {
   const { newest } = state.snapshots
   if (newest === null || newest.snapshot.base.index < from) return
-  const { snapshot, certificate } = newest
+  const { snapshot, certificate, proof } = newest
   const links = linksTo(state.links, epoch, certificate)
   if (links === null) return
   const own = links.length === 0 ? ownOffer(newest) : null
   if (own !== null) return state.merger.sendTo(to, own, false)
   const nothing = { leads: 0 as Term, own: null, commit: null }
-  state.merger.sendTo(to, { type: 'hybridCheckpoint', epoch, ...nothing, certificate, snapshot, links }, false)
+  state.merger.sendTo(to, { type: 'hybridCheckpoint', epoch, ...nothing, certificate, snapshot, proof, links }, false)
 }
 
 /** Inside a Byzantine epoch a member begins behind a snapshot by the rules of its protocol, and asks on from there. */

@@ -143,6 +143,8 @@ export interface HybridCheckpoint {
   readonly certificate: Certificate | null
   /** Of the state that `certificate` is about. */
   readonly snapshot: SnapshotOffer | null
+  /** Of a state inside an epoch of HotStuff: the commit proof of the entry at its index. */
+  readonly proof: Uint8Array | null
   /** The sender's highest commit certificate, with a snapshot: at or above it. */
   readonly commit: Certificate | null
   /** From the receiver's epoch to that of the certificate. */

@@ -74,9 +74,7 @@ export class ByzantineRules implements RunRules {
 
   /** Who may contradict itself counts as one that lies. */
   coreOf(ordered: readonly SimulatedNode[]): SimulatedNode[] {
-    const able = ordered.filter(
-      (node) => !node.isDamaged && !node.mayContradictItself && !this.liars.has(node.id) && !this.#isOutOfReach(node),
-    )
+    const able = ordered.filter((node) => !node.isDamaged && !node.mayContradictItself && !this.liars.has(node.id))
     const core = this.#groups.least(able.map(({ id }) => id))
     return able.filter(({ id }) => core.includes(id))
   }
@@ -95,23 +93,8 @@ export class ByzantineRules implements RunRules {
         node.isWiped ||
         this.liars.has(node.id) ||
         !members.includes(node.id) ||
-        this.#isOutOfReach(node) ||
         (node.running?.loop.machine.appliedIndex === commits && digestIndexes.get(node) === commits),
     )
-  }
-
-  /**
-   * A limit of the hybrid (docs/decisions/0013-hybrid.md): nobody jumps into the middle of an epoch of HotStuff. Who is
-   * epochs behind it waits for its end where no log goes on from its own any more.
-   */
-  #isOutOfReach(node: SimulatedNode): boolean {
-    const status = node.running?.core.status()
-    if (this.#plan.protocol !== 'hybrid' || this.#groups.mode !== 'hotstuff' || status === undefined) return false
-    if (status.mode === 'hotstuff') return false
-    return this.#groups.members.every((id) => {
-      const other = this.#cluster.node(id).running?.core.status()
-      return other?.mode !== 'hotstuff' || other.firstIndex > status.lastIndex + 1
-    })
   }
 
   /** A member has entered an epoch, perhaps one with other members, or another protocol. */

@@ -191,8 +191,9 @@ export class HybridLies {
       case 'hybridHistory':
         return [{ ...message, history: raft.forgetful(message.history) }]
       case 'hybridCheckpoint': {
-        const { snapshot } = message
+        const { snapshot, proof } = message
         if (snapshot === null) return [message]
+        if (proof !== null && random.chance(0.5)) return [{ ...message, proof: flipped(proof, random) }]
         return [{ ...message, snapshot: { ...snapshot, id: flipped(snapshot.id, random) } }]
       }
       case 'hybridFetch':

@@ -39,7 +39,7 @@ const idsUpTo = (count: number): string[] => Array.from({ length: count }, (_, i
 
 function begun(
   count: number,
-  options: { readonly spares?: readonly string[]; readonly seed?: number } = {},
+  options: { readonly spares?: readonly string[]; readonly seed?: number; readonly bft?: 'pbft' | 'hotstuff' } = {},
 ): ByzantineCluster {
   const cluster = hybridCluster({ count, ...options })
   settle(cluster, [cluster.submit(), cluster.submit()], { nodes: nodesOf(cluster, idsUpTo(count)) })
@@ -228,26 +228,28 @@ describe('who joins', () => {
 })
 
 describe('who was away over changes and epochs', () => {
-  it('comes back, with the links and a snapshot, into the present epoch', () => {
-    const cluster = begun(6, { seed: 11 })
-    cluster.crash(cluster.node('n3'))
-    const there = ['n1', 'n2', 'n4', 'n5', 'n6']
-    change(cluster, ['n1', 'n2', 'n3', 'n4', 'n5'])
-    const left = there.filter((id) => id !== 'n6')
-    write(cluster, left, 10)
-    toByzantine(cluster, left)
-    write(cluster, left, 14)
-    compact(cluster, left)
-    write(cluster, left, 3)
-    cluster.restart(cluster.node('n3'))
-    write(cluster, [...left, 'n3'], 3)
-    expect(cluster.counts.installs).toBe(1)
-    expect(cluster.node('n3').core.status()).toMatchObject({ mode: 'pbft', epoch: 2 })
-    // It signs there: without it and another nothing is decided.
-    cluster.crash(cluster.node('n1'))
-    write(cluster, ['n2', 'n3', 'n4', 'n5'], 2)
-    expect(cluster.rejected).toEqual([])
-  })
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`comes back, with the links and a snapshot, into the present epoch (${bft})`, () => {
+      const cluster = begun(6, { seed: 11, bft })
+      cluster.crash(cluster.node('n3'))
+      const there = ['n1', 'n2', 'n4', 'n5', 'n6']
+      change(cluster, ['n1', 'n2', 'n3', 'n4', 'n5'])
+      const left = there.filter((id) => id !== 'n6')
+      write(cluster, left, 10)
+      toByzantine(cluster, left)
+      write(cluster, left, 14)
+      compact(cluster, left)
+      write(cluster, left, 3)
+      cluster.restart(cluster.node('n3'))
+      write(cluster, [...left, 'n3'], 3)
+      expect(cluster.counts.installs).toBe(1)
+      expect(cluster.node('n3').core.status()).toMatchObject({ mode: bft, epoch: 2 })
+      // It signs there: without it and another nothing is decided.
+      cluster.crash(cluster.node('n1'))
+      write(cluster, ['n2', 'n3', 'n4', 'n5'], 2)
+      expect(cluster.rejected).toEqual([])
+    })
+  }
 })
 
 describe('a change of members in a Byzantine epoch of a hybrid', () => {

@@ -4,6 +4,8 @@
  * certificate, in the epoch and while it ends. A donor that lies is found out, whatever it leads.
  */
 import { describe, expect, it } from 'vitest'
+import { type CommitProof, decodeProof, encodeProof } from '../../../src/consensus/bft/hotstuff/proof.js'
+import type { LogIndex } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
 import { crashAll, describeNodes, orderMode, restartAll, settle } from '../bft/steps.js'
 import { hybridCluster } from './harness.js'
@@ -168,6 +170,84 @@ describe('a member that was away while a Byzantine epoch was compacted in its mi
       expect(cluster.rejected).toEqual([])
     })
   }
+})
+
+describe('a member that was away while a Byzantine epoch began, and was compacted', () => {
+  const begun = (bft: 'pbft' | 'hotstuff'): { readonly cluster: ByzantineCluster; readonly away: Node } => {
+    const cluster = hybridCluster({ bft, seed: 21 })
+    write(cluster, 3)
+    const away = up(cluster).find((node) => node.id !== cluster.leader()?.id) as Node
+    cluster.crash(away)
+    write(cluster, 3)
+    orderMode(cluster, 'bft', up(cluster))
+    write(cluster, 20)
+    compact(cluster, up(cluster))
+    write(cluster, 3)
+    return { cluster, away }
+  }
+
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`comes into its middle, and is needed there (${bft})`, () => {
+      const { cluster, away } = begun(bft)
+      const said = new Set<string>()
+      cluster.onDeliver = (from, _to, message) => {
+        if (from === away.id) said.add(message.type)
+      }
+      const { id } = cluster.restart(away)
+      write(cluster, 3)
+      expect(cluster.counts.installs).toBe(1)
+      // It has signed nothing there, and knows it: it need not ask what it may have forgotten.
+      expect(said).not.toContain('hsRejoin')
+      expect(cluster.node(id).core.status()).toMatchObject({ mode: bft, epoch: 1, mayVote: true })
+      cluster.crash(up(cluster).find((node) => node.id !== id) as Node)
+      write(cluster, 5)
+      expect(cluster.rejected).toEqual([])
+    })
+
+    it(`is in it still after a crash at any of its next steps (${bft})`, () => {
+      for (let steps = 0; steps < 12; steps++) {
+        const { cluster, away } = begun(bft)
+        const { id } = cluster.restart(away)
+        const isInstalled = (): boolean => cluster.counts.installs === 1
+        expect(cluster.runFor(20_000, isInstalled), describeNodes(cluster)).toBe(true)
+        cluster.runFor(steps)
+        cluster.crash(cluster.node(id))
+        write(cluster, 1)
+        cluster.restart(cluster.node(id))
+        write(cluster, 3)
+        expect(cluster.node(id).core.status()).toMatchObject({ mode: bft, epoch: 1, mayVote: true })
+        cluster.crash(up(cluster).find((node) => node.id !== id) as Node)
+        write(cluster, 3)
+      }
+    })
+  }
+
+  it('believes no block that a quorum of the epoch did not decide (hotstuff)', () => {
+    const lies: Record<string, (proof: CommitProof) => Uint8Array | null> = {
+      'no proof': () => null,
+      'nobody signed it': ({ headers, qc }) =>
+        encodeProof({ headers, qc: { ...qc, signatures: qc.signatures.map(() => new Uint8Array(64)) } }),
+      'of another place': ({ headers, qc }) =>
+        encodeProof({ headers: headers.map((header) => ({ ...header, index: (header.index + 1) as LogIndex })), qc }),
+      'of one block': ({ headers, qc }) => encodeProof({ headers: headers.slice(0, 1), qc }),
+    }
+    for (const [name, lie] of Object.entries(lies)) {
+      const { cluster, away } = begun('hotstuff')
+      let told = 0
+      cluster.intercept = (_from, to, message) => {
+        if (to !== away.id || message.type !== 'hybridCheckpoint' || message.proof === null) return null
+        told++
+        return [{ ...message, proof: lie(decodeProof(message.proof)) }]
+      }
+      cluster.restart(away)
+      cluster.runFor(5000)
+      expect(told, name).toBeGreaterThan(0)
+      expect(cluster.counts.installs, name).toBe(0)
+      cluster.intercept = () => null
+      write(cluster, 2)
+      expect(cluster.counts.installs, name).toBe(1)
+    }
+  })
 })
 
 describe('the hand-over from compacted logs', () => {

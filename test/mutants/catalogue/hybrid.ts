@@ -178,8 +178,8 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     title: 'who is epochs behind believes links without looking at their signatures',
     pitfall: 'state transfer with Byzantine donors',
     file: `${HYBRID}/behind.ts`,
-    find: '  return [...walk.checks, ...certificateChecks(sign, replicas, certificate)]\n',
-    replace: '  return certificateChecks(sign, replicas, certificate)\n',
+    find: '  const checks = [...walk.checks, ...certificateChecks(sign, replicas, certificate)]\n',
+    replace: '  const checks = certificateChecks(sign, replicas, certificate)\n',
     killedBy: { tests: [testOf('members', 'a way that no quorum signed')] },
   },
   {
@@ -241,8 +241,8 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     title: 'who lost the end of its log begins the next epoch as if it had never been there',
     pitfall: 'key without state starts',
     file: `${HYBRID}/entering.ts`,
-    find: 'commitIndex, mayVote: state.mayVote, safety: null',
-    replace: 'commitIndex, mayVote: true, safety: null',
+    find: 'commitIndex, mayVote: state.mayVote, safety: state.inner',
+    replace: 'commitIndex, mayVote: true, safety: state.inner',
     killedBy: { tests: [testOf('forgotten-epoch')] },
   },
   {
@@ -271,6 +271,25 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     find: 'const own = links.length === 0 ? ownOffer(newest) : null',
     replace: 'const own = links.length < 0 ? ownOffer(newest) : null',
     killedBy: { tests: [testOf('snapshots', 'begins behind what its protocol signed')] },
+  },
+  {
+    id: 'hybrid-proof-unsigned',
+    title:
+      'who comes into the middle of an epoch of HotStuff believes the block there without a look at who decided it',
+    pitfall: 'state transfer with Byzantine donors',
+    file: `${HYBRID}/behind.ts`,
+    find: '  return proven === null ? null : [...checks, ...proven]\n',
+    replace: '  return proven === null ? null : checks\n',
+    killedBy: { tests: [testOf('snapshots', 'believes no block that a quorum of the epoch did not decide')] },
+  },
+  {
+    id: 'hybrid-begins-without-its-root',
+    title: 'who comes into the middle of an epoch of HotStuff begins at its first block',
+    pitfall: 'a log and a core that begin at different places',
+    file: `${HYBRID}/entering.ts`,
+    find: '  state.inner = inner\n',
+    replace: '  state.inner = inner === null ? inner : null\n',
+    killedBy: { tests: [testOf('snapshots', 'comes into its middle')] },
   },
   {
     id: 'hybrid-change-left-behind',

@@ -41,7 +41,7 @@ import type {
   SignedHeader,
 } from './messages.js'
 import { all, type Checks, evidenceMessageChecks, payloadChecks } from './payload-checks.js'
-import { decodeProof, rowProblem, verifyHotStuffEntryCertificate } from './proof.js'
+import { decodeProof, placeChecks, verifyHotStuffEntryCertificate } from './proof.js'
 import type { HotStuffState } from './state.js'
 import { provenRound } from './timeouts.js'
 import { beginningOf, isWantedSnapshot } from './transfer.js'
@@ -288,10 +288,7 @@ function snapshotChecks(hs: HotStuffState, { checkpoint, snapshot, proof, steps 
   const { statement } = checkpoint
   const expected = checkpointStatement({ mode: 'hotstuff', epoch, index: base.index }, statement.digest, base.chain)
   if (!sameStatement(statement, expected) || certificateProblem(replicas, checkpoint) !== null) return null
-  const decoded = decodeProof(proof)
-  const { index, epoch: decidedIn, timestampMs } = decoded.headers[0] as BlockParts['header']
-  if (index !== base.index || decidedIn !== epoch || timestampMs !== base.timestampMs) return null
   const proofContext = { sha256: modules.sha256, context: sign, replicas, commitRule: rule.length }
-  if (rowProblem(proofContext, decoded) !== null) return null
-  return all([chain.checks, certificateChecks(sign, replicas, checkpoint), qcChecks(sign, replicas, decoded.qc)])
+  const place = { index: base.index, epoch, timestampMs: base.timestampMs }
+  return all([chain.checks, certificateChecks(sign, replicas, checkpoint), placeChecks(proofContext, place, proof)])
 }

@@ -79,6 +79,18 @@ export function proofProblem(context: ProofContext, proof: CommitProof, entry: E
   return rowProblem(context, proof)
 }
 
+/** The signatures that decide the entry at a place of the log whose entry is not at hand; null where the proof is of another. */
+export function placeChecks(
+  context: ProofContext,
+  place: Pick<EntryHeader, 'index' | 'epoch' | 'timestampMs'>,
+  proof: Uint8Array,
+): readonly SignatureCheck[] | null {
+  const decoded = decodeProof(proof)
+  const { index, epoch, timestampMs } = decoded.headers[0] as BlockHeader
+  if (index !== place.index || epoch !== place.epoch || timestampMs !== place.timestampMs) return null
+  return rowProblem(context, decoded) === null ? qcChecks(context.context, context.replicas, decoded.qc) : null
+}
+
 /** What is wrong with the row of blocks and its certificate apart from the signatures; null when nothing is. */
 export function rowProblem(context: ProofContext, { headers, qc }: CommitProof): string | null {
   const { sha256, replicas, commitRule } = context

@@ -49,7 +49,7 @@ export function fetchSigned(
 type Told = Partial<Pick<HybridCheckpoint, 'own' | 'certificate' | 'snapshot' | 'commit'>>
 
 export function tell({ options, core }: HardenedState, to: NodeId, told: Told, out: Out): void {
-  const nothing = { own: null, certificate: null, snapshot: null, commit: null, links: [] }
+  const nothing = { own: null, certificate: null, snapshot: null, proof: null, commit: null, links: [] }
   const { epoch } = options.epoch
   const message: HybridCheckpoint = {
     type: 'hybridCheckpoint',
