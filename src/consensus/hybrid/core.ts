@@ -26,7 +26,7 @@ import type { EpochLink } from './epoch-links.js'
 import { convince, help, supply } from './helping.js'
 import { checksOfHybrid, epochOf, isJump, isLater, soundly } from './ingress.js'
 import { currentEpoch, endingOf } from './inner.js'
-import { askWhere } from './jump-offers.js'
+import { askAround, askWhere } from './jump-offers.js'
 import type { HybridMessage } from './messages.js'
 import { handleOrder, whileLeaving } from './orders.js'
 import { restore, resume } from './phases.js'
@@ -281,6 +281,7 @@ export class HybridCore implements Core {
     const phase = this.#state.phase
     if (phase.kind === 'raft') {
       suspect(this.#state, phase.raft)
+      askAround(this.#state)
       const { f } = currentEpoch(this.#state).replicas
       if (isAtLeast(report.level, 'high') || phase.raft.isStuck) panic(this.#state)
       this.#state.abortDue ??= phase.raft.overBecause

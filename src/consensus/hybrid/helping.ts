@@ -97,7 +97,7 @@ function mayAnswer({ now, options, suppliedMs }: HybridState, to: NodeId): boole
 export function supply(state: HybridState, to: NodeId, epoch: Epoch, from: LogIndex, upTo: LogIndex): void {
   const { limits } = state.options
   const isOver = epoch < state.start.epoch
-  if ((state.phase.kind === 'raft' && !isOver) || !mayAnswer(state, to)) return
+  if (from > upTo || (state.phase.kind === 'raft' && !isOver) || !mayAnswer(state, to)) return
   if (isTooFar(state, from)) offerJump(state, to, epoch, from)
   const answer = (entries: readonly Entry[]): void => {
     const wanted = entries.filter(({ index }) => index >= from && index <= upTo)

@@ -2,16 +2,39 @@
 import type { Certificate } from '../bft/certificate.js'
 import type { SignedSnapshot } from '../bft/signed-snapshots.js'
 import type { ProtocolMessage } from '../core.js'
-import type { Epoch, LogIndex, NodeId, Term } from '../types.js'
+import type { Epoch, LogIndex, Millis, NodeId, Term } from '../types.js'
 import { type EpochLink, epochEndedBy } from './epoch-links.js'
+import { currentEpoch } from './inner.js'
 import { FETCHED_MAX } from './leaving.js'
+import type { HybridFetch } from './messages.js'
 import type { HybridState } from './state.js'
 
 /** Something of a later epoch came: this node is behind, and says how far. */
 export function askWhere(state: HybridState, to: NodeId): void {
-  if (state.phase.kind === 'entering') return
-  const upTo = state.shadow.lastIndex
-  state.tell(to, { type: 'hybridFetch', epoch: state.start.epoch, from: (upTo + 1) as LogIndex, upTo })
+  if (state.phase.kind !== 'entering') state.tell(to, question(state))
+}
+
+/**
+ * When a node without a vote that hears no leader asks the members that it knows; undefined for never. A voter
+ * campaigns, and is answered; of the others a Byzantine epoch that has nothing to decide reminds nobody.
+ */
+export function lostDueMs(state: HybridState): Millis | undefined {
+  const { phase, options, lostAskMs } = state
+  if (phase.kind !== 'raft' || currentEpoch(state).replicas.has(options.self)) return undefined
+  return phase.raft.status().leader === null ? lostAskMs : undefined
+}
+
+export function askAround(state: HybridState): void {
+  const nowMs = state.now.monotonicMs
+  if (nowMs < (lostDueMs(state) ?? Number.POSITIVE_INFINITY)) return
+  state.lostAskMs = nowMs + state.options.settings.electionTimeoutMaxMs
+  state.broadcast(question(state))
+}
+
+/** Up to where the own log goes, in which epoch. */
+function question({ shadow, start }: HybridState): HybridFetch {
+  const upTo = shadow.lastIndex
+  return { type: 'hybridFetch', epoch: start.epoch, from: (upTo + 1) as LogIndex, upTo }
 }
 
 /** A member whose log ends before `from` in `epoch` gets the newest snapshot that was signed, where logs do not help it. */

@@ -229,6 +229,28 @@ describe('who joins', () => {
 
 describe('who was away over changes and epochs', () => {
   for (const bft of ['pbft', 'hotstuff'] as const) {
+    for (const isCompacted of [false, true]) {
+      it(`finds the cluster by itself, though nobody writes (${bft}, ${isCompacted ? 'compacted' : 'whole'} logs)`, () => {
+        const cluster = begun(4, { spares: ['n5'], bft })
+        cluster.crash(cluster.node('n5'))
+        change(cluster, idsUpTo(5), idsUpTo(4))
+        write(cluster, idsUpTo(4), 2)
+        toByzantine(cluster, idsUpTo(4))
+        write(cluster, idsUpTo(4), 20)
+        if (isCompacted) compact(cluster, idsUpTo(4))
+        // As where somebody lied: nobody says that it is over.
+        cluster.intercept = (_from, _to, message) => (message.type === 'hybridVote' ? [] : null)
+        cluster.runFor(5000)
+        cluster.restart(cluster.node('n5'))
+        const { lastIndex } = cluster.node('n1').core.status()
+        const isThere = (): boolean => cluster.node('n5').executed === lastIndex
+        expect(cluster.runFor(30_000, isThere), describeNodes(cluster)).toBe(true)
+        expect(cluster.node('n5').core.status()).toMatchObject({ mode: bft, epoch: 2, role: 'learner' })
+      })
+    }
+  }
+
+  for (const bft of ['pbft', 'hotstuff'] as const) {
     it(`comes back, with the links and a snapshot, into the present epoch (${bft})`, () => {
       const cluster = begun(6, { seed: 11, bft })
       cluster.crash(cluster.node('n3'))

@@ -283,6 +283,15 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('snapshots', 'believes no block that a quorum of the epoch did not decide')] },
   },
   {
+    id: 'hybrid-lost-waits',
+    title: 'a node without a vote waits for a leader of its epoch, which may be over',
+    pitfall: 'whom nobody knows to be there',
+    file: `${HYBRID}/jump-offers.ts`,
+    find: 'status().leader === null ? lostAskMs : undefined',
+    replace: 'status().leader !== null ? lostAskMs : undefined',
+    killedBy: { tests: [testOf('members', 'finds the cluster by itself')] },
+  },
+  {
     id: 'hybrid-begins-without-its-root',
     title: 'who comes into the middle of an epoch of HotStuff begins at its first block',
     pitfall: 'a log and a core that begin at different places',
