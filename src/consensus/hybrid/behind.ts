@@ -11,6 +11,7 @@ import { checkpointStatement } from '../bft/checkpoints.js'
 import type { SignatureCheck } from '../bft/checks.js'
 import { stateBehind } from '../bft/hotstuff/beginning.js'
 import { placeChecks } from '../bft/hotstuff/proof.js'
+import { recordBehind } from '../bft/pbft/beginning.js'
 import { sameStatement } from '../bft/statement.js'
 import type { StoreRecord } from '../core.js'
 import type { LogBase, SnapshotOffer } from '../snapshot.js'
@@ -78,7 +79,9 @@ export function checksOfJump(
   if (!sameStatement(statement, checkpointStatement(place, statement.digest, snapshot.base.chain))) return null
   if (certificateProblem(replicas, certificate) !== null) return null
   const checks = [...walk.checks, ...certificateChecks(sign, replicas, certificate)]
-  if (!isInsideHotStuff(last, snapshot)) return checks
+  if (!isInside(last, snapshot)) return checks
+  if (signedIn !== last) return null
+  if (last.mode !== 'hotstuff') return checks
   // HotStuff begins in the middle of an epoch at a block, and by the certificate that decided it.
   const context = { sha256: rules.sha256, context: sign, replicas, commitRule: rules.settings.commitRule ?? 3 }
   const { index, timestampMs } = snapshot.base
@@ -86,8 +89,9 @@ export function checksOfJump(
   return proven === null ? null : [...checks, ...proven]
 }
 
-function isInsideHotStuff({ mode, origin }: EpochStart, { base }: SnapshotOffer): boolean {
-  return mode === 'hotstuff' && base.index > origin.index
+/** Whether the epoch has begun before: in its middle. */
+function isInside({ origin }: EpochStart, { base }: SnapshotOffer): boolean {
+  return base.index > origin.index
 }
 
 /** A verified offer. */
@@ -164,11 +168,13 @@ function leaveFor(state: HybridState, jump: Jump): void {
 /** What the core of the epoch begins with; null where it begins with what every member of it began with. */
 function innerOf(state: HybridState, { snapshot, certificate, proof, links, epochs }: Jump): Uint8Array | null {
   const last = epochs.at(-1) as EpochStart
-  if (!isInsideHotStuff(last, snapshot)) return null
-  assert(proof !== null, 'a snapshot inside an epoch of HotStuff was verified with its proof')
+  if (!isInside(last, snapshot) || last.mode === 'raft') return null
   const rules = linkRules(state.options, state.modules)
+  const context = contextOf(rules, last)
+  if (last.mode === 'pbft') return recordBehind(context, certificate)
+  assert(proof !== null, 'a snapshot inside an epoch of HotStuff was verified with its proof')
   const basis = handOverBasis(links.at(-1) as EpochLink)
-  return stateBehind(rules.sha256, contextOf(rules, last), basis, { checkpoint: certificate, proof })
+  return stateBehind(rules.sha256, context, basis, { checkpoint: certificate, proof })
 }
 
 /** The donor lied, or its disk did. False where it was fetched for somebody else. */

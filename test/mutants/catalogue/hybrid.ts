@@ -283,6 +283,15 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('snapshots', 'believes no block that a quorum of the epoch did not decide')] },
   },
   {
+    id: 'hybrid-begins-without-its-checkpoint',
+    title: 'who comes into the middle of an epoch of PBFT forgets the checkpoint that it began behind',
+    pitfall: 'a log and a core that begin at different places',
+    file: `${HYBRID}/behind.ts`,
+    find: "  if (last.mode === 'pbft') return recordBehind(context, certificate)\n",
+    replace: "  if (last.mode === 'pbft') return null\n",
+    killedBy: { tests: [testOf('snapshots', 'gives up a view there before anybody tells it more')] },
+  },
+  {
     id: 'hybrid-lost-waits',
     title: 'a node without a vote waits for a leader of its epoch, which may be over',
     pitfall: 'whom nobody knows to be there',
