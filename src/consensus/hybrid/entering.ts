@@ -55,6 +55,8 @@ function begin(state: HybridState, hardState: RestoredLog['hardState'], result: 
     state.merger.emit({ type: 'membershipChanged', record: { index: configuredAt, membership }, committed: true })
   }
   state.merger.emit({ type: 'epochChanged', epoch, mode, isUnderWay: false, reason: 'the switch is decided' })
+  // What waits since before the epoch is told only once: without it nobody would miss it here.
+  inside(state, { type: 'demand', waitingSinceMs: state.demandMs })
   inside(state, { type: 'tick' })
 }
 

@@ -4,6 +4,7 @@
  * nothing that was answered is missing.
  */
 import { describe, expect, it } from 'vitest'
+import type { ProtocolMessage } from '../../../src/consensus/core.js'
 import { leaderOf, orderMode, settle } from '../bft/steps.js'
 import { hybridCluster } from './harness.js'
 
@@ -134,6 +135,23 @@ describe('the switch', () => {
         }
       })
     }
+  }
+
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`does not forget what waits: whoever leaves it out in ${bft} leads no longer`, () => {
+      for (const mute of ['n1', 'n2', 'n3', 'n4']) {
+        const cluster = hybridCluster({ bft, seed: 3 })
+        settle(cluster, [cluster.submit()])
+        const leavesOut = (message: ProtocolMessage): boolean =>
+          (message.type === 'pbftPrePrepare' && message.value.kind === 'data') ||
+          (message.type === 'hsProposal' && message.header.kind === 'data')
+        cluster.intercept = (from, _to, message) =>
+          message.type === 'hybridAppend' || (from === mute && leavesOut(message)) ? [] : null
+        const names = [cluster.submit(), cluster.submit()]
+        orderMode(cluster, 'bft')
+        settle(cluster, names, { withinMs: 60_000 })
+      }
+    })
   }
 
   it('one member alone switches nothing', () => {

@@ -292,6 +292,15 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('snapshots', 'gives up a view there before anybody tells it more')] },
   },
   {
+    id: 'hybrid-forgets-what-waits',
+    title: 'a Byzantine epoch does not hear what waits since before it began: nobody misses what its leader leaves out',
+    pitfall: 'demand across a switch',
+    file: `${HYBRID}/entering.ts`,
+    find: "  inside(state, { type: 'demand', waitingSinceMs: state.demandMs })\n",
+    replace: '',
+    killedBy: { tests: [testOf('raft-epoch', 'does not forget what waits')] },
+  },
+  {
     id: 'hybrid-lost-waits',
     title: 'a node without a vote waits for a leader of its epoch, which may be over',
     pitfall: 'whom nobody knows to be there',
