@@ -11,6 +11,7 @@ import { checkpointStatement } from '../bft/checkpoints.js'
 import type { SignatureCheck } from '../bft/checks.js'
 import { stateBehind } from '../bft/hotstuff/beginning.js'
 import { placeChecks } from '../bft/hotstuff/proof.js'
+import type { InitBasis } from '../bft/init.js'
 import { recordBehind } from '../bft/pbft/beginning.js'
 import { sameStatement } from '../bft/statement.js'
 import type { StoreRecord } from '../core.js'
@@ -167,14 +168,24 @@ function leaveFor(state: HybridState, jump: Jump): void {
 
 /** What the core of the epoch begins with; null where it begins with what every member of it began with. */
 function innerOf(state: HybridState, { snapshot, certificate, proof, links, epochs }: Jump): Uint8Array | null {
-  const last = epochs.at(-1) as EpochStart
-  if (!isInside(last, snapshot) || last.mode === 'raft') return null
+  const [before, last] = epochs.slice(-2) as [EpochStart, EpochStart]
+  const link = links.at(-1) as EpochLink
+  // Where only the members changed, those of the epoch before went on with the core that they had.
+  const step = link.kind === 'wedge' && before.mode === last.mode ? link : null
+  const isWithin = isInside(last, snapshot)
+  if (last.mode === 'raft' || (!isWithin && step === null)) return null
   const rules = linkRules(state.options, state.modules)
   const context = contextOf(rules, last)
-  if (last.mode === 'pbft') return recordBehind(context, certificate)
-  assert(proof !== null, 'a snapshot inside an epoch of HotStuff was verified with its proof')
-  const basis = handOverBasis(links.at(-1) as EpochLink)
-  return stateBehind(rules.sha256, context, basis, { checkpoint: certificate, proof })
+  if (last.mode === 'pbft')
+    return recordBehind(
+      context,
+      isWithin ? certificate : null,
+      step === null ? null : { context: contextOf(rules, before), step },
+    )
+  assert(!isWithin || proof !== null, 'a snapshot inside an epoch of HotStuff was verified with its proof')
+  const anchor = isWithin && proof !== null ? { checkpoint: certificate, proof } : null
+  const basis: InitBasis = step === null ? handOverBasis(link) : { kind: 'checkpoint', certificate: step.checkpoint }
+  return stateBehind(rules.sha256, { context, basis, previous: step === null ? null : before.membership }, anchor)
 }
 
 /** The donor lied, or its disk did. False where it was fetched for somebody else. */

@@ -5,6 +5,7 @@
  * half takes place.
  */
 import { describe, expect, it } from 'vitest'
+import type { ProtocolMessage } from '../../../src/consensus/core.js'
 import type { EpochLink } from '../../../src/consensus/hybrid/epoch-links.js'
 import { nodeId } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
@@ -270,6 +271,37 @@ describe('who was away over changes and epochs', () => {
       cluster.crash(cluster.node('n1'))
       write(cluster, ['n2', 'n3', 'n4', 'n5'], 2)
       expect(cluster.rejected).toEqual([])
+    })
+  }
+})
+
+describe('who comes to an epoch that a change of members in a Byzantine epoch is about to begin', () => {
+  for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`takes part in its beginning, where that needs it (${bft})`, () => {
+      const cluster = begun(5, { spares: ['n6'], bft })
+      cluster.crash(cluster.node('n5'))
+      const there = idsUpTo(4)
+      write(cluster, there, 2)
+      toByzantine(cluster, there)
+      write(cluster, there, 12)
+      const isInit = (message: ProtocolMessage): boolean =>
+        (message.type === 'pbftPrePrepare' && message.value.kind === 'mode') ||
+        (message.type === 'hsProposal' && message.header.kind === 'mode')
+      cluster.intercept = (_from, _to, message) => (isInit(message) ? [] : null)
+      change(cluster, idsUpTo(6), idsUpTo(5))
+      cluster.crash(cluster.node('n4'))
+      const end = cluster.node('n1').core.status().lastIndex
+      for (const id of idsUpTo(3)) cluster.snapshot(cluster.node(id), end)
+      const isCompacted = (): boolean => cluster.node('n1').core.status().firstIndex === end + 1
+      expect(cluster.runFor(10_000, isCompacted), describeNodes(cluster)).toBe(true)
+      cluster.restart(cluster.node('n5'))
+      const isHere = (): boolean => cluster.node('n5').core.status().epoch === 2
+      expect(cluster.runFor(20_000, isHere), describeNodes(cluster)).toBe(true)
+      cluster.intercept = () => null
+      write(cluster, ['n1', 'n2', 'n3', 'n5'], 3)
+      expect(cluster.rejected).toEqual([])
+      // Nothing that an honest member says there is evidence against it.
+      expect(cluster.seen.filter(({ effect }) => effect.type === 'evidence')).toEqual([])
     })
   }
 })

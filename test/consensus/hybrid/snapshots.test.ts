@@ -222,7 +222,7 @@ describe('a member that was away while a Byzantine epoch began, and was compacte
     })
 
     it(`is in it still after a crash at any of its next steps (${bft})`, () => {
-      for (let steps = 0; steps < 12; steps++) {
+      for (const steps of [0, 1, 3, 6, 12]) {
         const { cluster, away } = begun(bft)
         const { id } = cluster.restart(away)
         const isInstalled = (): boolean => cluster.counts.installs === 1

@@ -1,22 +1,31 @@
 /**
- * Who comes to an epoch when its log is gone already begins behind a snapshot of its middle: in view 0, with
- * nothing signed, and with the checkpoint at its index for the stable one. A view change goes back to that, and
- * would have to show the certificates of what is before it.
+ * Who comes to an epoch when its log is gone already begins behind a snapshot: in view 0, with nothing signed. In
+ * the middle of an epoch the checkpoint there is its stable one: a view change goes back to that, and would have to
+ * show the certificates of what is before it. Where a change of members began the epoch, its INIT rests on that.
  */
 import type { Certificate } from '../certificate.js'
-import type { EpochContext } from '../epoch.js'
+import type { EpochContext, EpochStep } from '../epoch.js'
 import { encodeSafety } from './safety-record.js'
 
-/** The safety record to begin with behind a verified checkpoint of the epoch. */
-export function recordBehind(context: EpochContext, stable: Certificate): Uint8Array {
-  const nothing = { previous: null, newView: null, ownViewChange: null, ownCheckpoints: [], evidence: [], steps: [] }
+/** How the members of the epoch before came to this one: with the core that they had. */
+export interface StepBefore {
+  readonly context: EpochContext
+  readonly step: EpochStep
+}
+
+/** The safety record to begin with; `stable`: a verified checkpoint of this epoch, null at its beginning. */
+export function recordBehind(context: EpochContext, stable: Certificate | null, before: StepBefore | null): Uint8Array {
+  const checkpoint = before?.step.checkpoint ?? null
+  const nothing = { newView: null, ownViewChange: null, ownCheckpoints: [], evidence: [] }
   return encodeSafety({
     ...nothing,
     context,
+    previous: before === null || checkpoint === null ? null : { context: before.context, checkpoint },
     view: 0,
     active: true,
     silent: false,
     stable,
-    snapshotCertificate: stable,
+    snapshotCertificate: stable ?? checkpoint,
+    steps: before === null ? [] : [before.step],
   })
 }
