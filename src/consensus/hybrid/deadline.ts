@@ -1,7 +1,7 @@
 /** When the hybrid next wants to be stepped: by the core of the epoch, or by what it repeats and expects itself. */
 import type { Millis } from '../types.js'
 import { currentEpoch } from './inner.js'
-import { lostDueMs } from './jump-offers.js'
+import { whereDueMs } from './jump-offers.js'
 import type { HybridState } from './state.js'
 import { suspicionDueMs } from './suspicion.js'
 
@@ -16,7 +16,7 @@ export function dueMs(state: HybridState): Millis | undefined {
   if (phase.kind === 'entering') return undefined
   const own = phase.kind === 'raft' ? phase.raft.deadline() : phase.instance.deadline()
   const isRepeating = phase.kind === 'leaving' || panics.has(options.self)
-  return earliest([own, fallsMs, isRepeating ? repeatMs : undefined, suspicionDueMs(state), lostDueMs(state)])
+  return earliest([own, fallsMs, isRepeating ? repeatMs : undefined, suspicionDueMs(state), whereDueMs(state)])
 }
 
 function earliest(times: readonly (Millis | undefined)[]): Millis | undefined {

@@ -15,21 +15,25 @@ export function askWhere(state: HybridState, to: NodeId): void {
 }
 
 /**
- * When a node without a vote that hears no leader asks the members that it knows; undefined for never. A voter
- * campaigns, and is answered; of the others a Byzantine epoch that has nothing to decide reminds nobody.
+ * When a node in a Raft epoch next asks the members that it knows whether that goes on; undefined for never. A Byzantine
+ * epoch that has nothing to decide reminds nobody, and a leader that is heard proves nothing: heartbeats are not
+ * signed. A voter that hears none campaigns, and is answered; who has no vote has nothing else to say.
  */
-export function lostDueMs(state: HybridState): Millis | undefined {
-  const { phase, options, lostAskMs } = state
-  if (phase.kind !== 'raft' || currentEpoch(state).replicas.has(options.self)) return undefined
-  return phase.raft.status().leader === null ? lostAskMs : undefined
+export function whereDueMs({ phase, whereAskMs }: HybridState): Millis | undefined {
+  return phase.kind === 'raft' ? whereAskMs : undefined
 }
 
 export function askAround(state: HybridState): void {
   const nowMs = state.now.monotonicMs
-  if (nowMs < (lostDueMs(state) ?? Number.POSITIVE_INFINITY)) return
-  state.lostAskMs = nowMs + state.options.settings.electionTimeoutMaxMs
+  if (nowMs < (whereDueMs(state) ?? Number.POSITIVE_INFINITY)) return
+  const { electionTimeoutMaxMs } = state.options.settings
+  const isVoter = currentEpoch(state).replicas.has(state.options.self)
+  state.whereAskMs = nowMs + (isVoter ? VOTER_ASKS * electionTimeoutMaxMs : electionTimeoutMaxMs)
   state.broadcast(question(state))
 }
+
+/** Election time-outs between two questions of a voter: only a liar that plays its leader makes them necessary. */
+const VOTER_ASKS = 10
 
 /** Up to where the own log goes, in which epoch. */
 function question({ shadow, start }: HybridState): HybridFetch {

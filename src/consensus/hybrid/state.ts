@@ -104,8 +104,8 @@ export class HybridState {
   /** Orders that the core of the epoch has not answered. */
   readonly openOrders = new Set<number>()
   repeatMs: Millis
-  /** When a node that has no vote, and hears no leader, next asks where the cluster is. */
-  lostAskMs: Millis
+  /** When this node next asks whether its Raft epoch goes on. */
+  whereAskMs: Millis
   configHashCache: { readonly of: Uint8Array; readonly hash: Uint8Array } | null = null
 
   constructor(options: HybridOptions, modules: HybridModules) {
@@ -117,7 +117,7 @@ export class HybridState {
     this.threat = new ThreatModel(options.threatWindowMs)
     this.released = Math.max(restored.commitIndex, restored.base.index) as LogIndex
     this.repeatMs = now.monotonicMs
-    this.lostAskMs = now.monotonicMs + options.settings.electionTimeoutMaxMs
+    this.whereAskMs = now.monotonicMs + options.settings.electionTimeoutMaxMs
     this.clearDueMs = now.monotonicMs
     this.reign = { leader: null, term: 0 as Term, sinceMs: now.monotonicMs }
     this.mayVote = restored.mayVote

@@ -230,6 +230,26 @@ describe('who joins', () => {
 
 describe('who was away over changes and epochs', () => {
   for (const bft of ['pbft', 'hotstuff'] as const) {
+    it(`finds the cluster though it heard a leader before, and nobody writes (${bft})`, () => {
+      const cluster = begun(4, { spares: ['n5'], bft })
+      change(cluster, idsUpTo(5), idsUpTo(4))
+      write(cluster, idsUpTo(5), 2)
+      expect(cluster.node('n5').core.status().leader).not.toBeNull()
+      cluster.partition(
+        idsUpTo(4).map((id) => nodeId(id)),
+        [nodeId('n5')],
+      )
+      toByzantine(cluster, idsUpTo(4))
+      write(cluster, idsUpTo(4), 5)
+      // As where somebody lied: nobody says that it is over.
+      cluster.intercept = (_from, _to, message) => (message.type === 'hybridVote' ? [] : null)
+      cluster.runFor(5000)
+      cluster.heal()
+      const { lastIndex } = cluster.node('n1').core.status()
+      const isThere = (): boolean => cluster.node('n5').executed === lastIndex
+      expect(cluster.runFor(30_000, isThere), describeNodes(cluster)).toBe(true)
+    })
+
     for (const isCompacted of [false, true]) {
       it(`finds the cluster by itself, though nobody writes (${bft}, ${isCompacted ? 'compacted' : 'whole'} logs)`, () => {
         const cluster = begun(4, { spares: ['n5'], bft })
@@ -250,6 +270,34 @@ describe('who was away over changes and epochs', () => {
       })
     }
   }
+
+  it("is not kept in an epoch that is over by its leader's heartbeats, though nobody writes", () => {
+    const cluster = begun(5, { bft: 'hotstuff' })
+    const leader = leaderOf(cluster).id
+    const held = nodeId(leader === 'n5' ? 'n4' : 'n5')
+    let heard: ProtocolMessage | null = null
+    cluster.onDeliver = (_from, to, message) => {
+      if (to === held && message.type === 'heartbeat') heard = message
+    }
+    cluster.runFor(2000)
+    expect(leaderOf(cluster).id).toBe(leader)
+    cluster.lie(leader)
+    const others = [...cluster.nodes.keys()].filter((id) => id !== held)
+    cluster.partition(others, [held])
+    toByzantine(cluster, others)
+    for (let at = 0; at < 5; at++) settle(cluster, [cluster.submit(others)], { nodes: nodesOf(cluster, others) })
+    // As where somebody lied: nobody says that it is over. And the liar says to that member what it said before.
+    cluster.intercept = (from, to, message) =>
+      message.type === 'hybridVote' || (from === leader && to === held) ? [] : null
+    const { lastIndex } = cluster.node('n1').core.status()
+    const isThere = (): boolean => cluster.node(held).executed === lastIndex
+    for (let at = 0; at < 600 && !isThere(); at++) {
+      if (at === 100) cluster.heal()
+      if (heard !== null) cluster.inject(leader, held, heard)
+      cluster.runFor(50)
+    }
+    expect(isThere(), describeNodes(cluster)).toBe(true)
+  })
 
   for (const bft of ['pbft', 'hotstuff'] as const) {
     it(`comes back, with the links and a snapshot, into the present epoch (${bft})`, () => {

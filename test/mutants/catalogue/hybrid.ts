@@ -311,11 +311,11 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'hybrid-lost-waits',
-    title: 'a node without a vote waits for a leader of its epoch, which may be over',
+    title: 'a node in a Raft epoch that may be over asks nobody',
     pitfall: 'whom nobody knows to be there',
     file: `${HYBRID}/jump-offers.ts`,
-    find: 'status().leader === null ? lostAskMs : undefined',
-    replace: 'status().leader !== null ? lostAskMs : undefined',
+    find: "  return phase.kind === 'raft' ? whereAskMs : undefined\n",
+    replace: "  return phase.kind === 'raft' && whereAskMs < 0 ? whereAskMs : undefined\n",
     killedBy: { tests: [testOf('members', 'finds the cluster by itself')] },
   },
   {
