@@ -108,12 +108,21 @@ export class DurableModel {
     }
     this.#pending = null
     const content = this.#content
+    if (isDamaged) this.#rememberSaid()
     content.hardState = hardState
     for (const index of content.entries.keys()) if (index > lastIndex) content.entries.delete(index)
     for (const { index, term, chain } of tail) content.entries.set(index, { term, chain })
     content.last = lastIndex
     content.safety = log.safety
     for (const { epoch, payload } of log.aborts) content.aborts.set(epoch, payload)
+  }
+
+  /** What was called durable after the disk was damaged, by the damaging write itself too, others may have counted on as well. */
+  #rememberSaid(): void {
+    const before = this.#beforeDamage
+    if (before === null || before.last >= this.#content.last) return
+    for (const [index, held] of this.#content.entries) if (index > before.last) before.entries.set(index, held)
+    before.last = this.#content.last
   }
 
   /** With or without the write that was under way. */

@@ -46,6 +46,7 @@ export class FaultDriver {
   #random: SeededRandom
   #running = false
   #isHealed = false
+  readonly #keptUp = new Set<SimulatedNode>()
 
   constructor(cluster: SimulatedCluster, planned: readonly PlannedFault[], rules: RunRules, liars: Liars | null) {
     this.#cluster = cluster
@@ -97,6 +98,14 @@ export class FaultDriver {
     }
   }
 
+  /** Whoever stops of these is started again: without them nobody decides. */
+  keepUp(nodes: readonly SimulatedNode[]): void {
+    for (const node of nodes) {
+      this.#keptUp.add(node)
+      this.repair(node)
+    }
+  }
+
   /** From now on whoever stops, for what it has still to find out, is started again. */
   allHealed(): void {
     this.#isHealed = true
@@ -137,7 +146,7 @@ export class FaultDriver {
 
   restartLater(node: SimulatedNode): void {
     this.#after(20, 1000, () => {
-      if (node.isDown && (this.#running || this.#isHealed)) this.restart(node)
+      if (node.isDown && (this.#running || this.#isHealed || this.#keptUp.has(node))) this.restart(node)
     })
   }
 

@@ -193,7 +193,7 @@ class SimulationRun {
     const ordered = this.#plan.healing.map((at) => nodes[at] as SimulatedNode)
     const core = this.#rules.coreOf(ordered)
     this.#driver.healNetwork()
-    for (const node of core) this.#driver.repair(node)
+    this.#driver.keepUp(core)
     const broken = ordered.filter((node) => !core.includes(node))
     broken.forEach((node, at) => this.#leaveBroken(node, this.#plan.left[at] ?? 0, core))
     const before = this.#clients.map((client) => client.completed)
@@ -205,7 +205,7 @@ class SimulationRun {
       if (rules.version !== version && !rules.isQuorum(core.map(({ id }) => id))) {
         // A change that was on its way has made others necessary.
         this.#driver.healNetwork()
-        for (const node of broken) this.#driver.repair(node)
+        this.#driver.keepUp(broken)
       }
       version = rules.version
       return this.#clients.every(isServed)
