@@ -46,16 +46,24 @@ const JUMP_TIMEOUT_MS: Millis = 10_000
 const BAD_DONORS_MAX = 64
 
 /** Whether an offer is worth a verification. */
-export function isAhead(
-  { released, jump, now, badDonors }: HybridState,
-  from: NodeId,
-  message: HybridCheckpoint,
-): boolean {
-  const { snapshot, certificate } = message
+export function isAhead(state: HybridState, from: NodeId, message: HybridCheckpoint): boolean {
+  const { released, jump, now, badDonors } = state
+  const { snapshot, certificate, links } = message
   if (snapshot === null || certificate === null || snapshot.base.index <= released) return false
+  if (isWithinLog(state, snapshot, links)) return false
   if (badDonors.has(donorKey(from, snapshot))) return false
   if (jump === null || now.monotonicMs - jump.sinceMs >= JUMP_TIMEOUT_MS) return true
   return jump.from === from && now.monotonicMs - jump.askedMs >= JUMP_REPEAT_MS
+}
+
+/**
+ * Whether the own log goes on behind a snapshot of the same epoch: others count on what it holds there, and nothing of it
+ * has to go. Entries of which not even the place is in memory any more are taken for the same.
+ */
+function isWithinLog({ shadow }: HybridState, { base }: SnapshotOffer, links: readonly EpochLink[]): boolean {
+  if (links.length > 0 || base.index > shadow.lastIndex) return false
+  const own = shadow.chainAt(base.index)
+  return own === undefined || bytesEqual(own, base.chain)
 }
 
 function donorKey(from: NodeId, { id }: SnapshotOffer): string {
@@ -119,7 +127,7 @@ export function takeJump(state: HybridState, { id }: SnapshotOffer): boolean {
   // What leads nowhere else was for the end of an epoch. The core of an epoch takes what it asked for itself.
   if (!isJump(state, jump)) return false
   const isStill = epochs[0]?.epoch === state.start.epoch && phase.kind !== 'entering'
-  if (!isStill || snapshot.base.index <= state.released) return true
+  if (!isStill || snapshot.base.index <= state.released || isWithinLog(state, snapshot, links)) return true
   const base = believedBase(snapshot, certificate, epochs.at(-1) as EpochStart)
   const records: StoreRecord[] = []
   if (state.shadow.lastIndex > base.index) records.push({ kind: 'truncate', from: (base.index + 1) as LogIndex })

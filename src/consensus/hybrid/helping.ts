@@ -105,10 +105,11 @@ export function supply(state: HybridState, to: NodeId, epoch: Epoch, from: LogIn
     if (cut.length > 0) state.merger.sendTo(to, { type: 'hybridEntries', epoch, entries: cut }, false)
   }
   if (state.phase.kind === 'leaving') answer(state.phase.leaving.fetched)
-  const isHere = state.shadow.entry(upTo) !== undefined
-  // What is missing is asked for from its end: of a long row only that is read.
-  const first = isHere ? from : (Math.max(from, upTo - READ_ENTRIES + 1) as LogIndex)
-  withEntries(state, to, { from: first, upTo }, answer)
+  const { shadow } = state
+  const isHere = shadow.entry(upTo) !== undefined
+  // What is missing is asked for from its end: of a long row only that is read, and what has left the log is not waited for.
+  const first = Math.max(isHere ? from : Math.max(from, upTo - READ_ENTRIES + 1), shadow.base.index + 1)
+  withEntries(state, to, { from: first as LogIndex, upTo }, answer)
 }
 
 /** Entries at the end of a row that are read for one answer. */

@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { type CommitProof, decodeProof, encodeProof } from '../../../src/consensus/bft/hotstuff/proof.js'
+import type { ProtocolMessage } from '../../../src/consensus/core.js'
 import type { LogIndex } from '../../../src/consensus/types.js'
 import type { ByzantineCluster, Node } from '../bft/cluster.js'
 import { crashAll, describeNodes, leaderOf, orderMode, restartAll, settle } from '../bft/steps.js'
@@ -170,6 +171,36 @@ describe('a member that was away while a Byzantine epoch was compacted in its mi
       expect(cluster.rejected).toEqual([])
     })
   }
+})
+
+describe('a member whose log goes on behind the snapshot that it is given at the end of an epoch', () => {
+  it('keeps what it acknowledged', () => {
+    const cluster = hybridCluster({ seed: 31 })
+    write(cluster, 20)
+    const away = up(cluster).find((node) => node.id !== cluster.leader()?.id) as Node
+    const { lastIndex } = away.core.status()
+    cluster.crash(away)
+    // Its disk knows of little that is committed.
+    away.disk.executed = 0
+    compact(cluster, up(cluster))
+    write(cluster, 3)
+    cluster.restart(away)
+    const hide = (...types: ProtocolMessage['type'][]): void => {
+      cluster.intercept = (from, to, message) =>
+        [from, to].includes(away.id) && types.includes(message.type) ? [] : null
+    }
+    // It comes to the end of the epoch as it is, and a snapshot is all that it is offered there at first.
+    hide('hybridAppend', 'hybridCommit', 'hybridVoteRequest', 'hybridEntries')
+    orderMode(cluster, 'bft')
+    const isThere = (): boolean => cluster.node(away.id).core.status().epoch === 1
+    const isShorter = (): boolean => cluster.node(away.id).disk.lastIndex < lastIndex
+    expect(cluster.runFor(5000, isShorter)).toBe(false)
+    hide('hybridAppend', 'hybridCommit', 'hybridVoteRequest')
+    expect(cluster.runFor(20_000, isThere), describeNodes(cluster)).toBe(true)
+    cluster.intercept = () => null
+    write(cluster, 3)
+    expect(cluster.rejected).toEqual([])
+  })
 })
 
 describe('a member that was away while a Byzantine epoch began, and was compacted', () => {

@@ -292,6 +292,15 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('snapshots', 'gives up a view there before anybody tells it more')] },
   },
   {
+    id: 'hybrid-jump-cuts-the-log',
+    title: 'who leaves an epoch drops, for a snapshot, what it acknowledged behind it',
+    pitfall: 'acknowledged entries dropped for a snapshot below them',
+    file: `${HYBRID}/behind.ts`,
+    find: '  if (links.length > 0 || base.index > shadow.lastIndex) return false\n',
+    replace: '  if (links.length >= 0 || base.index > shadow.lastIndex) return false\n',
+    killedBy: { tests: [testOf('snapshots', 'keeps what it acknowledged')] },
+  },
+  {
     id: 'hybrid-begins-apart',
     title: 'who comes to an epoch that a change of members began takes what began it for a hand-over',
     pitfall: 'a log and a core that begin at different places',
