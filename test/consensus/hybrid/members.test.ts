@@ -228,6 +228,9 @@ describe('who joins', () => {
   }
 })
 
+/** Far more questions than five seconds give reason for. */
+const ASKED_MAX = 500
+
 describe('who was away over changes and epochs', () => {
   for (const bft of ['pbft', 'hotstuff'] as const) {
     it(`finds the cluster though it heard a leader before, and nobody writes (${bft})`, () => {
@@ -270,6 +273,24 @@ describe('who was away over changes and epochs', () => {
       })
     }
   }
+
+  it('asks no more often where every question and every answer comes twice (hotstuff)', () => {
+    const cluster = begun(4, { spares: ['n5'], bft: 'hotstuff' })
+    change(cluster, idsUpTo(5), idsUpTo(4))
+    write(cluster, idsUpTo(5), 2)
+    toByzantine(cluster, idsUpTo(4))
+    write(cluster, idsUpTo(5), 3)
+    expect(cluster.node('n5').core.status()).toMatchObject({ mode: 'hotstuff', role: 'learner' })
+    let asked = 0
+    cluster.intercept = (_from, _to, message) => {
+      if (message.type === 'hsFetchEntries') asked++
+      const isTwice = message.type === 'hsFetchEntries' || message.type === 'hsStatus'
+      return isTwice && asked < ASKED_MAX ? [message, message] : null
+    }
+    cluster.runFor(5000)
+    expect(asked).toBeGreaterThan(0)
+    expect(asked).toBeLessThan(ASKED_MAX)
+  })
 
   it("is not kept in an epoch that is over by its leader's heartbeats, though nobody writes", () => {
     const cluster = begun(5, { bft: 'hotstuff' })

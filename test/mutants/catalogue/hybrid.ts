@@ -301,6 +301,15 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('snapshots', 'keeps what it acknowledged')] },
   },
   {
+    id: 'hs-every-answer-asks-on',
+    title: 'who goes on asking for entries takes every answer for a reason to ask the next peer',
+    pitfall: 'questions that multiply',
+    file: 'src/consensus/bft/hotstuff/transfer.ts',
+    find: '  if (sync.asked !== from) return\n',
+    replace: '  if (sync.asked === from && hs.peers.length === 0) return\n',
+    killedBy: { tests: [testOf('members', 'asks no more often')] },
+  },
+  {
     id: 'hybrid-begins-apart',
     title: 'who comes to an epoch that a change of members began takes what began it for a hand-over',
     pitfall: 'a log and a core that begin at different places',

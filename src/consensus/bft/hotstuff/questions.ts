@@ -56,6 +56,7 @@ export function ask(hs: HotStuffState): void {
   if (sync.needsState && (sync.turn % 2 === 1 || !sync.needsEntries)) {
     hs.send(peer, { type: 'hsFetchEntries', epoch, from: SNAPSHOT_WANTED })
   } else if (sync.needsEntries) {
+    sync.asked = peer
     hs.send(peer, { type: 'hsFetchEntries', epoch, from: (hs.log.last.index + 1) as LogIndex })
   } else if (sync.wanted !== null) {
     const height = Math.max(0, hs.tree.root.header.height)

@@ -41,6 +41,8 @@ export class SyncState {
   retryAtMs: Millis | null = null
   /** Whose turn it is to be asked. */
   turn = 0
+  /** Who was asked for entries last, until it answers: nothing else leads to the next question. */
+  asked: NodeId | null = null
   /** Questions in a row without an answer that helped: the pauses between them grow. */
   unanswered = 0
   /** Proposals that wait for their parent, the newest of each proposer. */
@@ -60,6 +62,7 @@ export class SyncState {
     this.needsEntries = false
     this.ended.clear()
     this.unanswered = 0
+    this.asked = null
     this.snapshot = null
     this.retryAtMs = null
     this.waiting.clear()

@@ -111,6 +111,9 @@ export function handleEntries(hs: HotStuffState, _from: NodeId, { entries, epoch
 export function entriesEnd(hs: HotStuffState, from: NodeId, { committedIndex, asks }: HsStatus): void {
   const { sync, replicas } = hs
   if (!sync.needsEntries || asks || committedIndex > hs.log.last.index || !replicas.has(from)) return
+  // An answer that comes twice leads to one question more, not to two, of which each is answered twice.
+  if (sync.asked !== from) return
+  sync.asked = null
   sync.ended.add(from)
   sync.unanswered = 0
   if (sync.ended.size <= replicas.f) {
