@@ -10,6 +10,7 @@ import type { InitBasis } from '../init.js'
 import { type BlockHeader, genesisOf } from './block.js'
 import { genesisQc } from './certificates.js'
 import { decodeProof } from './proof.js'
+import { freshSafety } from './safety-rules.js'
 import { type Anchor, encodeState } from './stored-state.js'
 
 export interface EpochBeginning {
@@ -35,19 +36,7 @@ export function stateBehind(
     previous,
     root: proof === null ? null : (proof.headers[0] as BlockHeader),
     tc: null,
-    safety: {
-      epoch,
-      forgot: false,
-      lastVotedRound: 0,
-      lastProposedRound: 0,
-      fencedRound: 0,
-      lockedRound: 0,
-      lockedHash: genesis.hash,
-      highQc: proof?.qc ?? genesisQc(genesis),
-      lastVote: null,
-      lastTimeout: null,
-      lastCheckpoint: null,
-    },
+    safety: freshSafety(epoch, genesis.hash, proof?.qc ?? genesisQc(genesis)),
     anchors: anchor === null ? [] : [anchor],
     ordered: [],
   })

@@ -40,6 +40,23 @@ export interface SafetyData {
   readonly lastCheckpoint: SignedStatement | null
 }
 
+/** Of a replica that has signed nothing in its epoch, and is locked on nothing but its genesis block. */
+export function freshSafety(epoch: Epoch, genesisHash: Uint8Array, highQc: Qc): SafetyData {
+  return {
+    epoch,
+    forgot: false,
+    lastVotedRound: 0,
+    lastProposedRound: 0,
+    fencedRound: 0,
+    lockedRound: 0,
+    lockedHash: genesisHash,
+    highQc,
+    lastVote: null,
+    lastTimeout: null,
+    lastCheckpoint: null,
+  }
+}
+
 export class SafetyRules {
   readonly #self: NodeId
   readonly #context: SignContext

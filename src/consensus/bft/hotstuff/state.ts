@@ -29,7 +29,7 @@ import { Leaders } from './leaders.js'
 import type { HotStuffMessage, HsTimeout } from './messages.js'
 import { Pacemaker } from './pacemaker.js'
 import { newRejoin, type Rejoin } from './rejoin-state.js'
-import { SafetyRules } from './safety-rules.js'
+import { freshSafety, SafetyRules } from './safety-rules.js'
 import {
   type Anchor,
   decodeState,
@@ -197,19 +197,7 @@ export class HotStuffState {
     this.#setEpoch(epoch, origin, members, basis, [])
     this.previous = previous
     this.tree = new BlockTree({ ...this.genesis, parts: null }, this.options.limits)
-    this.#setRules({
-      epoch,
-      forgot: this.rejoin !== null,
-      lastVotedRound: 0,
-      lastProposedRound: 0,
-      fencedRound: 0,
-      lockedRound: 0,
-      lockedHash: this.genesis.hash,
-      highQc: this.genesisQc,
-      lastVote: null,
-      lastTimeout: null,
-      lastCheckpoint: null,
-    })
+    this.#setRules({ ...freshSafety(epoch, this.genesis.hash, this.genesisQc), forgot: this.rejoin !== null })
     this.pacemaker.begin(this.now.monotonicMs)
     if (this.rejoin !== null)
       this.rejoin = { ...this.rejoin, standings: new Map(), floor: null, askAtMs: this.now.monotonicMs }

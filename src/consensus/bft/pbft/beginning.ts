@@ -5,7 +5,7 @@
  */
 import type { Certificate } from '../certificate.js'
 import type { EpochContext, EpochStep } from '../epoch.js'
-import { encodeSafety } from './safety-record.js'
+import { encodeSafety, freshRecord } from './safety-record.js'
 
 /** How the members of the epoch before came to this one: with the core that they had. */
 export interface StepBefore {
@@ -15,17 +15,9 @@ export interface StepBefore {
 
 /** The safety record to begin with; `stable`: a verified checkpoint of this epoch, null at its beginning. */
 export function recordBehind(context: EpochContext, stable: Certificate | null, before: StepBefore | null): Uint8Array {
-  const checkpoint = before?.step.checkpoint ?? null
-  const nothing = { newView: null, ownViewChange: null, ownCheckpoints: [], evidence: [] }
-  return encodeSafety({
-    ...nothing,
-    context,
-    previous: before === null || checkpoint === null ? null : { context: before.context, checkpoint },
-    view: 0,
-    active: true,
-    silent: false,
-    stable,
-    snapshotCertificate: stable ?? checkpoint,
-    steps: before === null ? [] : [before.step],
-  })
+  const fresh = { ...freshRecord(context), stable, snapshotCertificate: stable }
+  if (before === null) return encodeSafety(fresh)
+  const { step } = before
+  const previous = { context: before.context, checkpoint: step.checkpoint }
+  return encodeSafety({ ...fresh, previous, snapshotCertificate: stable ?? step.checkpoint, steps: [step] })
 }

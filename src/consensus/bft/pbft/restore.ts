@@ -14,7 +14,7 @@ import { decodePbft } from './codec.js'
 import { checkOptions, type PbftModules, type PbftOptions } from './config.js'
 import { endingBy, isCheckpoint } from './decisions.js'
 import type { PbftMessage } from './messages.js'
-import { decodeSafety, type SafetyRecord } from './safety-record.js'
+import { decodeSafety, freshRecord, type SafetyRecord } from './safety-record.js'
 import { SafetyRules } from './safety-rules.js'
 import type { Slot } from './slots.js'
 import { PbftState } from './state.js'
@@ -52,9 +52,7 @@ export function restoreState(options: PbftOptions, modules: PbftModules): PbftSt
 function freshStart(ports: EpochPorts, { epoch, origin, membership, configuredAt }: PbftOptions): SafetyRecord {
   // The members of the beginning stand in no entry, also where the log begins behind a restored state.
   const index = configuredAt ?? (0 as LogIndex)
-  const context = new EpochContext(ports, epoch, origin, { index, membership })
-  const nothing = { previous: null, newView: null, ownViewChange: null, stable: null, snapshotCertificate: null }
-  return { context, view: 0, active: true, silent: false, ownCheckpoints: [], steps: [], evidence: [], ...nothing }
+  return freshRecord(new EpochContext(ports, epoch, origin, { index, membership }))
 }
 
 function ownNewViewVote({ newView }: SafetyRecord, { self }: PbftOptions): SignedStatement | undefined {

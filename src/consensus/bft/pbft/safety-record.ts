@@ -34,6 +34,12 @@ export interface SafetyRecord {
   readonly steps: readonly EpochStep[]
 }
 
+/** Of a replica that has signed nothing in its epoch, and knows nothing but where that began. */
+export function freshRecord(context: EpochContext): SafetyRecord {
+  const nothing = { previous: null, newView: null, ownViewChange: null, stable: null, snapshotCertificate: null }
+  return { context, view: 0, active: true, silent: false, ownCheckpoints: [], steps: [], evidence: [], ...nothing }
+}
+
 const VERSION = 2
 
 export function encodeSafety(record: SafetyRecord): Uint8Array {
