@@ -59,6 +59,8 @@ export class SimulatedNetwork {
   delayed = 0
   duplicated = 0
   reordered = 0
+  /** Messages sent and neither delivered nor dropped yet, of all members. */
+  onTheWay = 0
   /** Snapshots that a node took over from another. */
   snapshotInstalls = 0
   /** Whether this snapshot of a node is held back. */
@@ -177,7 +179,9 @@ export class SimulatedNetwork {
     const copies = this.#random.chance(this.options.duplication) ? 2 : 1
     this.duplicated += copies - 1
     for (let copy = 0; copy < copies; copy++) {
+      this.onTheWay++
       this.#queue.after(this.#latencyMs(from, to), () => {
+        this.onTheWay--
         // A crash of either side ends the connection and what was on its way.
         if (receiver === undefined || this.#ends.get(to) !== receiver || this.#ends.get(from) !== sender) {
           this.trace?.emit('drop', to, { from, id, why: 'disconnected' })

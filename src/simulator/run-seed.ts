@@ -23,6 +23,7 @@ import { RaftRules } from './raft-rules.js'
 import { SeededRandom } from './random.js'
 import type { RunRules } from './run-rules.js'
 import type { TraceEvent } from './trace.js'
+import { checkTraffic } from './traffic-rule.js'
 import { InvariantViolation } from './violation.js'
 import { WorkloadClient } from './workload-client.js'
 
@@ -262,6 +263,7 @@ class SimulationRun {
       this.#observer?.look()
       this.#rules.invariants.check()
       this.#driver.look()
+      checkTraffic(this.#cluster.network)
       return done()
     })
   }

@@ -218,6 +218,28 @@ describe('flow', () => {
       engine.receive(N2, reject({ term: 2, prevIndex: logIndex(8), hintIndex: logIndex(3), hintTerm: term(2) })),
     ).toEqual([])
   })
+
+  it('starts over for one refusal per heartbeat reply, so that a link that reorders multiplies nothing', () => {
+    const engine = leader()
+    const refuse = (index: number) =>
+      sends(
+        engine.receive(N2, reject({ term: 2, prevIndex: logIndex(index), hintIndex: logIndex(3), hintTerm: term(2) })),
+        'appendEntries',
+      )
+    const flow = () => engine.core.status().peers[0]?.flow
+    engine.propose()
+    engine.propose()
+    expect(refuse(4)).toHaveLength(1)
+    engine.ack(N2, 3)
+    expect(flow()).toBe('replicate')
+    expect(refuse(4)).toEqual([])
+    expect(flow()).toBe('replicate')
+    engine.receive(N2, heartbeatReply({ term: 2 }))
+    expect(refuse(4)).toHaveLength(1)
+    // What it refuses of what it acknowledged is believed at once all the same.
+    expect(refuse(2)).toEqual([])
+    expect(engine.core.status().peers[0]).toMatchObject({ matchIndex: 1 })
+  })
 })
 
 describe('a peer behind the entries in memory', () => {

@@ -38,6 +38,12 @@ export class Progress {
   offered: SnapshotOffer | null = null
   /** Of a removed member: until when it is still sent the entry that removes it, and which that is. */
   departing: { readonly index: LogIndex; readonly untilMs: Millis } | null = null
+  /**
+   * A refusal has made the flow start over since the last heartbeat reply. What was in flight then is still
+   * answered, and a link that reorders mixes refusals with acknowledgements: if each of these pairs sent a
+   * window again, messages would multiply.
+   */
+  #hasStartedOver = false
   #inFlight: InFlight[] = []
   #inFlightHead = 0
   #inFlightBytes = 0
@@ -88,21 +94,28 @@ export class Progress {
     return true
   }
 
+  /** It answered a heartbeat: one more append may ask where the logs meet, and one refusal may start the flow over. */
+  heartbeatAnswered(): void {
+    this.probeSent = false
+    this.#hasStartedOver = false
+  }
+
   /**
    * The peer refused an append after `prevIndex`; its log may meet ours at `meetIndex`. False when the
-   * refusal is old: it answers something that was sent before the last one was handled.
+   * refusal is old, or may be: it answers something that was sent before the last one was handled.
    */
   refused(prevIndex: LogIndex, meetIndex: LogIndex): boolean {
     if (this.flow === 'snapshot') return false
-    if (prevIndex <= this.matchIndex) {
-      // It acknowledged this and does not hold it any more (a lost disk tail), or the answer is late: looking
-      // anew costs little, and believing in what is gone could commit it.
-      this.matchIndex = Math.max(0, Math.min(prevIndex - 1, meetIndex)) as LogIndex
-      this.becomeProbe(this.matchIndex)
-      return true
+    const meet = Math.max(0, Math.min(prevIndex - 1, meetIndex)) as LogIndex
+    const wasHeld = prevIndex <= this.matchIndex
+    // It acknowledged this and does not hold it any more (a lost disk tail), or the answer is late: looking
+    // anew costs little, and believing in what is gone could commit it.
+    if (wasHeld) this.matchIndex = meet
+    else if (this.flow === 'probe' && prevIndex !== this.nextIndex - 1) return false
+    if (wasHeld || this.flow === 'replicate') {
+      if (this.#hasStartedOver) return false
+      this.#hasStartedOver = true
     }
-    if (this.flow === 'probe' && prevIndex !== this.nextIndex - 1) return false
-    const meet = Math.min(prevIndex - 1, meetIndex)
     this.becomeProbe(Math.max(this.matchIndex, meet) as LogIndex)
     return true
   }

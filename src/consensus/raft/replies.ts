@@ -48,7 +48,7 @@ export function handleHeartbeatReply(
   noteContact(raft, leading, peer, message)
   compareDigests(raft, leading, peer, message)
   if (raft.leading !== leading) return
-  peer.probeSent = false
+  peer.heartbeatAnswered()
   if (peer.flow === 'snapshot') {
     offerSnapshot(raft, peer)
     return
