@@ -42,8 +42,14 @@ export class MemberRules {
     if (membershipCommitted) this.#expectSame(node, record)
     if (record.index >= status.firstIndex) this.#expectStep(node, role, record, commits)
     const isElector = role === 'leader' || role === 'candidate' || role === 'preCandidate'
-    if (isElector && membershipCommitted && !hasSay(record.membership, node.id))
+    if (isElector && membershipCommitted && !hasSay(record.membership, node.id) && !this.#standsIn(record, node.id))
       throw new InvariantViolation('removedIsQuiet', `${node.id} is ${role}, and its removal is committed`)
+  }
+
+  /** A learner may be the only one that can be elected where others go by a configuration in which it votes. */
+  #standsIn({ membership }: MembershipRecord, id: NodeId): boolean {
+    const isLearner = membership.members.some((member) => member.id === id)
+    return isLearner && this.#open.some((record) => hasSay(record.membership, id))
   }
 
   /** True where these nodes are a quorum, in each half, of every configuration that may be in force. */

@@ -75,6 +75,8 @@ export class MemoryInode {
   sync(): void {
     for (const write of this.#pending) this.#settle(write)
     this.#pending = []
+    // A failed sync may have lost a truncation. The system still knows how long the file is, and the next sync says so.
+    this.#durable.truncate(this.#seen.length)
   }
 
   /** A failed sync: the pages count as clean from now on, whether or not they reached the disk. */

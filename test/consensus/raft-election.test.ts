@@ -172,6 +172,27 @@ describe('votes', () => {
     expect(sends(engine.receive(N2, requestVote({ term: 1 })), 'requestVoteReply')[0]?.message.granted).toBe(true)
   })
 
+  it('asked of a learner that holds more: it stands for election itself, and hands over as soon as it has committed', () => {
+    const engine = new Engine({ members: members(3, [N1]), log: entriesOf([1, 1]), term: 1 })
+    expect(engine.core.deadline()).toBeUndefined()
+    const asked = preVote({ term: 2, lastIndex: logIndex(1), lastTerm: term(1) })
+    expect(sends(engine.receive(N2, asked), 'preVoteReply')[0]?.message.granted).toBe(false)
+    const asking = sends(engine.tick(), 'preVote')
+    expect(asking.map(({ to }) => to)).toEqual([N2, N3])
+    const round = asking[0]?.message.round as number
+    engine.receive(N2, preVoteReply({ term: 2, round, granted: true }))
+    engine.receive(N3, preVoteReply({ term: 2, round, granted: true }))
+    engine.stored()
+    engine.receive(N2, requestVoteReply({ term: 2, granted: true }))
+    engine.receive(N3, requestVoteReply({ term: 2, granted: true }))
+    expect(engine.core.status().role).toBe('leader')
+    engine.stored()
+    engine.ack(N2, 3)
+    expect(sends(engine.ack(N3, 3), 'timeoutNow')).toHaveLength(1)
+    engine.receive(N2, append({ term: 3 }))
+    expect(engine.core.deadline()).toBeUndefined()
+  })
+
   it('of a learner are not counted', () => {
     const n4 = nodeId('n4')
     const engine = new Engine({ members: members(4, [n4]) })

@@ -125,7 +125,16 @@ function mayVoteFor(raft: RaftState, candidate: NodeId, message: PreVote | Reque
   if (!free) return false
   const { log } = raft
   const order = compareTerms({ epoch: message.lastEpoch, term: message.lastTerm }, log.last)
-  return order > 0 || (order === 0 && message.lastIndex >= log.lastIndex)
+  const isComplete = order > 0 || (order === 0 && message.lastIndex >= log.lastIndex)
+  if (!isComplete) standIn(raft)
+  return isComplete
+}
+
+/** See `RaftState.standsIn`. */
+function standIn(raft: RaftState): void {
+  if (raft.standsIn || raft.isVoter || !raft.memberships.isMember(raft.self)) return
+  raft.standsIn = true
+  raft.restartElectionTimer()
 }
 
 /** The first answer of a member counts; duplicates and changes of mind do not. */

@@ -47,6 +47,11 @@ export class MembershipHistory {
     return this.#quorum.voters.includes(id) || this.#quorum.outgoing.includes(id)
   }
 
+  /** Voter or learner under the configuration in force. */
+  isMember(id: NodeId): boolean {
+    return this.current.membership.members.some((member) => member.id === id)
+  }
+
   /**
    * Has a say in some configuration that may turn out to be in force: the last committed one or a later
    * one. Until its removal is committed a node may be the only one that can be elected (thesis, 4.2.2).

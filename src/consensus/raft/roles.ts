@@ -27,6 +27,7 @@ export function becomeFollower(raft: RaftState, term: Term, leader: NodeId | nul
     raft.repairTarget = null
   }
   raft.leader = leader
+  if (leader !== null) raft.standsIn = false
   // A follower keeps waiting for its leader: only that leader, a vote given, or a campaign restarts the timer.
   if (!waitedAsFollower || leader !== null) raft.restartElectionTimer()
 }

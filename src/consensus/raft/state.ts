@@ -68,6 +68,12 @@ export class RaftState {
   campaign: Campaign | null = null
   /** Up to here an append of the present leader has shown that the logs agree. */
   agreedIndex = 0 as LogIndex
+  /**
+   * A learner that was asked for its vote by a candidate whose log is less complete than its own. That candidate goes by a
+   * configuration in which the learner votes, and without that vote perhaps nobody can be elected: the learner stands
+   * for election itself, for the votes of the voters that it knows, until a leader is heard. It hands over at once.
+   */
+  standsIn = false
   /** When a follower or candidate stops waiting. */
   electionDeadlineMs: Millis = 0
   /** When the leader was heard last; votes are refused for one minimum election timeout after it. */
@@ -131,10 +137,14 @@ export class RaftState {
     return this.isVoter ? 'follower' : 'learner'
   }
 
-  /** A learner, a node whose removal is committed, and a damaged node never campaign. */
+  /** A node whose removal is committed and a damaged node never campaign, a learner only where it stands in. */
   get mayCampaign(): boolean {
     if (!this.mayVote) return false
-    return this.isVoter || (!this.membershipCommitted && this.memberships.mayBeVoter(this.self, this.commitIndex))
+    return (
+      this.isVoter ||
+      this.standsIn ||
+      (!this.membershipCommitted && this.memberships.mayBeVoter(this.self, this.commitIndex))
+    )
   }
 
   /** An id for the wire that no earlier run of this node has used (but for a chance of about 2⁻⁴⁷). */

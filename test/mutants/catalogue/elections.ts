@@ -157,6 +157,15 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    id: 'learner-never-stands-in',
+    title: 'a learner that alone could be elected waits for the others',
+    pitfall: 'promoted learner unaware',
+    file: 'src/consensus/raft/election.ts',
+    find: '  if (!isComplete) standIn(raft)\n',
+    replace: '  if (isComplete && raft.standsIn) standIn(raft)\n',
+    killedBy: { tests: [{ file: ELECTION_TESTS, name: 'asked of a learner that holds more' }] },
+  },
+  {
     id: 'learner-never-votes',
     title: 'a node that believes to be a learner refuses its vote',
     pitfall: 'promoted learner unaware',
