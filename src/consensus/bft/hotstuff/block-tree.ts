@@ -58,6 +58,11 @@ export class BlockTree {
     return this.#nodes.get(key) ?? this.#kept.find((node) => node.key === key)
   }
 
+  /** The committed blocks that are kept, up to the root, oldest first. */
+  committed(): BlockNode[] {
+    return [...this.#kept, this.#root]
+  }
+
   /** All blocks above the root, in the order in which they came. */
   above(): BlockNode[] {
     return [...this.#nodes.values()].filter((node) => node.key !== this.#root.key)
@@ -118,6 +123,16 @@ export class BlockTree {
       if (stays.has(toHex(block.header.parentHash))) stays.add(block.key)
     }
     for (const key of [...this.#nodes.keys()]) if (!stays.has(key)) this.#nodes.delete(key)
+  }
+
+  /** After a start: what is stored of the committed blocks, oldest first, up to the root. */
+  restore(committed: readonly BlockNode[]): void {
+    const root = committed.at(-1)
+    if (root === undefined) return
+    assert(root.key === this.#root.key, 'what was committed ends at the root')
+    this.#kept = committed.slice(0, -1).slice(-this.#keptMax)
+    this.#root = root
+    this.#nodes.set(root.key, root)
   }
 
   /** The log was carried beyond the root by other means: the tree begins anew at this committed block. */

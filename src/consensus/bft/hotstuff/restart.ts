@@ -2,9 +2,11 @@
  * After a start: the stored blocks are linked up again above the last committed one, what was decided is
  * told, and what was signed is sent again, never made anew.
  */
+import { toHex } from '../../../base/bytes.js'
 import type { PendingRecord } from '../../core.js'
 import { endsEpoch } from '../mode-change.js'
 import { hashHeader, linkProblem } from './block.js'
+import type { BlockNode } from './block-tree.js'
 import { onQc } from './certified.js'
 import { resendCheckpoint } from './checkpointing.js'
 import { decodeHotStuff } from './codec.js'
@@ -17,18 +19,28 @@ import { isStepRecord } from './stored-state.js'
 import { resendTimeout } from './timeouts.js'
 import { resendVote } from './voting.js'
 
-/** Puts the stored blocks that still descend from the root back into the tree. */
+/** Puts the stored blocks that still descend from the root back into the tree, and the empty ones that end at it. */
 export function restoreBlocks(hs: HotStuffState, pending: readonly PendingRecord[]): void {
-  for (const record of pending) {
-    const { kind, payload } = record
-    if (kind !== 'block' || isStepRecord(record)) continue
-    const message = decodeHotStuff(payload)
-    if (message.type !== 'hsProposal' || message.header.epoch !== hs.epoch) continue
-    const parent = hs.tree.get(message.header.parentHash)
-    if (parent === undefined || linkProblem(message.header, parent) !== null) continue
-    const parts: BlockParts = message
-    hs.tree.insert({ ...hashHeader(hs.modules.sha256, message.header), parts }, true, parent)
+  const blocks = pending.flatMap((record) => blockIn(hs, record) ?? [])
+  // Without them nobody who has only the entries could be led on from the last one.
+  const stored = new Map(blocks.map((block) => [block.key, block]))
+  const committed: BlockNode[] = []
+  let at = stored.get(hs.tree.root.key)
+  for (; at !== undefined; at = stored.get(toHex(at.header.parentHash))) committed.unshift(at)
+  hs.tree.restore(committed)
+  for (const block of blocks) {
+    const parent = hs.tree.get(block.header.parentHash)
+    if (parent === undefined || linkProblem(block.header, parent) !== null) continue
+    hs.tree.insert(block, true, parent)
   }
+}
+
+function blockIn(hs: HotStuffState, record: PendingRecord): BlockNode | null {
+  if (record.kind !== 'block' || isStepRecord(record)) return null
+  const message = decodeHotStuff(record.payload)
+  if (message.type !== 'hsProposal' || message.header.epoch !== hs.epoch) return null
+  const parts: BlockParts = message
+  return { ...hashHeader(hs.modules.sha256, message.header), parts }
 }
 
 /** In the first step: everything that is on disk was decided, and what may be lost is sent again. */

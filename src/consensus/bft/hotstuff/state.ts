@@ -254,9 +254,9 @@ export class HotStuffState {
     this.leaders = new Leaders(replicas, rule, (block) => this.tree.parentOf(block), options.limits.exclusionRounds)
   }
 
-  /** The blocks above the root and the steps of the epochs, as they are stored. */
+  /** The blocks that follow the log and the steps of the epochs, as they are stored. */
   liveBlocks(): { readonly index: LogIndex; readonly payload: Uint8Array }[] {
-    return [...this.steps.map(stepRecord), ...this.#blocksAbove()]
+    return [...this.steps.map(stepRecord), ...this.#blocksBehindLog()]
   }
 
   /** One more epoch is over. */
@@ -266,12 +266,13 @@ export class HotStuffState {
     this.journal.block(index, payload)
   }
 
-  #blocksAbove(): { readonly index: LogIndex; readonly payload: Uint8Array }[] {
-    return this.tree
-      .above()
-      .flatMap(({ header, parts }) =>
-        parts === null ? [] : [{ index: header.index, payload: encodeHotStuff({ type: 'hsProposal', ...parts }) }],
-      )
+  /** The blocks above the root, and the committed empty ones behind the last entry: see `restoreBlocks`. */
+  #blocksBehindLog(): { readonly index: LogIndex; readonly payload: Uint8Array }[] {
+    const { tree, log } = this
+    const committed = tree.committed().filter(({ header }) => header.index > log.last.index)
+    return [...committed, ...tree.above()].flatMap(({ header, parts }) =>
+      parts === null ? [] : [{ index: header.index, payload: encodeHotStuff({ type: 'hsProposal', ...parts }) }],
+    )
   }
 
   /** The safety record as it has to be stored now. */

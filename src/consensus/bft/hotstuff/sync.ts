@@ -6,14 +6,16 @@
  */
 import { bytesEqual } from '../../../base/bytes.js'
 import type { NodeId } from '../../types.js'
-import { hashHeader, linkProblem } from './block.js'
+import { type HashedHeader, hashHeader, hasPayload, linkProblem } from './block.js'
 import type { BlockNode } from './block-tree.js'
 import { takeWaiting } from './blocks.js'
 import { onQc } from './certified.js'
+import { encodeHotStuff } from './codec.js'
 import { insertBlock } from './insert.js'
 import type { BlockParts, HsBlocks, HsFetchBlocks } from './messages.js'
 import { ask, wantBlock } from './questions.js'
 import type { HotStuffState } from './state.js'
+import type { WantedBlock } from './sync-state.js'
 
 /** Answers with the block and its ancestors above the asked height, as far as they are here. */
 export function handleFetchBlocks(hs: HotStuffState, from: NodeId, { epoch, hash, height }: HsFetchBlocks): void {
@@ -45,6 +47,7 @@ export function handleBlocks(
     if (!bytesEqual(block.hash, wanted.next)) return
     wanted.blocks.push(parts)
     wanted.next = parts.header.parentHash
+    beginAtDecided(hs, wanted)
     if (link(hs)) return
   }
   const isOver = wanted.blocks.length > hs.options.limits.treeBlocksMax
@@ -55,6 +58,26 @@ export function handleBlocks(
   }
   // An empty answer waits for its turn, so that nobody is asked in circles.
   if (blocks.length > 0 || sync.needsEntries) ask(hs)
+}
+
+/**
+ * Where the last blocks that came, all certified, decide an empty one that follows the own log: the tree begins
+ * there. Nothing but empty blocks lies between, of which the others keep a few only.
+ */
+function beginAtDecided(hs: HotStuffState, wanted: WantedBlock): void {
+  const { rule, tree, log, modules } = hs
+  const row = wanted.blocks.slice(-rule.length).map((parts) => ({ ...hashHeader(modules.sha256, parts.header), parts }))
+  const [certified, first] = [row[0] as BlockNode, row.at(-1) as BlockNode]
+  const parentOf = ({ header }: HashedHeader) => row.find(({ hash }) => bytesEqual(hash, header.parentHash))
+  if (rule.committed(certified, parentOf)?.key !== first.key) return
+  const { header, parts } = first
+  const isNext = !hasPayload(header) && header.index === log.last.index + 1
+  if (!isNext || header.height <= tree.root.header.height) return
+  wanted.blocks.pop()
+  wanted.next = first.hash
+  tree.reset(first)
+  hs.journal.block(header.index, encodeHotStuff({ type: 'hsProposal', ...(parts as BlockParts) }))
+  hs.journal.safety()
 }
 
 /** Where what came reaches a block of the tree: takes all of it, oldest first. True when it did. */
