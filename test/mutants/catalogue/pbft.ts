@@ -205,4 +205,22 @@ export const PBFT_MUTANTS: readonly Mutant[] = [
     replace: 'compactTo.index > state.stableIndex',
     killedBy: { tests: [testOf('transfer')] },
   },
+  {
+    id: 'pbft-unverified-end-of-epoch',
+    title: 'what ended an epoch is read from an entry at a place that ingress does not look at',
+    pitfall: 'an unverified part of a message counts',
+    file: `${PBFT}/reconfigure.ts`,
+    find: 'index === ending.index + 1 && epoch ===',
+    replace: 'index > 0 && epoch ===',
+    killedBy: { tests: [testOf('decided')] },
+  },
+  {
+    id: 'pbft-decided-with-gaps',
+    title: 'decided entries with gaps, or of several epochs, are taken in one message',
+    pitfall: 'an unverified part of a message counts',
+    file: `${PBFT}/checks.ts`,
+    find: '  if (!isOneRun(entries)) return null\n',
+    replace: '  if (!isOneRun(entries.slice(0, 1))) return null\n',
+    killedBy: { tests: [testOf('decided')] },
+  },
 ]

@@ -5,6 +5,7 @@
 import { bytesEqual } from '../../../base/bytes.js'
 import { KnhkError } from '../../../base/error.js'
 import { computeBatchDigest } from '../../batch-digest.js'
+import type { Entry } from '../../entry.js'
 import type { NodeId } from '../../types.js'
 import { type Certificate, certificateChecks, certificateProblem } from '../certificate.js'
 import { changeCheck } from '../change-authority.js'
@@ -31,7 +32,7 @@ import type {
   ViewChange,
 } from './messages.js'
 import { newViewProblem, viewChangeProblem } from './new-view.js'
-import { changePlace } from './reconfigure.js'
+import { changePlace, isNextInit } from './reconfigure.js'
 import type { PbftState } from './state.js'
 import { checkpointProblem, statementProblem } from './statement-rules.js'
 import { digestOf } from './value.js'
@@ -195,12 +196,13 @@ function checksOfNewView(state: PbftState, message: NewView): Checks {
 
 function checksOfDecided(state: PbftState, { entries }: Decided): Checks {
   const { context, modules, log } = state
+  if (!isOneRun(entries)) return null
   const checks: SignatureCheck[] = []
   for (const entry of entries) {
     if (entry.index <= log.lastIndex) continue
     if (entry.certificate === null) return null
     if (!bytesEqual(computeBatchDigest(modules.sha256, entry.kind, entry.body), entry.batchDigest)) return null
-    if (entry.epoch !== context.epoch) return checksOfNextInit(state, entry.kind, entry.body)
+    if (entry.epoch !== context.epoch) return checksOfNextInit(state, entry)
     const verdict = verifyPbftEntryCertificate(modules.sha256, context, entry, entry.certificate)
     if (verdict.problem !== null) return null
     checks.push(...verdict.checks)
@@ -208,11 +210,19 @@ function checksOfDecided(state: PbftState, { entries }: Decided): Checks {
   return checks
 }
 
+/** Nobody honest gives entries with gaps, or of two epochs at once: what is skipped here vouches for nothing. */
+function isOneRun(entries: readonly Entry[]): boolean {
+  const first = entries[0]
+  return (
+    first !== undefined && entries.every(({ index, epoch }, at) => index === first.index + at && epoch === first.epoch)
+  )
+}
+
 /** INIT of the next epoch carries the checkpoint that ended this one: that is all that counts of it here. */
-function checksOfNextInit(state: PbftState, kind: Value['kind'], body: Uint8Array): Checks {
-  if (state.ending === null || kind !== 'mode') return null
-  const { basis } = decodeInit(body)
-  if (basis.kind !== 'checkpoint' || basis.certificate.statement.sequence !== state.ending.index) return null
+function checksOfNextInit(state: PbftState, init: Entry): Checks {
+  if (!isNextInit(state, init)) return null
+  const { basis } = decodeInit(init.body)
+  if (basis.kind !== 'checkpoint' || basis.certificate.statement.sequence !== state.ending?.index) return null
   return checkpointProblem(state.context, basis.certificate) === null ? signaturesOf(state, basis.certificate) : null
 }
 

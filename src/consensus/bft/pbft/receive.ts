@@ -8,6 +8,7 @@ import { noteDecision, receiveDecided } from './decisions.js'
 import { receiveFetch, receiveStatus, receiveValue, sendStatus } from './help.js'
 import type { CertificateMessage, Decided, PbftMessage, Vote } from './messages.js'
 import { receivePrePrepare, receiveVote } from './normal-case.js'
+import { isNextInit } from './reconfigure.js'
 import type { PbftState } from './state.js'
 import { receiveOffer } from './transfer.js'
 import { receiveNewView, receiveViewChange } from './view-change.js'
@@ -62,9 +63,10 @@ function takeCertificate(state: PbftState, { certificate }: CertificateMessage):
 function takeDecided(state: PbftState, from: NodeId, message: Decided): void {
   const before = state.log.lastIndex
   receiveDecided(state, message)
-  const first = message.entries.find((entry) => entry.epoch !== state.context.epoch)
-  if (state.ending !== null && first !== undefined && first.kind === 'mode') {
-    const { basis } = decodeInit(first.body)
+  // Ingress verified it where it stands at this place, and none of what the own log has already.
+  const init = message.entries.find((entry) => isNextInit(state, entry))
+  if (init !== undefined) {
+    const { basis } = decodeInit(init.body)
     if (basis.kind === 'checkpoint') adoptCheckpoint(state, basis.certificate)
   }
   if (state.log.lastIndex > before && message.lastIndex > state.log.lastIndex) sendStatus(state, from, true)

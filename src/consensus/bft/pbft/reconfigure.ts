@@ -6,6 +6,7 @@
 import { assert } from '../../../base/assert.js'
 import { computeBatchDigest } from '../../batch-digest.js'
 import type { OperatorOrder, OrderRefusalCode } from '../../core.js'
+import type { Entry } from '../../entry.js'
 import { nextMembership, type TargetMember } from '../../membership.js'
 import type { LogIndex, Term } from '../../types.js'
 import type { Certificate } from '../certificate.js'
@@ -83,6 +84,11 @@ function joinerProblem(state: PbftState, target: readonly TargetMember[]): strin
     if (lag > options.limits.joinLagEntriesMax) return `${id} has not caught up: it lacks ${lag} entries`
   }
   return null
+}
+
+/** True for the one entry that can show how this epoch ended: at its place right behind the last one of it. */
+export function isNextInit({ ending, context }: PbftState, { index, epoch, kind }: Entry): boolean {
+  return ending !== null && index === ending.index + 1 && epoch === context.epoch + 1 && kind === 'mode'
 }
 
 /** The next epoch begins: its members, its signatures, its views from 0. */
