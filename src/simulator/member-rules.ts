@@ -49,7 +49,8 @@ export class MemberRules {
   /** A learner may be the only one that can be elected where others go by a configuration in which it votes. */
   #standsIn({ membership }: MembershipRecord, id: NodeId): boolean {
     const isLearner = membership.members.some((member) => member.id === id)
-    return isLearner && this.#open.some((record) => hasSay(record.membership, id))
+    const inForce = this.#newest === null ? this.#open : [this.#newest, ...this.#open]
+    return isLearner && inForce.some((record) => hasSay(record.membership, id))
   }
 
   /** True where these nodes are a quorum, in each half, of every configuration that may be in force. */

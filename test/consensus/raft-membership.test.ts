@@ -22,6 +22,7 @@ import {
   N2,
   N3,
   of,
+  preVote,
   preVoteReply,
   requestVoteReply,
   sends,
@@ -259,6 +260,17 @@ describe('a leader that is removed', () => {
     const effects = engine.ack(N3, 4)
     expect(engine.core.status()).toMatchObject({ role: 'learner', commitIndex: 4, leader: null })
     expect(sends(effects, 'timeoutNow')).toHaveLength(1)
+    expect(engine.core.deadline()).toBeUndefined()
+  })
+})
+
+describe('a learner that was a voter', () => {
+  it('asked for a vote by who was left behind, knows that somebody else holds more', () => {
+    const log = entriesOf([1])
+    const demoted = [...log, membershipEntry(log, 1, settled([N2, N3], [N1]))]
+    const engine = new Engine({ log: demoted, term: 2, commit: 2 })
+    engine.receive(N2, preVote({ term: 3, lastIndex: logIndex(1), lastTerm: term(1) }))
+    engine.receive(N3, preVote({ term: 3, lastIndex: logIndex(5), lastTerm: term(0) }))
     expect(engine.core.deadline()).toBeUndefined()
   })
 })

@@ -7,8 +7,8 @@
  */
 import { computeBatchDigest } from '../batch-digest.js'
 import { voteResult } from '../quorum.js'
-import type { NodeId, Term } from '../types.js'
-import { compareTerms } from './log.js'
+import type { LogIndex, NodeId, Term } from '../types.js'
+import { compareTerms, type TermPosition } from './log.js'
 import type { PreVote, PreVoteReply, RequestVote, RequestVoteReply } from './messages.js'
 import { appendOwn } from './proposals.js'
 import { becomeFollower, becomeLeader, leaderLives, refuseForwardedReads } from './roles.js'
@@ -126,13 +126,20 @@ function mayVoteFor(raft: RaftState, candidate: NodeId, message: PreVote | Reque
   const { log } = raft
   const order = compareTerms({ epoch: message.lastEpoch, term: message.lastTerm }, log.last)
   const isComplete = order > 0 || (order === 0 && message.lastIndex >= log.lastIndex)
-  if (!isComplete) standIn(raft)
+  if (!isComplete) standIn(raft, message)
   return isComplete
 }
 
-/** See `RaftState.standsIn`. */
-function standIn(raft: RaftState): void {
-  if (raft.standsIn || raft.isVoter || !raft.memberships.isMember(raft.self)) return
+/**
+ * See `RaftState.standsIn`. A candidate whose log ends before what made this node a learner goes by what was before:
+ * somebody holds more, and can be elected.
+ */
+function standIn(raft: RaftState, { lastIndex, lastEpoch, lastTerm }: PreVote | RequestVote): void {
+  const { memberships, log } = raft
+  if (raft.standsIn || raft.isVoter || !memberships.isMember(raft.self)) return
+  const known = Math.max(memberships.current.index, log.base.index) as LogIndex
+  const order = compareTerms({ epoch: lastEpoch, term: lastTerm }, log.termAt(known) as TermPosition)
+  if (order < 0 || lastIndex <= known) return
   raft.standsIn = true
   raft.restartElectionTimer()
 }

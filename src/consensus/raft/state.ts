@@ -70,7 +70,7 @@ export class RaftState {
   agreedIndex = 0 as LogIndex
   /**
    * A learner that was asked for its vote by a candidate whose log is less complete than its own. That candidate goes by a
-   * configuration in which the learner votes, and without that vote perhaps nobody can be elected: the learner stands
+   * later configuration, in which the learner votes, and without that vote perhaps nobody can be elected: the learner stands
    * for election itself, for the votes of the voters that it knows, until a leader is heard. It hands over at once.
    */
   standsIn = false

@@ -3,6 +3,7 @@ import type { Mutant } from '../mutant.js'
 
 const ELECTION = 'src/consensus/raft/election.ts'
 const ELECTION_TESTS = 'test/consensus/raft-election.test.ts'
+const MEMBERSHIP_TESTS = 'test/consensus/raft-membership.test.ts'
 
 export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
@@ -161,9 +162,18 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     title: 'a learner that alone could be elected waits for the others',
     pitfall: 'promoted learner unaware',
     file: 'src/consensus/raft/election.ts',
-    find: '  if (!isComplete) standIn(raft)\n',
-    replace: '  if (isComplete && raft.standsIn) standIn(raft)\n',
+    find: '  if (!isComplete) standIn(raft, message)\n',
+    replace: '  if (isComplete && raft.standsIn) standIn(raft, message)\n',
     killedBy: { tests: [{ file: ELECTION_TESTS, name: 'asked of a learner that holds more' }] },
+  },
+  {
+    id: 'learner-always-stands-in',
+    title: 'a learner campaigns whenever a member that was left behind asks it for a vote',
+    pitfall: 'promoted learner unaware',
+    file: 'src/consensus/raft/election.ts',
+    find: '  if (order < 0 || lastIndex <= known) return\n',
+    replace: '  if (order < 0 && lastIndex < 0) return\n',
+    killedBy: { tests: [{ file: MEMBERSHIP_TESTS, name: 'asked for a vote by who was left behind' }] },
   },
   {
     id: 'learner-never-votes',
