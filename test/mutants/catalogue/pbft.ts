@@ -223,4 +223,22 @@ export const PBFT_MUTANTS: readonly Mutant[] = [
     replace: '  if (!isOneRun(entries.slice(0, 1))) return null\n',
     killedBy: { tests: [testOf('decided')] },
   },
+  {
+    id: 'pbft-slot-full-for-ever',
+    title: 'a slot that as many views as it remembers values of did not decide takes no further proposal',
+    pitfall: 'a bound that is never left again',
+    file: `${PBFT}/normal-case.ts`,
+    find: '  slot.held = message\n',
+    replace: '  if (slot.values.size >= state.options.limits.valuesPerSlotMax) return\n  slot.held = message\n',
+    killedBy: { tests: [testOf('values')] },
+  },
+  {
+    id: 'pbft-certified-value-forgotten',
+    title: 'the oldest values of a slot are forgotten, also those that a certificate names',
+    pitfall: 'null over a prepared slot',
+    file: `${PBFT}/slots.ts`,
+    find: 'if (!keys.has(old)) this',
+    replace: 'if (!keys.has(old.slice(1))) this',
+    killedBy: { tests: [testOf('values')] },
+  },
 ]

@@ -57,7 +57,6 @@ export function receivePrePrepare(state: PbftState, message: PrePrepare): void {
 /** Votes for a proposal, or keeps it until it can: what comes before it may be a message away. */
 function consider(state: PbftState, slot: Slot, message: PrePrepare): void {
   const { vote, value } = message
-  if (slot.valueCount >= state.options.limits.valuesPerSlotMax) return
   slot.held = message
   if (proposalProblem(state, slot.index, value) !== null) return
   slot.held = null
@@ -103,8 +102,7 @@ export function supplyValue(state: PbftState, slot: Slot, digest: Uint8Array, va
 }
 
 function accept(state: PbftState, slot: Slot, digest: Uint8Array): void {
-  assert(slot.accepted === null, 'one value per slot and view')
-  slot.accepted = digest
+  slot.accept(digest, state.options.limits.valuesPerSlotMax)
   slot.sinceMs ??= state.now.monotonicMs
 }
 

@@ -38,10 +38,6 @@ export class Slot {
     return this.#values.get(toHex(digest))
   }
 
-  get valueCount(): number {
-    return this.#values.size
-  }
-
   /** Everything known of what this slot may hold, by digest in hex. */
   get values(): ReadonlyMap<string, Value> {
     return this.#values
@@ -53,6 +49,28 @@ export class Slot {
     if (this.#values.has(key)) return false
     this.#values.set(key, value)
     return true
+  }
+
+  /**
+   * This replica stands for the value with this digest in this view. Each view may bring another one: beyond
+   * `valuesMax` those of the oldest views go, or a slot that many views did not decide would take no fresh one.
+   */
+  accept(digest: Uint8Array, valuesMax: number): void {
+    assert(this.accepted === null, 'one value per slot and view')
+    this.accepted = digest
+    const key = toHex(digest)
+    const value = this.#values.get(key)
+    assert(value !== undefined, 'what a replica stands for it has')
+    // In the order of the views that last gave them.
+    this.#values.delete(key)
+    this.#values.set(key, value)
+    const kept = [digest, this.prepared?.statement.digest, this.decided?.statement.digest]
+    const keys = new Set(kept.map((one) => (one === undefined ? '' : toHex(one))))
+    for (const old of this.#values.keys()) {
+      if (this.#values.size <= valuesMax) return
+      // A certificate may yet need its value: the next view orders it, or it is decided.
+      if (!keys.has(old)) this.#values.delete(old)
+    }
   }
 
   isPreparedIn(view: number): boolean {
