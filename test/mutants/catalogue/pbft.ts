@@ -241,4 +241,13 @@ export const PBFT_MUTANTS: readonly Mutant[] = [
     replace: 'if (!keys.has(old.slice(1))) this',
     killedBy: { tests: [testOf('values')] },
   },
+  {
+    id: 'pbft-silent-waits-for-a-view',
+    title: 'a replica that signs nothing times a view that it cannot leave',
+    pitfall: 'a deadline that stays in the past',
+    file: `${PBFT}/view-change.ts`,
+    find: '  if (state.active || !state.rules.maySign) return\n',
+    replace: '  if (state.active) return\n',
+    killedBy: { tests: [testOf('silent')] },
+  },
 ]

@@ -95,14 +95,14 @@ function joinOthers(state: PbftState): void {
   if (views.length > state.context.replicas.f) startViewChange(state, Math.min(...views))
 }
 
-/** Starts the timer, or the view, once a quorum asks for it. */
+/** Starts the timer, or the view, once a quorum asks for it. Who signs nothing can ask for no other: it waits for a NEW-VIEW without a timer. */
 function afterViewChange(state: PbftState): void {
-  if (state.active) return
+  if (state.active || !state.rules.maySign) return
   const { quorum } = state.context.replicas
   const higher = [...state.viewChanges.values()].filter(({ vote }) => vote.view >= state.view)
   if (higher.length >= quorum) state.newViewDueMs ??= state.now.monotonicMs + timeoutMs(state)
   const equal = higher.filter(({ vote }) => vote.view === state.view)
-  if (equal.length >= quorum && state.primary === state.self && state.rules.maySign) announceView(state, equal)
+  if (equal.length >= quorum && state.primary === state.self) announceView(state, equal)
 }
 
 function announceView(state: PbftState, held: readonly ViewChange[]): void {
