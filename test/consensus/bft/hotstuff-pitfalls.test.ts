@@ -256,7 +256,7 @@ describe('floods', () => {
           },
         },
         false,
-        GENESIS,
+        { round: 1, keep: [GENESIS] },
       )
     }
     expect(tree.size).toBe(3)

@@ -1,7 +1,8 @@
 /**
  * The blocks that may still be committed, as a tree above the last committed one, and a few committed
  * blocks below it for peers that fetch them. Bounded: at most two proposals per round and proposer (two
- * are already evidence), and a limit on all; beyond it what nobody certified goes first.
+ * are already evidence), and a limit on all; beyond it what nobody certified goes first, and only blocks of
+ * the current round are let in: a path that fills the tree alone can still grow until something commits.
  */
 import { assert } from '../../../base/assert.js'
 import { toHex } from '../../../base/bytes.js'
@@ -11,6 +12,14 @@ import type { BlockParts } from './messages.js'
 export interface BlockNode extends HashedHeader {
   /** Null for the genesis block and for a root that is known by its header only. */
   readonly parts: BlockParts | null
+}
+
+/** Where there is no room: what goes first, and what stays. */
+export interface Crowding {
+  /** The current round: blocks of earlier ones that nobody certified go, the oldest first. */
+  readonly round: number
+  /** These stay with their ancestors. */
+  readonly keep: readonly HashedHeader[]
 }
 
 const PROPOSALS_PER_ROUND_MAX = 2
@@ -70,9 +79,9 @@ export class BlockTree {
 
   /**
    * Takes a block whose parent is held. False where it is known already, or one too many of its round
-   * and proposer, or where there is no room. A `certified` block is always taken.
+   * and proposer, or where there is no room and it is of an earlier round. A `certified` block is always taken.
    */
-  insert(node: BlockNode, certified: boolean, keep: HashedHeader): boolean {
+  insert(node: BlockNode, certified: boolean, crowding: Crowding): boolean {
     if (this.#nodes.has(node.key)) return false
     assert(this.get(node.header.parentHash) !== undefined, 'a block is inserted after its parent')
     if (!certified) {
@@ -82,8 +91,10 @@ export class BlockTree {
         if (header.round === round && header.proposer === proposer) same++
       }
       if (same >= PROPOSALS_PER_ROUND_MAX) return false
-      if (this.#nodes.size >= this.#blocksMax) this.#dropUncertified(keep)
-      if (this.#nodes.size >= this.#blocksMax) return false
+      if (this.#nodes.size >= this.#blocksMax) {
+        if (round < crowding.round) return false
+        this.#makeRoom(crowding)
+      }
     }
     this.#nodes.set(node.key, node)
     return true
@@ -143,10 +154,13 @@ export class BlockTree {
     this.#nodes.set(root.key, root)
   }
 
-  #dropUncertified(keep: HashedHeader): void {
-    const kept = new Set((this.path(this.#root, keep) ?? []).map((node) => node.key))
-    for (const node of this.above()) {
-      if (!kept.has(node.key) && node.header.round <= keep.header.round) this.#nodes.delete(node.key)
+  #makeRoom({ round, keep }: Crowding): void {
+    const kept = new Set(keep.flatMap((block) => this.path(this.#root, block) ?? []).map((node) => node.key))
+    const byRound = this.above().sort((a, b) => a.header.round - b.header.round)
+    for (const { key, header } of byRound) {
+      const isOver = header.round < round && this.#nodes.size >= this.#blocksMax
+      // What descends from a block that went goes too.
+      if (!kept.has(key) && (isOver || this.get(header.parentHash) === undefined)) this.#nodes.delete(key)
     }
   }
 }

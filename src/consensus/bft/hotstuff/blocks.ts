@@ -34,7 +34,12 @@ export function takeProposal(hs: HotStuffState, parts: BlockParts): void {
   if (linkProblem(parts.header, parent) !== null) return
   const known = hs.tree.get(block.hash)
   const node: BlockNode = known ?? { ...block, parts }
-  if (known === undefined && !insertBlock(hs, node, isCertified(hs, block))) return
+  if (known === undefined) {
+    const isSure = isCertified(hs, block)
+    // Who does not lead the round finds nobody to certify its block.
+    if (!isSure && hs.leaders.leader(parts.header.round, parent) !== parts.header.proposer) return
+    if (!insertBlock(hs, node, parent, isSure)) return
+  }
   considerVote(hs, node, parent)
   // Its certificate may have come before it.
   if (isCertified(hs, block)) onQc(hs, hs.highQc)

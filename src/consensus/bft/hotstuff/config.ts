@@ -67,6 +67,9 @@ export const DEFAULT_HOTSTUFF_LIMITS: HotStuffLimits = {
   tailBytesMax: 64 << 20,
 }
 
+/** Where half of the tree is less than two blocks and a few, empty blocks would follow each other for ever. */
+const TREE_BLOCKS_MIN = 8
+
 export interface HotStuffOptions {
   readonly self: NodeId
   /** 16 bytes. */
@@ -111,6 +114,7 @@ export function checkOptions({ membership, limits, clusterId, clusterConfigHash 
   assert(membershipProblem(membership) === null, 'the configuration is sound')
   assert(new Replicas(membership).count >= REPLICAS_MIN, 'a Byzantine cluster has at least four replicas')
   for (const [name, value] of Object.entries(limits)) assert(value > 0, `limit ${name} is positive`)
+  assert(limits.treeBlocksMax >= TREE_BLOCKS_MIN, 'half of the tree holds what an idle cluster leaves open')
   assert(limits.timeoutFactor >= 1.2 && limits.timeoutFactor <= 2, 'time-outs grow by 1.2 to 2 per failed round')
   assert(limits.timeoutMs <= limits.timeoutMaxMs, 'time-outs grow up to their maximum')
 }

@@ -103,9 +103,17 @@ export function isSame(hs: HotStuffState, body: Uint8Array, id: Uint8Array): boo
   return requestBodies(body).some((request) => bytesEqual(evidenceId(hs.modules.sha256, decodeEvidence(request)), id))
 }
 
-/** True when the path up to `tip` decides nothing any more. */
+/** True when the path up to `tip` decides nothing any more, and may stay as it is. */
 export function isFlushed(hs: HotStuffState, tip: HashedHeader): boolean {
-  return !hasPayload(tip.header) && hs.tree.undecided(tip).length === 0
+  return !hasPayload(tip.header) && hs.tree.undecided(tip).length === 0 && !isLong(hs, tip)
+}
+
+/**
+ * True where certified blocks, empty ones too, fill half of the tree: everybody proposes then until some commit. Where
+ * a few members only are kept busy, by one that asks its way back for ever, no three rounds in a row would.
+ */
+export function isLong({ tree, options }: HotStuffState, tip: HashedHeader): boolean {
+  return tip.header.height - tree.root.header.height >= options.limits.treeBlocksMax / 2
 }
 
 function decoded(judge: () => string | null): string | null {

@@ -15,7 +15,7 @@ import { type BlockHeader, EMPTY_BODY, type HashedHeader, hashHeader, hasPayload
 import { qcRound } from './certificates.js'
 import { insertBlock } from './insert.js'
 import type { HsProposal } from './messages.js'
-import { initBody, isFlushed, isSealed, payloadProblem } from './payload-rules.js'
+import { initBody, isFlushed, isLong, isSealed, payloadProblem } from './payload-rules.js'
 import type { HotStuffState } from './state.js'
 import { voteFor } from './voting.js'
 
@@ -145,7 +145,7 @@ function propose(
     tc: tcToCarry,
     signature: signed.signature,
   }
-  insertBlock(hs, { ...block, parts: proposal }, true)
+  insertBlock(hs, { ...block, parts: proposal }, parent, true)
   hs.journal.safety()
   hs.announceQc = null
   hs.rotating = false
@@ -157,9 +157,9 @@ function propose(
 
 /** Whether something waits to be decided, and since when. */
 export function waitingSince(hs: HotStuffState): number | null {
-  const { tree, demandSinceMs, now } = hs
+  const { tree, tip, demandSinceMs, now } = hs
   const isBeginning = tree.root.header.height < 0
-  const isOpen = tree.above().some(({ header }) => hasPayload(header))
+  const isOpen = tree.above().some(({ header }) => hasPayload(header)) || (tip !== undefined && isLong(hs, tip))
   if (demandSinceMs !== null) return isBeginning || isOpen ? Math.min(demandSinceMs, now.monotonicMs) : demandSinceMs
   const isEnding = hs.ending !== null
   const isDue = hs.pendingChange !== null || (hs.options.modeRules?.due ?? null) !== null

@@ -31,7 +31,7 @@ export function restoreBlocks(hs: HotStuffState, pending: readonly PendingRecord
   for (const block of blocks) {
     const parent = hs.tree.get(block.header.parentHash)
     if (parent === undefined || linkProblem(block.header, parent) !== null) continue
-    hs.tree.insert(block, true, parent)
+    hs.tree.insert(block, true, { round: hs.round, keep: [] })
   }
 }
 

@@ -91,7 +91,7 @@ function link(hs: HotStuffState): boolean {
     const parent = hs.tree.get(parts.header.parentHash)
     if (parent === undefined || linkProblem(parts.header, parent) !== null) break
     const node: BlockNode = { ...hashHeader(hs.modules.sha256, parts.header), parts: { ...parts, tc: null } }
-    insertBlock(hs, node, true)
+    insertBlock(hs, node, parent, true)
     // What it justifies is verified with it, and may commit.
     onQc(hs, parts.justify)
   }
