@@ -360,6 +360,8 @@ export interface RestoredLog {
   readonly memberships: readonly MembershipRecord[]
   /** The newest snapshot on disk; null where there is none. Its index is at least that of the base. */
   readonly snapshot: SnapshotOffer | null
+  /** The ids of all snapshots on disk, wherever they lie. Absent means that none is known. */
+  readonly snapshotIds?: readonly Uint8Array[]
   /** The newest entries, contiguous up to `lastIndex`; may be fewer than the log holds. */
   readonly tail: readonly Entry[]
   /** Everything up to here is known to be committed (applied before the restart); 0 if unknown. */

@@ -92,6 +92,7 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
     )
   const machine = makeMachine(state.appliedIndex, await state.range(SYSTEM_FROM, SYSTEM_TO))
   const stateLost = state.appliedIndex < log.restored.base.index
+  const snapshotIds = ports.snapshots.list().map(({ id }) => id)
   if (stateLost) requireCertified(configuration)
   const limits = { ...DEFAULT_NODE_LIMITS, ...options.limits }
   const { checkpointInterval } = limits
@@ -105,7 +106,7 @@ export async function composeNode(options: ComposeOptions, ports: NodePorts): Pr
       liveCulprits: () => loop.machine.threats.culprits,
       links,
       random,
-      restored: stateLost ? { ...log.restored, stateLost } : log.restored,
+      restored: { ...log.restored, snapshotIds, ...(stateLost ? { stateLost } : {}) },
       now: { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() },
     },
   )

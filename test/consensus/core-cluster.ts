@@ -5,7 +5,7 @@
 import type { Core, Effect, Input } from '../../src/consensus/core.js'
 import { type NodeId, nodeId } from '../../src/consensus/types.js'
 import { seededRandom } from '../random.js'
-import type { Disk } from './disk.js'
+import { type Disk, partOf } from './disk.js'
 import { EventQueue } from './event-queue.js'
 
 /** What goes wrong between nodes, and how slow they and their disks are at most. */
@@ -61,6 +61,7 @@ export abstract class CoreCluster<N extends NodeParts> {
   /** A core wants to act. */
   protected abstract tick(node: N): void
   protected abstract transmit(node: N, send: Sent): void
+  abstract crash(node: N): void
   /** All that was written so far is on the disk. */
   protected abstract written(node: N): void
 
@@ -115,6 +116,11 @@ export abstract class CoreCluster<N extends NodeParts> {
     node.life++
     const survived = Math.floor(this.random() * (node.writes.length + 1))
     for (const write of node.writes.slice(0, survived)) node.disk.write(write.records)
+    const next = node.writes[survived]?.records ?? []
+    if (partOf(next, 'beforeBase') === undefined) return
+    // The one behind them may be there in part.
+    const cut = ([null, 'beforeBase', 'afterBase'] as const)[Math.floor(this.random() * 3)] ?? null
+    if (cut !== null) node.disk.writePart(partOf(next, cut) ?? [])
   }
 
   /** Sends, as soon as what it waits for is durable. */
@@ -137,7 +143,10 @@ export abstract class CoreCluster<N extends NodeParts> {
     this.later(node, this.random() * this.faults.storeMaxMs, () => {
       const done = node.writes.splice(0, batch)
       node.writing = false
-      for (const write of done) node.disk.write(write.records)
+      for (const write of done) {
+        if (this.#isCut(node, write)) return
+        node.disk.write(write.records)
+      }
       const last = done.at(-1) as Stored
       node.durable = last.writeId
       this.written(node)
@@ -150,6 +159,18 @@ export abstract class CoreCluster<N extends NodeParts> {
         this.step(node, { type: 'stored', writeId, epoch, term, index })
       this.startWrite(node)
     })
+  }
+
+  /** True where the node ends in the middle of this write. */
+  #isCut(node: N, { records }: Stored): boolean {
+    const { disk } = node
+    const part = disk.failpoint === null ? undefined : partOf(records, disk.failpoint)
+    if (part === undefined) return false
+    disk.failpoint = null
+    disk.writePart(part)
+    node.writes = []
+    this.crash(node)
+    return true
   }
 
   /** In this life of the node. */

@@ -49,8 +49,19 @@ const GENESIS: LogBase = {
   membership: null,
 }
 
+/** Where a crash can cut a write: a change of the base is a step of the disk by itself. */
+export type Cut = 'beforeBase' | 'afterBase'
+
+/** The records of a write that are on the disk then; undefined where it changes no base. */
+export function partOf(records: readonly StoreRecord[], cut: Cut): readonly StoreRecord[] | undefined {
+  const at = records.findIndex(({ kind }) => kind === 'base')
+  return at < 0 ? undefined : records.slice(0, cut === 'beforeBase' ? at : at + 1)
+}
+
 /** What is on a node's disk. */
 export class Disk {
+  /** The node crashes here at its next write that changes the base. */
+  failpoint: Cut | null = null
   hardState: HardState = { epoch: epoch(0), term: term(0), votedFor: null }
   base: LogBase = GENESIS
   /** Those after the base. */
@@ -58,6 +69,11 @@ export class Disk {
   snapshot: SnapshotOffer | null = null
   /** Applied and durable before a restart. */
   executed = 0
+
+  /** Of a write that a crash cut. */
+  writePart(records: readonly StoreRecord[]): void {
+    this.write(records)
+  }
 
   write(records: readonly StoreRecord[]): void {
     for (const record of records) {

@@ -103,7 +103,7 @@ export class Cluster extends CoreCluster<Node> {
     return id
   }
 
-  crash(node: Node): void {
+  override crash(node: Node): void {
     if (!node.up) return
     this.counts.crashes++
     this.end(node)

@@ -29,7 +29,8 @@ import { currentEpoch, endingOf } from './inner.js'
 import { askAround, askWhere } from './jump-offers.js'
 import type { HybridMessage } from './messages.js'
 import { handleOrder, whileLeaving } from './orders.js'
-import { restore, resume } from './phases.js'
+import { restore } from './phases.js'
+import { restart } from './restarting.js'
 import { HybridState } from './state.js'
 import { configHashOf, membershipAt, statusOf } from './status.js'
 import {
@@ -58,7 +59,7 @@ export class HybridCore implements Core {
     const state = new HybridState(options, modules)
     this.#state = state
     if (restored.safety !== null) restore(state, restored.safety)
-    state.phase = resume(state, restored)
+    state.phase = restart(state, restored)
     state.raftWriter = (stored) => {
       if (state.phase.kind === 'raft') inside(state, stored)
     }
@@ -126,8 +127,9 @@ export class HybridCore implements Core {
     if (of === null) return 'drop'
     // Who says where it is in a later epoch is asked how to get there.
     if (of > epoch) return 'keep'
+    // An answer to a question of an epoch that is over leads nowhere from here, and is nobody's fault.
     if (message.type === 'hybridCheckpoint' && isJump(this.#state, message))
-      return isAhead(this.#state, from, message) ? 'verify' : 'drop'
+      return of === epoch && isAhead(this.#state, from, message) ? 'verify' : 'drop'
     if (message.type === 'hybridEvidence' && of < epoch)
       return isOldEvidence(this.#state, message.evidence) ? 'verify' : 'drop'
     // Who is behind gets what ended its epoch; nothing of its message counts.

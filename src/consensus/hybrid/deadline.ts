@@ -13,7 +13,8 @@ export function dueMs(state: HybridState): Millis | undefined {
     const isReplica = currentEpoch(state).replicas.has(options.self)
     return earliest([phase.core.deadline(), fallsMs, isReplica ? clearDueMs : undefined])
   }
-  if (phase.kind === 'entering') return undefined
+  // Of itself a node in this phase waits for its write: at a start that write has yet to be given out.
+  if (phase.kind === 'entering') return state.merger.hasRecords ? now.monotonicMs : undefined
   const own = phase.kind === 'raft' ? phase.raft.deadline() : phase.instance.deadline()
   const isRepeating = phase.kind === 'leaving' || panics.has(options.self)
   return earliest([own, fallsMs, isRepeating ? repeatMs : undefined, suspicionDueMs(state), whereDueMs(state)])

@@ -91,6 +91,7 @@ export class WriteMerger {
     // Evidence comes first: it waits for nothing, and how long it took is measured.
     const effects: Effect[] = this.#effects.filter(isEvidence)
     const isWriting = this.#records.length > 0
+    const records = standingFirst(this.#records)
     const own = this.#nextId as WriteId
     const sends = this.#sends.map(({ send, writer, waits }) => {
       const { type, to, message } = send
@@ -100,9 +101,9 @@ export class WriteMerger {
       return after === undefined ? { type, to, message } : { type, to, message, after }
     })
     if (isWriting) {
-      const index = lastEntryIn(this.#records)
+      const index = lastEntryIn(records)
       this.#open.push({ id: own, epoch, term, index, parts: this.#parts, onDurable: this.#onDurable })
-      effects.push({ type: 'store', writeId: own, epoch, term, index, records: this.#records })
+      effects.push({ type: 'store', writeId: own, epoch, term, index, records })
       this.#nextId++
       this.#onDurable = []
     }
@@ -132,6 +133,21 @@ export class WriteMerger {
       ...runs,
     ]
   }
+}
+
+/**
+ * A change of the base is a step of the disk by itself. What says why the log begins there stands before it: a crash
+ * between the two leaves a log that a start can set right, and never one that nothing explains.
+ */
+function standingFirst(records: readonly StoreRecord[]): readonly StoreRecord[] {
+  const at = records.findIndex(({ kind }) => kind === 'base')
+  if (at < 0) return records
+  const behind = records.slice(at)
+  return [...records.slice(0, at), ...behind.filter(isStanding), ...behind.filter((record) => !isStanding(record))]
+}
+
+function isStanding({ kind }: StoreRecord): boolean {
+  return kind === 'hardState' || kind === 'safety' || kind === 'abort'
 }
 
 function lastEntryIn(records: readonly StoreRecord[]): LogIndex {

@@ -43,6 +43,13 @@ export class ByzantineDisk extends Disk {
     this.safety = safety ?? this.safety
   }
 
+  /** What stood is repeated behind a cut, and a crash takes nothing of it. */
+  override writePart(records: readonly StoreRecord[]): void {
+    const { safety } = this
+    this.write(records)
+    this.safety ??= safety
+  }
+
   override restored(tailMax: number): RestoredLog {
     const restored = super.restored(tailMax, !this.damaged)
     return {
@@ -53,6 +60,7 @@ export class ByzantineDisk extends Disk {
       pending: [...this.pending],
       aborts: [...this.aborts],
       stateLost: this.stateLost,
+      snapshotIds: this.snapshot === null ? [] : [this.snapshot.id],
     }
   }
 }

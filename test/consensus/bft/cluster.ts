@@ -121,7 +121,7 @@ export class ByzantineCluster extends CoreCluster<Node> {
     return orderId
   }
 
-  crash(node: Node): void {
+  override crash(node: Node): void {
     if (!node.up) return
     this.counts.crashes++
     this.end(node)
@@ -195,6 +195,7 @@ export class ByzantineCluster extends CoreCluster<Node> {
   }
 
   #boot(id: NodeId, disk: ByzantineDisk, life: number, wallOffsetMs: number, pool: Map<string, Request>): Node {
+    this.#loadState(id, disk)
     // A new state store is empty; an index without its state is executed again from the log.
     const executed = disk.states.has(disk.executed) ? disk.executed : disk.base.index
     disk.executed = executed
@@ -227,6 +228,17 @@ export class ByzantineCluster extends CoreCluster<Node> {
     // What was decided before the restart is applied again from the log.
     if (restored.lastIndex > executed) this.later(node, 0, () => this.#apply(node, core.status().commitIndex))
     return node
+  }
+
+  /** A log that begins behind a snapshot, and was not applied so far: what opens the disk takes the state from there. */
+  #loadState(id: NodeId, disk: ByzantineDisk): void {
+    const { base, snapshot, states, stateLost } = disk
+    const held =
+      snapshot !== null && snapshot.base.index === base.index ? this.#snapshots.get(hex(snapshot.id)) : undefined
+    if (held === undefined || stateLost || disk.executed >= base.index) return
+    states.set(base.index, held.state)
+    disk.executed = base.index
+    this.watch.restored(id, base.index)
   }
 
   #perform(node: Node, effect: Effect): void {

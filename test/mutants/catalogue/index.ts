@@ -4,6 +4,7 @@ import { DIVERGENCE_MUTANTS } from './divergence.js'
 import { ELECTION_MUTANTS } from './elections.js'
 import { HOTSTUFF_MUTANTS } from './hotstuff.js'
 import { HYBRID_MUTANTS } from './hybrid.js'
+import { HYBRID_RESTART_MUTANTS } from './hybrid-restarts.js'
 import { LEASE_MUTANTS } from './leases.js'
 import { MEMBER_MUTANTS } from './members.js'
 import { NODE_MUTANTS } from './node.js'
@@ -28,4 +29,5 @@ export const CATALOGUE: readonly Mutant[] = [
   ...PBFT_MUTANTS,
   ...HOTSTUFF_MUTANTS,
   ...HYBRID_MUTANTS,
+  ...HYBRID_RESTART_MUTANTS,
 ]

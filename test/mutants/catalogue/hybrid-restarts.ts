@@ -1,0 +1,56 @@
+/** Planted bugs of the hybrid over restarts and jumps: what a crash in the middle, or damage, leaves on the disk. */
+import type { Mutant } from '../mutant.js'
+
+const HYBRID = 'src/consensus/hybrid'
+const testOf = (name: string, test?: string) => ({
+  file: `test/consensus/hybrid/${name}.test.ts`,
+  ...(test === undefined ? {} : { name: test }),
+})
+
+export const HYBRID_RESTART_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'hybrid-jump-base-first',
+    title: 'the log begins anew behind a snapshot before the record that says why is written',
+    pitfall: 'two steps of one write, the wrong one first',
+    file: `${HYBRID}/write-merger.ts`,
+    find: '  if (at < 0) return records\n',
+    replace: '  if (at < 0 || at >= 0) return records\n',
+    killedBy: { tests: [testOf('torn-jumps', 'afterBase')] },
+  },
+  {
+    id: 'hybrid-jump-left-half',
+    title: 'a start does not notice that the log never came to where its record says that it begins',
+    pitfall: 'half a jump',
+    file: `${HYBRID}/restarting.ts`,
+    find: '  return isThere ? null : snapshot\n',
+    replace: '  return isThere || !isThere ? null : snapshot\n',
+    killedBy: { tests: [testOf('torn-jumps', 'longer branch that lost')] },
+  },
+  {
+    id: 'hybrid-jump-without-its-snapshot',
+    title: 'half a jump is done again from a snapshot that is not there any more',
+    pitfall: 'half a jump',
+    file: `${HYBRID}/restarting.ts`,
+    find: 'missed !== null && isOnDisk(restored, missed)) return',
+    replace: 'missed !== null && (isOnDisk(restored, missed) || missed.bytes > 0)) return',
+    killedBy: { tests: [testOf('torn-jumps', 'the snapshot is gone')] },
+  },
+  {
+    id: 'hybrid-late-answer-accuses',
+    title: 'an offer that answers a question of an epoch that is over counts as unsound, and its sender as a liar',
+    pitfall: 'late messages and honest members',
+    file: `${HYBRID}/core.ts`,
+    find: 'return of === epoch && isAhead(',
+    replace: 'return of <= epoch && isAhead(',
+    killedBy: { tests: [testOf('torn-jumps', 'to the beginning of an epoch of Raft')] },
+  },
+  {
+    id: 'hybrid-stale-branch-executed',
+    title: 'a damaged member takes all that is in its log for decided in a Byzantine epoch',
+    pitfall: 'a truncation lost with the damage',
+    file: `${HYBRID}/restarting.ts`,
+    find: '  if (end === restored.lastIndex) return restored\n',
+    replace: '  if (end <= restored.lastIndex) return restored\n',
+    killedBy: { tests: [testOf('stale-branch', 'executes nothing of it')] },
+  },
+]
