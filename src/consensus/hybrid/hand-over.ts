@@ -12,6 +12,7 @@ import type { Effect, Input, Now, PendingRecord } from '../core.js'
 import { type Entry, GENESIS_CHAIN } from '../entry.js'
 import type { Epoch, LogIndex, Millis, NodeId, Term } from '../types.js'
 import type { HybridModules, HybridOptions } from './config.js'
+import type { Proposal } from './leaving.js'
 import {
   type EndingEpoch,
   HAND_OVER_ORIGIN,
@@ -48,7 +49,7 @@ export class HandOverInstance {
   readonly #ending: EndingEpoch
   readonly #core: PbftCore
   /** What this node would propose: a hand-over whose result it holds. */
-  proof: Uint8Array | null = null
+  proposal: Proposal | null = null
   #safety: Uint8Array | null
   readonly #slots: Uint8Array[]
 
@@ -90,7 +91,7 @@ export class HandOverInstance {
         membership: ending.membership,
         handOver: {
           get proof() {
-            return instance.proof
+            return instance.proposal?.proof ?? null
           },
           validate: (_record, proof) => handOverChecks(ending, proof),
         },

@@ -53,7 +53,12 @@ export function repeat(state: HybridState): void {
   for (const evidence of state.evidence) {
     if (evidence.epoch === state.start.epoch) state.broadcast({ type: 'hybridEvidence', evidence })
   }
-  for (const { result, holders } of wanted(state)) fetch(state, result, holders)
+  const missing = wanted(state)
+  phase.leaving.wants(
+    missing.map(({ result }) => result),
+    phase.decided !== null,
+  )
+  for (const { result, holders } of missing) fetch(state, result, holders)
 }
 
 /** Results that are proposed or decided, and not here in full. */
@@ -70,9 +75,9 @@ export function wanted(state: HybridState): { readonly result: Position; readonl
     const proposed = message.type === 'pbftPrePrepare' ? proposedResult(leaving, message) : null
     if (proposed !== null) results.push({ result: proposed.result, holders: [from] })
   }
-  if (instance.proof !== null || leaving.count < leaving.ending.raft.replicas.quorum) return results
+  if (instance.proposal !== null || leaving.count < leaving.ending.raft.replicas.quorum) return results
   const proposed = leaving.propose(() => state.options.bft, [])
-  if (!(proposed instanceof Uint8Array) && proposed.missing !== null) results.push(proposed.missing)
+  if ('missing' in proposed && proposed.missing !== null) results.push(proposed.missing)
   return results
 }
 
@@ -100,11 +105,12 @@ export function supply(state: HybridState, to: NodeId, epoch: Epoch, from: LogIn
   if (from > upTo || (state.phase.kind === 'raft' && !isOver) || !mayAnswer(state, to)) return
   if (isTooFar(state, from)) offerJump(state, to, epoch, from)
   const answer = (entries: readonly Entry[]): void => {
-    const wanted = entries.filter(({ index }) => index >= from && index <= upTo)
+    // The own log may have gone on in a later epoch.
+    const wanted = entries.filter((entry) => entry.index >= from && entry.index <= upTo && entry.epoch <= epoch)
     const cut = within(wanted, limits.answerBytesMax)
     if (cut.length > 0) state.merger.sendTo(to, { type: 'hybridEntries', epoch, entries: cut }, false)
   }
-  if (state.phase.kind === 'leaving') answer(state.phase.leaving.fetched)
+  if (state.phase.kind === 'leaving') for (const row of state.phase.leaving.fetchedRows(from, upTo)) answer(row)
   const { shadow } = state
   const isHere = shadow.entry(upTo) !== undefined
   // What is missing is asked for from its end: of a long row only that is read, and what has left the log is not waited for.

@@ -9,8 +9,8 @@ import { signBytes } from '../bft/statement.js'
 import type { ProtocolMessage } from '../core.js'
 import type { Epoch } from '../types.js'
 import { historyChecks, historyProblem } from './abort-history.js'
+import { entriesProblem } from './fetched-labels.js'
 import { checksOfBodies } from './hardened/checks.js'
-import { areLinked } from './leaving.js'
 import type { HybridCheckpoint, HybridMessage } from './messages.js'
 import type { HybridState } from './state.js'
 import { type EndingEpoch, switchChecks, switchResult } from './switch-certificate.js'
@@ -93,7 +93,9 @@ function checksOf(ending: EndingEpoch, message: HybridMessage): readonly Signatu
         ? null
         : switchChecks(ending, message.certificate)
     case 'hybridEntries':
-      return areLinked(ending, message.entries) ? checksOfBodies(raft, ending.configuredAt, message.entries) : null
+      return entriesProblem(raft, message.entries) === null
+        ? checksOfBodies(raft, ending.configuredAt, message.entries)
+        : null
     default:
       return null
   }

@@ -3,16 +3,18 @@
  * them, and the bodies of the result. A node proposes only a result that it holds in full, and votes for
  * none before it does.
  */
-import { toHex } from '../../base/bytes.js'
+import { bytesEqual, toHex } from '../../base/bytes.js'
 import { type Branch, type Evidence, fork } from '../bft/evidence.js'
-import { type Entry, verifyChain } from '../entry.js'
-import type { LogIndex, NodeId } from '../types.js'
+import type { Entry } from '../entry.js'
+import type { LogIndex, Mode, NodeId } from '../types.js'
 import { type AbortHistory, viewOf } from './abort-history.js'
 import { ENTRIES_MAX } from './codec.js'
+import { FetchedEntries } from './fetched.js'
+import { withTerms } from './fetched-labels.js'
 import type { LogShadow } from './log-shadow.js'
 import type { Position } from './positions.js'
 import { type HistoryView, select } from './select.js'
-import { type EndingEpoch, encodeHandOver, type HandOverContent } from './switch-certificate.js'
+import { type EndingEpoch, encodeHandOver } from './switch-certificate.js'
 
 /** How the own log becomes the result. */
 export interface Assembly {
@@ -27,15 +29,18 @@ export interface Missing {
   readonly upTo: LogIndex
 }
 
+/** A hand-over as it is proposed. */
+export interface Proposal {
+  readonly protocol: Mode
+  readonly proof: Uint8Array
+}
+
 interface Candidate {
   readonly histories: readonly AbortHistory[]
   readonly result: Position
   readonly holders: readonly NodeId[]
 }
 
-/** What is fetched of a result, in memory: who lacks more is given a snapshot. */
-export const FETCHED_MAX = 16_384
-const FETCHED_BYTES_MAX = 256 << 20
 /** Combinations of histories that are looked at: all of them for ten members. */
 const COMBINATIONS_MAX = 256
 
@@ -45,15 +50,17 @@ export class Leaving {
   /** What was told to the driver, which is never cut. */
   #released: LogIndex
   readonly #histories = new Map<NodeId, { readonly history: AbortHistory; readonly view: HistoryView }>()
-  /** By chain in hex. */
-  readonly #fetched = new Map<string, Entry>()
+  readonly #fetched: FetchedEntries
+  /** What is asked for now; nothing else is taken. */
+  #wanted: readonly Position[] = []
+  #isDecided = false
   #asked = 0
 
   constructor(ending: EndingEpoch, shadow: LogShadow, released: LogIndex, fetched: readonly Entry[]) {
     this.ending = ending
     this.#shadow = shadow
     this.#released = released
-    for (const entry of fetched) this.#fetched.set(toHex(entry.chain), entry)
+    this.#fetched = new FetchedEntries(fetched)
   }
 
   /** A snapshot took the place of the log up to here. */
@@ -69,8 +76,13 @@ export class Leaving {
     return [...this.#histories.values()].map(({ history }) => history)
   }
 
-  get fetched(): Entry[] {
-    return [...this.#fetched.values()].slice(-ENTRIES_MAX)
+  /** What a vote is written with. */
+  get stored(): Entry[] {
+    return this.#fetched.stored(this.#onPaths())
+  }
+
+  fetchedRows(from: LogIndex, upTo: LogIndex): Entry[][] {
+    return this.#fetched.rows(from, upTo)
   }
 
   knows(id: NodeId): boolean {
@@ -97,12 +109,12 @@ export class Leaving {
 
   /**
    * The hand-over to propose, where some quorum gives a result that is here in full; else what to fetch.
-   * `protocol` is asked with the change of members that the epoch ends with, null where it ends without one.
+   * `next` is asked with the change of members that the epoch ends with, null where it ends without one.
    */
   propose(
-    protocol: (change: Entry | null) => HandOverContent['protocol'],
+    next: (change: Entry | null) => Mode,
     evidence: readonly Evidence[],
-  ): Uint8Array | { readonly missing: Candidate | null } {
+  ): Proposal | { readonly missing: Candidate | null } {
     let missing: Candidate | null = null
     for (const { histories, result, holders } of this.#candidates()) {
       const assembly = this.assemble(result)
@@ -111,7 +123,9 @@ export class Leaving {
         continue
       }
       const change = this.changeIn(assembly, result)
-      if (change !== undefined) return encodeHandOver({ protocol: protocol(change), change, histories, evidence })
+      if (change === undefined) continue
+      const protocol = next(change)
+      return { protocol, proof: encodeHandOver({ protocol, change, histories, evidence }) }
     }
     return { missing }
   }
@@ -142,35 +156,60 @@ export class Leaving {
   }
 
   /** The result on top of the own log, or what is missing of it. */
-  assemble(result: { readonly index: LogIndex; readonly hash: Uint8Array }): Assembly | Missing {
-    const entries: Entry[] = []
-    let wanted = result.hash
-    for (let index: number = result.index; ; index--) {
-      const own = this.#shadow.chainAt(index)
-      // What was told to the driver is within every result; its entries may have left memory.
-      const isOwn = own === undefined ? index <= this.#released : toHex(own) === toHex(wanted)
-      if (isOwn) return { forkIndex: index as LogIndex, entries: entries.reverse() }
-      const entry = this.#fetched.get(toHex(wanted))
-      if (entry === undefined || entry.index !== index) {
-        const from = Math.max(this.#released + 1, index - ENTRIES_MAX + 1)
-        return { from: from as LogIndex, upTo: index as LogIndex }
-      }
-      entries.push(entry)
-      wanted = entry.previousChain
+  assemble(result: Position): Assembly | Missing {
+    const { raft } = this.ending
+    const { row, index, isWhole } = this.#walk(result, (hash) => this.#fetched.at(hash))
+    const before = this.#shadow.termAt(index)
+    const isKnown = before !== undefined && before.epoch === raft.epoch && before.term > 0
+    const entries = isWhole ? withTerms(raft, isKnown ? before.term : null, row.reverse(), result.term) : null
+    if (entries !== null) return { forkIndex: index, entries }
+    // Where it is all here, but not as any honest log has it, it stays missing.
+    const upTo = isWhole ? result.index : index
+    return { from: Math.max(this.#released + 1, upTo - ENTRIES_MAX + 1) as LogIndex, upTo }
+  }
+
+  /** The results that are asked for now. */
+  wants(results: readonly Position[], isDecided: boolean): void {
+    this.#wanted = results
+    this.#isDecided = isDecided
+  }
+
+  /** Of entries that somebody sent those that are asked for; links, labels, bodies and clients' signatures were checked. */
+  take(entries: readonly Entry[]): void {
+    const offered = new Map(entries.map((entry) => [toHex(entry.chain), entry]))
+    for (const result of this.#wanted) {
+      this.#walk(result, (hash) => this.#fetched.at(hash) ?? this.#kept(offered.get(toHex(hash))))
     }
   }
 
-  /** Entries that somebody sent; their links, bodies and clients' signatures were checked. */
-  take(entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      if (entry.index > this.#released) this.#fetched.set(toHex(entry.chain), entry)
-    }
-    let bytes = 0
-    for (const { body } of this.#fetched.values()) bytes += body.length
-    for (const [key, { body }] of this.#fetched) {
-      if (this.#fetched.size <= FETCHED_MAX && bytes <= FETCHED_BYTES_MAX) return
-      bytes -= body.length
-      this.#fetched.delete(key)
+  /** Undefined where there is no room for it. */
+  #kept(entry: Entry | undefined): Entry | undefined {
+    if (entry === undefined || this.#fetched.add(entry, this.#isDecided)) return entry
+    this.#fetched.retain(this.#onPaths())
+    return this.#fetched.add(entry, false) ? entry : undefined
+  }
+
+  /** What is here of the results that are asked for, the end of each first. */
+  #onPaths(): Entry[] {
+    return this.#wanted.flatMap((result) => this.#walk(result, (hash) => this.#fetched.at(hash)).row)
+  }
+
+  /** From the end of a result downwards, to the own log or to what cannot be found. */
+  #walk(
+    { index: end, hash }: Position,
+    find: (hash: Uint8Array) => Entry | undefined,
+  ): { readonly row: Entry[]; readonly index: LogIndex; readonly isWhole: boolean } {
+    const row: Entry[] = []
+    let wanted = hash
+    for (let index = end; ; index = (index - 1) as LogIndex) {
+      const own = this.#shadow.chainAt(index)
+      // What was told to the driver is within every result; its entries may have left memory.
+      const isOwn = own === undefined ? index <= this.#released : bytesEqual(own, wanted)
+      if (isOwn) return { row, index, isWhole: true }
+      const entry = find(wanted)
+      if (entry === undefined || entry.index !== index) return { row, index, isWhole: false }
+      row.push(entry)
+      wanted = entry.previousChain
     }
   }
 
@@ -179,16 +218,6 @@ export class Leaving {
     const others = [...new Set([...holders, ...this.ending.raft.replicas.ids])].filter((id) => id !== self)
     return others[this.#asked++ % others.length]
   }
-}
-
-/** Whether entries are what their chain values say, each the successor of the one before. */
-export function areLinked(ending: EndingEpoch, entries: readonly Entry[]): boolean {
-  return entries.every((entry, at) => {
-    const before = entries[at - 1]
-    const follows =
-      before === undefined || (before.index + 1 === entry.index && toHex(before.chain) === toHex(entry.previousChain))
-    return follows && verifyChain(ending.raft.sha256, entry)
-  })
 }
 
 /** The log that a history shows, with its leader's word; none where it ends with what is certified. */

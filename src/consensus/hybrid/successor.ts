@@ -22,7 +22,7 @@ export function nextProtocol(state: HybridState, change: Entry | null): Mode {
 }
 
 /** Nothing that this node knows speaks against another epoch of Raft. */
-function mayStay(state: HybridState): boolean {
+export function mayStay(state: HybridState): boolean {
   return state.ordered === null && currentEvidence(state).length === 0 && !isAtLeast(state.reported.level, 'high')
 }
 

@@ -16,7 +16,7 @@ import type { HybridHandOver } from './messages.js'
 import { makeLeaving } from './phases.js'
 import type { HybridState } from './state.js'
 import { statusOf } from './status.js'
-import { currentEvidence, isDueNext, nextProtocol } from './successor.js'
+import { currentEvidence, isDueNext, mayStay, nextProtocol } from './successor.js'
 import { learn, noteHistory } from './suspicion.js'
 import { type SwitchCertificate, switchResult } from './switch-certificate.js'
 
@@ -54,7 +54,7 @@ export function storeLeaving(state: HybridState): void {
   const phase = state.phase
   assert(phase.kind === 'leaving', 'an epoch is being left')
   const { history, instance, leaving, reasons } = phase
-  const payload = encodeLeaving({ history, ...instance.stored, fetched: leaving.fetched, reasons })
+  const payload = encodeLeaving({ history, ...instance.stored, fetched: leaving.stored, reasons })
   state.merger.record({ kind: 'abort', epoch: state.start.epoch, payload })
 }
 
@@ -63,10 +63,13 @@ export function advance(state: HybridState): void {
   const phase = state.phase
   if (phase.kind !== 'leaving') return
   const { leaving, instance } = phase
-  if (phase.decided === null && instance.proof === null && leaving.count >= leaving.ending.raft.replicas.quorum) {
+  // What speaks against Raft may be heard only now. Who votes for no Raft proposes none, and stays with what everybody
+  // takes also where it was a level that falls again: so a refusal lasts until the first view of whoever refuses.
+  if (instance.proposal?.protocol === 'raft' && !mayStay(state)) instance.proposal = null
+  if (phase.decided === null && instance.proposal === null && leaving.count >= leaving.ending.raft.replicas.quorum) {
     const proposed = leaving.propose((change) => nextProtocol(state, change), currentEvidence(state))
-    if (proposed instanceof Uint8Array) {
-      instance.proof = proposed
+    if ('proof' in proposed) {
+      instance.proposal = proposed
       stepHandOver(state, { type: 'tick' })
     }
   }

@@ -217,7 +217,7 @@ function labelProblem(
 }
 
 /** The first entry of a term holds the certificate that names the entry before it. */
-function beginsTerm(entry: Entry): boolean {
+export function beginsTerm(entry: Entry): boolean {
   const term = termIn(entry)
   if (term === null) return false
   const follows = term.tip.index === entry.index - 1 && bytesEqual(term.tip.hash, entry.previousChain)
