@@ -250,4 +250,22 @@ export const PBFT_MUTANTS: readonly Mutant[] = [
     replace: '  if (state.active) return\n',
     killedBy: { tests: [testOf('silent')] },
   },
+  {
+    id: 'pbft-slow-donor-first-again',
+    title: 'a donor that had its turn in vain may take the next',
+    pitfall: 'state transfer under load, with Byzantine donors, forever loop',
+    file: `${PBFT}/transfer.ts`,
+    find: 'now.monotonicMs + context.replicas.f * options',
+    replace: 'now.monotonicMs - context.replicas.f * options',
+    killedBy: { tests: [testOf('donors')] },
+  },
+  {
+    id: 'pbft-wrong-donor-first-again',
+    title: 'a donor that gave a wrong snapshot is asked at once for the next one that it offers',
+    pitfall: 'state transfer under load, with Byzantine donors, forever loop',
+    file: `${PBFT}/transfer.ts`,
+    find: '  hadTurn(state, from)\n',
+    replace: '',
+    killedBy: { tests: [testOf('donors')] },
+  },
 ]

@@ -95,6 +95,8 @@ export class PbftState {
   transfer: Transfer | null = null
   /** Donors that gave something false for a snapshot. */
   readonly badDonors = new Set<string>()
+  /** Donors whose turn was in vain, and until when they get no other. */
+  readonly standBack = new Map<NodeId, Millis>()
   /** Where each peer said it stood, and when it was helped last. */
   readonly peers = new Map<NodeId, PeerPlace>()
   /** Loads under way: peer → first index asked for. */

@@ -2,7 +2,7 @@
  * State transfer: a replica that is further behind than anybody's log reaches, or whose
  * own state is wrong, takes a snapshot whose digest a quorum signed. The donor is believed in nothing: the
  * driver compares what it fetched with the certified digest, and a donor that was wrong is not asked again
- * for that snapshot.
+ * for that snapshot. One that had its turn in vain, wrong or too slow, stands back for others.
  */
 import { assert } from '../../../base/assert.js'
 import { bytesEqual, toHex } from '../../../base/bytes.js'
@@ -30,11 +30,26 @@ export function receiveOffer(state: PbftState, from: NodeId, { snapshot, certifi
   // What follows the snapshot has to be in the own log.
   if (snapshot.base.index < log.base.index) return
   if (state.badDonors.has(`${from}/${toHex(snapshot.id)}`)) return
-  const isStale = transfer !== null && now.monotonicMs - transfer.sinceMs >= state.options.limits.transferTimeoutMs
-  if (transfer !== null && transfer.from !== from && !isStale) return
+  if (transfer?.from !== from && !mayTakeTurn(state, from)) return
   const sinceMs = transfer?.from === from ? transfer.sinceMs : now.monotonicMs
   state.transfer = { from, snapshot, certificate, sinceMs }
   state.emit({ type: 'fetchSnapshot', from, snapshot, stateDigest: certificate.statement.digest })
+}
+
+/** True where nobody has the turn, or whoever has it had time enough. */
+function mayTakeTurn(state: PbftState, from: NodeId): boolean {
+  const { transfer, now, options, standBack } = state
+  if (now.monotonicMs < (standBack.get(from) ?? 0)) return false
+  if (transfer === null) return true
+  if (now.monotonicMs - transfer.sinceMs < options.limits.transferTimeoutMs) return false
+  hadTurn(state, transfer.from)
+  return true
+}
+
+/** Liars may be the first to offer whenever a turn ends: all of them together cannot fill the time that each stands back. */
+function hadTurn({ now, options, context, standBack }: PbftState, from: NodeId): void {
+  for (const [id, untilMs] of standBack) if (untilMs <= now.monotonicMs) standBack.delete(id)
+  standBack.set(from, now.monotonicMs + context.replicas.f * options.limits.transferTimeoutMs)
 }
 
 /** The donor lied, or its disk did: the next status asks another. */
@@ -42,6 +57,7 @@ export function handleRejected(state: PbftState, from: NodeId, id: Uint8Array): 
   state.badDonors.add(`${from}/${toHex(id)}`)
   if (state.badDonors.size > BAD_DONORS_MAX) state.badDonors.delete(state.badDonors.values().next().value as string)
   if (state.transfer?.from === from) state.transfer = null
+  hadTurn(state, from)
   state.nextStatusMs = state.now.monotonicMs
 }
 
@@ -50,6 +66,7 @@ export function handleFetched(state: PbftState, snapshot: SnapshotOffer): void {
   const { transfer, log } = state
   if (transfer === null || !bytesEqual(transfer.snapshot.id, snapshot.id)) return
   state.transfer = null
+  state.standBack.clear()
   const { base } = snapshot
   if (base.index <= log.lastIndex && !state.diverged) return
   state.snapshots.restored({ snapshot, certificate: transfer.certificate, proof: null })
