@@ -4,6 +4,7 @@
  * that certified it. What a donor says of the members beside that counts for nothing.
  */
 import { describe, expect, it } from 'vitest'
+import type { ProtocolMessage } from '../../../src/consensus/core.js'
 import type { LogBase } from '../../../src/consensus/snapshot.js'
 import { nodeId } from '../../../src/consensus/types.js'
 import { targetOf } from '../engine.js'
@@ -120,6 +121,35 @@ describe('a node from far behind', () => {
     expect(cluster.runFor(20_000, () => caughtUp(cluster, 'n5', 'n1'))).toBe(true)
     expect(cluster.node('n5').core.status().membership.membership).toEqual(replicasOf(4))
   })
+
+  it.each(['holds another state', 'never comes'])(
+    'gets a snapshot though a donor that was not asked offers one all the time that %s',
+    (lie) => {
+      const cluster = begun({ spares: ['n5'], batchMax: 1, limits: { transferTimeoutMs: 2000 } })
+      cluster.crash(cluster.node('n5'))
+      compact(cluster, idsOf(1, 2, 3, 4))
+      const liar = nodeId('n2')
+      const late = nodeId('n5')
+      cluster.lie(liar)
+      cluster.lyingDonors.add(liar)
+      let offer: ProtocolMessage | null = null
+      cluster.intercept = (from, to, message) => {
+        if (from === liar && to === late && isType(message, 'hsSnapshot')) offer ??= message
+        return null
+      }
+      cluster.partition([late], [nodeId('n1'), nodeId('n3'), nodeId('n4')])
+      cluster.restart(cluster.node('n5'))
+      expect(cluster.runFor(10_000, () => offer !== null)).toBe(true)
+      cluster.heal()
+      if (lie === 'never comes') cluster.cut.add(`${liar}>${late}`)
+      const untilMs = cluster.nowMs + 5000
+      while (!caughtUp(cluster, 'n5', 'n1') && cluster.nowMs < untilMs) {
+        cluster.inject(liar, late, offer as unknown as ProtocolMessage)
+        cluster.runFor(0.05)
+      }
+      expect(caughtUp(cluster, 'n5', 'n1')).toBe(true)
+    },
+  )
 
   it('is offered a snapshot that was finished many checkpoints after its index', () => {
     const cluster = begun({ spares: ['n5'], batchMax: 4 })

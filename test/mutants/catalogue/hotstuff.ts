@@ -205,4 +205,13 @@ export const HOTSTUFF_MUTANTS: readonly Mutant[] = [
     replace: '>= options.limits.treeBlocksMax ** 2',
     killedBy: { tests: [testOf('tree')] },
   },
+  {
+    id: 'hs-offer-unasked',
+    title: 'a node takes a snapshot from whoever offers one first, asked or not',
+    pitfall: 'one liar keeps a node behind for ever',
+    file: `${HOTSTUFF}/transfer.ts`,
+    find: '!sync.mayOffer.has(from) || ',
+    replace: '',
+    killedBy: { tests: [testOf('far-behind')] },
+  },
 ]

@@ -155,7 +155,7 @@ export class HotStuffCore implements WedgedCore {
       case 'snapshotFetched':
         return handleSnapshotFetched(hs, input.snapshot)
       case 'snapshotRejected':
-        return handleSnapshotRejected(hs, input.from)
+        return handleSnapshotRejected(hs, input.from, input.id)
       case 'demand':
         hs.demandSinceMs = input.waitingSinceMs
         return

@@ -53,6 +53,7 @@ export function ask(hs: HotStuffState): void {
   }
   // Only a question takes a turn: whoever left the last one unanswered is not the next.
   const peer = peers[sync.turn++ % peers.length] as NodeId
+  if (sync.needsState || sync.needsEntries) sync.mayOffer.add(peer)
   if (sync.needsState && (sync.turn % 2 === 1 || !sync.needsEntries)) {
     hs.send(peer, { type: 'hsFetchEntries', epoch, from: SNAPSHOT_WANTED })
   } else if (sync.needsEntries) {

@@ -35,6 +35,10 @@ export class SyncState {
   /** Peers that have no later entries: one of f + 1 is honest. */
   readonly ended = new Set<NodeId>()
   snapshot: WantedSnapshot | null = null
+  /** Peers that were asked, and have not offered a snapshot since. */
+  readonly mayOffer = new Set<NodeId>()
+  /** Donor and id of snapshots that did not hold what was certified. */
+  readonly badOffers = new Set<string>()
   /** The applied state is lost: a certified snapshot has to give it again. */
   needsState = false
   /** When the open question is asked again; null while none is open. */
@@ -63,6 +67,7 @@ export class SyncState {
     this.ended.clear()
     this.unanswered = 0
     this.asked = null
+    this.mayOffer.clear()
     this.snapshot = null
     this.retryAtMs = null
     this.waiting.clear()

@@ -4,7 +4,7 @@
  * epoch that this node is in; entries of a later epoch follow after the certificate of its beginning.
  */
 import { assert } from '../../../base/assert.js'
-import { bytesEqual } from '../../../base/bytes.js'
+import { bytesEqual, toHex } from '../../../base/bytes.js'
 import type { Input } from '../../core.js'
 import type { Entry } from '../../entry.js'
 import type { LogBase, SnapshotOffer } from '../../snapshot.js'
@@ -173,24 +173,39 @@ function offerSnapshot(hs: HotStuffState, to: NodeId, epoch: Epoch): void {
   hs.send(to, { type: 'hsSnapshot', snapshot, ...snapshotted, steps })
 }
 
-/** What continues the own log, or gives the lost state again; signers of an earlier epoch are not known any more. */
-export function isWantedSnapshot({ log, origin, sync }: HotStuffState, { base }: SnapshotOffer): boolean {
-  if (sync.snapshot !== null) return false
+/**
+ * What continues the own log, or gives the lost state again; signers of an earlier epoch are not known any more. A
+ * question brings one offer: whoever sends more does not come before those who are asked next.
+ */
+export function isWantedSnapshot({ log, origin, sync }: HotStuffState, from: NodeId, offer: SnapshotOffer): boolean {
+  if (sync.snapshot !== null || !sync.mayOffer.has(from) || sync.badOffers.has(offerKey(from, offer))) return false
+  const { base } = offer
   return base.index > log.last.index || (sync.needsState && base.index > origin.index && base.index >= log.base.index)
+}
+
+function offerKey(from: NodeId, { id }: Pick<SnapshotOffer, 'id'>): string {
+  return `${from}/${toHex(id)}`
 }
 
 export function handleSnapshot(hs: HotStuffState, from: NodeId, message: HsSnapshot): void {
   const { snapshot, checkpoint, proof, steps } = message
-  if (!isWantedSnapshot(hs, snapshot)) return
+  if (!isWantedSnapshot(hs, from, snapshot)) return
+  hs.sync.mayOffer.delete(from)
   hs.sync.snapshot = { from, snapshot, checkpoint, proof, steps, sinceMs: hs.now.monotonicMs }
   ask(hs)
 }
 
+/** Snapshots of donors that were refused and are remembered; a liar may invent as many as it likes. */
+const BAD_OFFERS_MAX = 256
+
 /** The donor's file is not what was certified, or is gone: another one is asked. */
-export function handleSnapshotRejected(hs: HotStuffState, from: NodeId): void {
-  if (hs.sync.snapshot?.from !== from) return
-  hs.sync.snapshot = null
-  hs.sync.wantEntries()
+export function handleSnapshotRejected(hs: HotStuffState, from: NodeId, id: Uint8Array): void {
+  const { sync } = hs
+  if (sync.snapshot?.from !== from) return
+  sync.badOffers.add(offerKey(from, { id }))
+  if (sync.badOffers.size > BAD_OFFERS_MAX) sync.badOffers.delete(sync.badOffers.values().next().value as string)
+  sync.snapshot = null
+  sync.wantEntries()
   ask(hs)
 }
 
