@@ -140,11 +140,8 @@ export class RaftState {
   /** A node whose removal is committed and a damaged node never campaign, a learner only where it stands in. */
   get mayCampaign(): boolean {
     if (!this.mayVote) return false
-    return (
-      this.isVoter ||
-      this.standsIn ||
-      (!this.membershipCommitted && this.memberships.mayBeVoter(this.self, this.commitIndex))
-    )
+    if (this.standsIn) return true
+    return this.isVoter || (!this.membershipCommitted && this.memberships.mayBeVoter(this.self, this.commitIndex))
   }
 
   /** An id for the wire that no earlier run of this node has used (but for a chance of about 2⁻⁴⁷). */

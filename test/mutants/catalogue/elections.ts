@@ -68,8 +68,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     title: 'a vote does not ask whose log is more complete',
     pitfall: 'leader completeness',
     file: ELECTION,
-    find: 'return order > 0 || (order === 0 && message.lastIndex >= log.lastIndex)',
-    replace: 'return order > 0 || message.lastIndex >= 0',
+    find: 'const isComplete = order > 0 || (order === 0 && message.lastIndex >= log.lastIndex)',
+    replace: 'const isComplete = order > 0 || message.lastIndex >= 0',
     killedBy: { simulator: { nodes: 3, seeds: 50 } },
   },
   {
@@ -77,8 +77,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     title: 'a vote compares the length of the logs and not their last terms',
     pitfall: 'leader completeness',
     file: ELECTION,
-    find: 'return order > 0 || (order === 0 && message.lastIndex >= log.lastIndex)',
-    replace: 'return order > -1e9 && message.lastIndex >= log.lastIndex',
+    find: 'const isComplete = order > 0 || (order === 0 && message.lastIndex >= log.lastIndex)',
+    replace: 'const isComplete = order > -1e9 && message.lastIndex >= log.lastIndex',
     killedBy: {
       simulator: { nodes: 5, seeds: 60 },
       tests: [{ file: ELECTION_TESTS, name: 'need a log that is at least as complete' }],
