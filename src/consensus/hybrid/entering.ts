@@ -47,6 +47,7 @@ function begin(state: HybridState, hardState: RestoredLog['hardState'], result: 
   // What the epochs before decided is committed in a Raft epoch from its first moment on.
   const commitIndex = mode === 'raft' ? (Math.max(result, state.released) as LogIndex) : state.released
   // Who lost the end of its log may have been in this epoch before, and have forgotten what it signed here.
+  if (state.forgotten !== null) state.mayVote = false
   const given = { hardState, snapshot, commitIndex, mayVote: state.mayVote, safety: state.inner, pending: [] }
   state.phase = makePhase(state, state.shadow.restored(given))
   state.pass({ type: 'commit', upTo: result, assurance: 'certified' })

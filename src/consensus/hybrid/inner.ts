@@ -43,7 +43,7 @@ export function currentEpoch(state: HybridState): RaftEpoch {
 
 /** Whether others count what this node signs at the end of its epoch: a voter, and none that may have forgotten what it signed. */
 export function hasSay(state: HybridState): boolean {
-  return state.mayVote && currentEpoch(state).replicas.has(state.options.self)
+  return state.mayVote && state.forgotten === null && currentEpoch(state).replicas.has(state.options.self)
 }
 
 export function linkRules(options: HybridOptions, { sha256 }: Pick<HybridModules, 'sha256'>): LinkRules {

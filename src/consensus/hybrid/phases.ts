@@ -103,7 +103,7 @@ export function makeLeaving(
   const ending = endingOf(state.options, state.modules, state.start)
   const leaving = new Leaving(ending, state.shadow, state.released, fetched)
   const distrusts = (id: NodeId): boolean => state.evidence.some(({ culprit }) => culprit === id)
-  const stored = { safety, slots, mayVote: state.mayVote }
+  const stored = { safety, slots, mayVote: state.mayVote && state.forgotten === null }
   const instance = new HandOverInstance(ending, state.options, state.modules, stored, distrusts, state.now)
   leaving.note(history)
   return { kind: 'leaving', leaving, instance, history, reasons, held: new Map(), decided: null }

@@ -15,6 +15,7 @@ import type { Jump } from './behind.js'
 import type { HybridModules, HybridOptions } from './config.js'
 import { type EpochLink, genesisEpoch } from './epoch-links.js'
 import { type EpochStart, encodeEpochRecord, FIRST_STAY, type Reasons, type Stay } from './epoch-record.js'
+import { type Forgotten, stillForgotten } from './forgetting.js'
 import type { HandOverInstance } from './hand-over.js'
 import type { HardenedRaft } from './hardened/raft.js'
 import type { Leaving } from './leaving.js'
@@ -61,6 +62,8 @@ export class HybridState {
   readonly badDonors = new Set<string>()
   /** False while this node may have forgotten what it signed in this epoch: its log was damaged, and is not whole again. */
   mayVote: boolean
+  /** A start with a damaged log, as long as it counts; null for none. */
+  forgotten: Forgotten | null
   /** The configuration that the driver was told of. */
   configurationTold = 0 as LogIndex
   /** What this node can give who lacks more than logs hold. */
@@ -121,6 +124,7 @@ export class HybridState {
     this.clearDueMs = now.monotonicMs
     this.reign = { leader: null, term: 0 as Term, sinceMs: now.monotonicMs }
     this.mayVote = restored.mayVote
+    this.forgotten = restored.mayVote ? null : { sinceMs: now.wallMs }
     const { base, lastIndex, safety } = restored
     // A restored cluster begins behind the state that it was made with.
     const isSeeded = safety === null && base.index > 0 && lastIndex === base.index
@@ -150,8 +154,13 @@ export class HybridState {
     if (effect.type === 'commit') {
       if (effect.upTo <= this.released) return
       this.released = effect.upTo
+      this.forgotten = stillForgotten(this, effect.upTo)
     } else if (effect.type === 'ordered' || effect.type === 'orderRefused') this.openOrders.delete(effect.orderId)
-    else if (effect.type === 'damaged' || effect.type === 'repaired') this.mayVote = effect.type === 'repaired'
+    else if (effect.type === 'damaged' || effect.type === 'repaired') {
+      this.mayVote = effect.type === 'repaired'
+      // In a Byzantine epoch it takes a quorum that is there: who was in a later one is not.
+      if (this.mayVote && this.phase.kind === 'byzantine') this.forgotten = null
+    }
     this.merger.emit(effect)
   }
 
