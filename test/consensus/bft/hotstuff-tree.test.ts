@@ -18,8 +18,9 @@ const CONTEXT = { clusterId: CLUSTER_ID, configHash: CONFIG_HASH }
 const ORIGIN = { index: logIndex(0), chain: GENESIS_CHAIN, timestampMs: 0 }
 const GENESIS: BlockNode = { ...genesisOf(sha256, CONTEXT, epoch(0), ORIGIN), parts: null }
 const BLOCKS_MAX = 16
+const BYTES_MAX = 4096
 
-function child(parent: BlockNode, round: number, by = 'n2'): BlockNode {
+function child(parent: BlockNode, round: number, by = 'n2', body: Uint8Array = EMPTY_BODY): BlockNode {
   const header: BlockHeader = {
     ...parent.header,
     round,
@@ -29,11 +30,12 @@ function child(parent: BlockNode, round: number, by = 'n2'): BlockNode {
     proposer: nodeId(by),
   }
   const signature = new Uint8Array(64)
-  const parts = { header, body: EMPTY_BODY, justify: genesisQc(GENESIS), tc: null, signature }
+  const parts = { header, body, justify: genesisQc(GENESIS), tc: null, signature }
   return { ...hashHeader(sha256, header), parts }
 }
 
-const treeOf = (): BlockTree => new BlockTree(GENESIS, { treeBlocksMax: BLOCKS_MAX, keptBlocksMax: 1 })
+const treeOf = (): BlockTree =>
+  new BlockTree(GENESIS, { treeBlocksMax: BLOCKS_MAX, treeBytesMax: BYTES_MAX, keptBlocksMax: 1 })
 
 describe('a full tree', () => {
   it('lets go of the oldest rounds that failed, though they are later than the highest certificate', () => {
@@ -51,6 +53,15 @@ describe('a full tree', () => {
     // What comes late finds no room, and takes nobody's place.
     expect(tree.insert(failed[0] as BlockNode, false, { round: 101, keep: [tip] })).toBe(false)
     expect(tree.has((failed.at(-2) as BlockNode).key)).toBe(true)
+  })
+
+  it('lets go of large bodies before there are many', () => {
+    const tree = treeOf()
+    const body = new Uint8Array(BYTES_MAX / 4)
+    for (let round = 1; round < 40; round++) {
+      expect(tree.insert(child(GENESIS, round, 'n2', body), false, { round, keep: [GENESIS] })).toBe(true)
+      expect(tree.above().length).toBeLessThanOrEqual(4)
+    }
   })
 
   it('keeps what is voted for, and nothing without its parent', () => {

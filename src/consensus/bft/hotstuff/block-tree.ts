@@ -7,6 +7,7 @@
 import { assert } from '../../../base/assert.js'
 import { toHex } from '../../../base/bytes.js'
 import { type HashedHeader, hasPayload } from './block.js'
+import type { HotStuffLimits } from './config.js'
 import type { BlockParts } from './messages.js'
 
 export interface BlockNode extends HashedHeader {
@@ -26,15 +27,17 @@ const PROPOSALS_PER_ROUND_MAX = 2
 
 export class BlockTree {
   readonly #blocksMax: number
+  readonly #bytesMax: number
   readonly #keptMax: number
   readonly #nodes = new Map<string, BlockNode>()
   /** Committed blocks below the root, oldest first. */
   #kept: BlockNode[] = []
   #root: BlockNode
 
-  constructor(root: BlockNode, limits: { readonly treeBlocksMax: number; readonly keptBlocksMax: number }) {
+  constructor(root: BlockNode, limits: Pick<HotStuffLimits, 'treeBlocksMax' | 'treeBytesMax' | 'keptBlocksMax'>) {
     this.#root = root
     this.#blocksMax = limits.treeBlocksMax
+    this.#bytesMax = limits.treeBytesMax
     this.#keptMax = limits.keptBlocksMax
     this.#nodes.set(root.key, root)
   }
@@ -91,9 +94,10 @@ export class BlockTree {
         if (header.round === round && header.proposer === proposer) same++
       }
       if (same >= PROPOSALS_PER_ROUND_MAX) return false
-      if (this.#nodes.size >= this.#blocksMax) {
+      const bytes = bytesOf(node) + this.#bytes()
+      if (this.#isOver(bytes)) {
         if (round < crowding.round) return false
-        this.#makeRoom(crowding)
+        this.#makeRoom(crowding, bytes)
       }
     }
     this.#nodes.set(node.key, node)
@@ -154,13 +158,31 @@ export class BlockTree {
     this.#nodes.set(root.key, root)
   }
 
-  #makeRoom({ round, keep }: Crowding): void {
+  #bytes(): number {
+    let bytes = 0
+    for (const node of this.#nodes.values()) bytes += bytesOf(node)
+    return bytes
+  }
+
+  /** True where there is no place for one block more, with which the bodies come to so many bytes. */
+  #isOver(bytes: number): boolean {
+    return this.#nodes.size >= this.#blocksMax || bytes > this.#bytesMax
+  }
+
+  #makeRoom({ round, keep }: Crowding, bytes: number): void {
     const kept = new Set(keep.flatMap((block) => this.path(this.#root, block) ?? []).map((node) => node.key))
     const byRound = this.above().sort((a, b) => a.header.round - b.header.round)
-    for (const { key, header } of byRound) {
-      const isOver = header.round < round && this.#nodes.size >= this.#blocksMax
+    let left = bytes
+    for (const node of byRound) {
+      const isOld = node.header.round < round && this.#isOver(left)
       // What descends from a block that went goes too.
-      if (!kept.has(key) && (isOver || this.get(header.parentHash) === undefined)) this.#nodes.delete(key)
+      if (kept.has(node.key) || (!isOld && this.get(node.header.parentHash) !== undefined)) continue
+      this.#nodes.delete(node.key)
+      left -= bytesOf(node)
     }
   }
+}
+
+function bytesOf({ parts }: BlockNode): number {
+  return parts?.body.length ?? 0
 }

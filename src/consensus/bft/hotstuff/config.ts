@@ -25,6 +25,11 @@ export interface HotStuffLimits {
   /** Blocks in memory: those above the last committed one, and committed ones kept for peers. */
   readonly treeBlocksMax: number
   readonly keptBlocksMax: number
+  /** Bytes of their bodies, beyond which what nobody certified goes. */
+  readonly treeBytesMax: number
+  /** Block records, and bytes of them, without progress, after which the live ones are written again. */
+  readonly blockRecordsMax: number
+  readonly blockBytesMax: number
   /** Bytes of one proposed body; one answer with blocks or entries; a single one goes out however large. */
   readonly bodyBytesMax: number
   readonly answerBytesMax: number
@@ -54,6 +59,9 @@ export const DEFAULT_HOTSTUFF_LIMITS: HotStuffLimits = {
   clockBehindMaxMs: 10_000,
   treeBlocksMax: 512,
   keptBlocksMax: 64,
+  treeBytesMax: 64 << 20,
+  blockRecordsMax: 8192,
+  blockBytesMax: 64 << 20,
   bodyBytesMax: 8 << 20,
   answerBytesMax: 1 << 20,
   answerBlocksMax: 64,

@@ -19,6 +19,7 @@ import { handleDigest, onCheckpoint, onEpochEnd, resendCheckpoint } from './chec
 import { isHotStuff } from './codec.js'
 import { checkOptions, type HotStuffModules, type HotStuffOptions } from './config.js'
 import { checksOf, interestIn } from './ingress.js'
+import { renewBlocks } from './insert.js'
 import type { HotStuffMessage } from './messages.js'
 import { handleOrder } from './orders.js'
 import { handlePropose, mayPropose, proposeOwn, waitingSince, wantsTick } from './proposals.js'
@@ -59,6 +60,7 @@ export class HotStuffCore implements WedgedCore {
     if (!hs.hasStarted) start(hs)
     this.#apply(input)
     finishRejoin(hs)
+    renewBlocks(hs)
     hs.pacemaker.wait(waitingSince(hs))
     assert(hs.epoch > epoch || hs.round >= round, 'the round never decreases within an epoch')
     assert(hs.commitIndex >= commitIndex, 'the commit index never decreases')

@@ -15,3 +15,14 @@ export function insertBlock(hs: HotStuffState, node: BlockNode, parent: HashedHe
   hs.journal.block(node.header.index, encodeHotStuff({ type: 'hsProposal', ...node.parts }))
   return true
 }
+
+/**
+ * Blocks that come and go without an entry leave records behind that no start needs, empty ones above all: a log holds
+ * a bounded number.
+ */
+export function renewBlocks(hs: HotStuffState): void {
+  const { blockRecordsMax, blockBytesMax } = hs.options.limits
+  const { records, bytes } = hs.journal.blocksWritten
+  if (records < blockRecordsMax && bytes < blockBytesMax) return
+  hs.journal.renewBlocks(hs.liveBlocks())
+}

@@ -11,6 +11,12 @@ import type { Epoch, LogIndex, WriteId } from '../../types.js'
 
 type Stored = Extract<Input, { type: 'stored' }>
 
+/** A block as it is stored, and the index that its entry would take. */
+export interface LiveBlock {
+  readonly index: LogIndex
+  readonly payload: Uint8Array
+}
+
 interface Waiting {
   readonly writeId: number
   readonly run: () => void
@@ -26,6 +32,8 @@ export class Journal {
   #safety = 0
   #safetyDue = false
   #waiting: Waiting[] = []
+  /** Records and bytes of blocks that were written since the live ones were, by index, above the last entry. */
+  readonly #blocks = new Map<LogIndex, { records: number; bytes: number }>()
 
   constructor(emit: (effect: Effect) => void) {
     this.#emit = emit
@@ -44,12 +52,32 @@ export class Journal {
 
   block(index: LogIndex, payload: Uint8Array): void {
     this.#begin().records.push({ kind: 'block', index, payload })
+    const { records, bytes } = this.#blocks.get(index) ?? { records: 0, bytes: 0 }
+    this.#blocks.set(index, { records: records + 1, bytes: bytes + payload.length })
+  }
+
+  /** How many block records, and bytes of them, the log holds besides those that were live when they were last renewed. */
+  get blocksWritten(): { readonly records: number; readonly bytes: number } {
+    const all = [...this.#blocks.values()]
+    return {
+      records: all.reduce((sum, { records }) => sum + records, 0),
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+    }
+  }
+
+  /** The live blocks once more; what was written of blocks before counts for nothing. */
+  renewBlocks(live: readonly LiveBlock[]): void {
+    const { records } = this.#begin()
+    for (const { index, payload } of live) records.push({ kind: 'block', index, payload })
+    records.push({ kind: 'live', count: live.length })
+    this.#blocks.clear()
   }
 
   entries(entries: readonly Entry[]): void {
     const { effect, records } = this.#begin()
     records.push({ kind: 'entries', entries })
     effect.index = (entries.at(-1) as Entry).index
+    for (const index of [...this.#blocks.keys()]) if (index <= effect.index) this.#blocks.delete(index)
   }
 
   hardState(hardState: HardState): void {
@@ -57,7 +85,7 @@ export class Journal {
   }
 
   /** The log begins after `base`: what has to stay is written again before. */
-  base(base: LogBase, live: readonly { readonly index: LogIndex; readonly payload: Uint8Array }[], safety: Uint8Array) {
+  base(base: LogBase, live: readonly LiveBlock[], safety: Uint8Array) {
     const { effect, records } = this.#begin()
     for (const { index, payload } of live) records.push({ kind: 'block', index, payload })
     records.push({ kind: 'safety', safety }, { kind: 'base', base })

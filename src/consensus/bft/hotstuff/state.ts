@@ -24,7 +24,7 @@ import { CommitRule } from './commit-rule.js'
 import type { HotStuffModules, HotStuffOptions } from './config.js'
 import { DecidedLog } from './decided-log.js'
 import { EvidencePool, type OrderedEvidence } from './evidence-pool.js'
-import { Journal } from './journal.js'
+import { Journal, type LiveBlock } from './journal.js'
 import { Leaders } from './leaders.js'
 import type { HotStuffMessage, HsTimeout } from './messages.js'
 import { Pacemaker } from './pacemaker.js'
@@ -255,7 +255,7 @@ export class HotStuffState {
   }
 
   /** The blocks that follow the log and the steps of the epochs, as they are stored. */
-  liveBlocks(): { readonly index: LogIndex; readonly payload: Uint8Array }[] {
+  liveBlocks(): LiveBlock[] {
     return [...this.steps.map(stepRecord), ...this.#blocksBehindLog()]
   }
 
@@ -267,7 +267,7 @@ export class HotStuffState {
   }
 
   /** The blocks above the root, and the committed empty ones behind the last entry: see `restoreBlocks`. */
-  #blocksBehindLog(): { readonly index: LogIndex; readonly payload: Uint8Array }[] {
+  #blocksBehindLog(): LiveBlock[] {
     const { tree, log } = this
     const committed = tree.committed().filter(({ header }) => header.index > log.last.index)
     return [...committed, ...tree.above()].flatMap(({ header, parts }) =>
