@@ -7,7 +7,7 @@ import type { BlockHeader } from '../../consensus/bft/hotstuff/block.js'
 import { hashHeader } from '../../consensus/bft/hotstuff/block.js'
 import { proposalStatement } from '../../consensus/bft/hotstuff/certificates.js'
 import type { BlockParts } from '../../consensus/bft/hotstuff/messages.js'
-import type { SignedStatement, Statement } from '../../consensus/bft/statement.js'
+import type { SignContext, SignedStatement, Statement } from '../../consensus/bft/statement.js'
 import { signBytes } from '../../consensus/bft/statement.js'
 import type { Sha256 } from '../../consensus/entry.js'
 import type { NodeId } from '../../consensus/types.js'
@@ -33,10 +33,15 @@ export class LiarKey {
     this.#options = options
   }
 
+  /** What everybody signs for now. */
+  get context(): SignContext {
+    const { clusterId, configHash } = this.#options
+    return { clusterId, configHash: configHash() }
+  }
+
   sign(statement: Statement): SignedStatement {
-    const { clusterId, configHash, owner, sign } = this.#options
-    const signature = sign(signBytes({ clusterId, configHash: configHash() }, statement))
-    return { ...statement, signer: owner, signature }
+    const { owner, sign } = this.#options
+    return { ...statement, signer: owner, signature: sign(signBytes(this.context, statement)) }
   }
 
   /** As somebody signs who belongs to another cluster, or to another epoch's configuration. */

@@ -13,6 +13,7 @@ import { flipped, type LiarKey, slightlyOff } from '../byzantine/liar-key.js'
 import type { Memory } from '../byzantine/memory.js'
 import { type PbftLies, tampered } from '../byzantine/pbft-lies.js'
 import type { SeededRandom } from '../random.js'
+import { hugeEntry, liedEntries } from './entry-lies.js'
 import type { RaftLies } from './raft-lies.js'
 
 export interface HybridLiesOptions {
@@ -31,14 +32,17 @@ export class HybridLies {
   readonly #options: HybridLiesOptions
   /** Whether the second history of the present lie has begun. */
   #isForked = false
+  /** Whether the present lie has sent what is too large to be sent often. */
+  #hasSentHuge = false
 
   constructor(options: HybridLiesOptions) {
     this.#options = options
   }
 
-  /** Another lie begins: a second history begins with the next append. */
+  /** Another lie begins: a second history with the next append. */
   begin(): void {
     this.#isForked = false
+    this.#hasSentHuge = false
   }
 
   /** What the other side of the cluster is told. */
@@ -178,16 +182,12 @@ export class HybridLies {
     return message.type === 'hybridAppend' && message.append.entries.length > 0
   }
 
-  /** Wrong bodies, histories that forget, more than it has. */
+  /** Wrong bodies and labels, histories that forget, more than it has. */
   transfer(message: HybridMessage): HybridMessage[] {
     const { raft, random } = this.#options
     switch (message.type) {
-      case 'hybridEntries': {
-        const entries = message.entries.map((entry) =>
-          random.chance(0.3) ? { ...entry, body: flipped(entry.body, random) } : entry,
-        )
-        return [{ ...message, entries }]
-      }
+      case 'hybridEntries':
+        return [liedEntries(raft.key, message, random)]
       case 'hybridHistory':
         return [{ ...message, history: raft.forgetful(message.history) }]
       case 'hybridCheckpoint': {
@@ -205,7 +205,7 @@ export class HybridLies {
     }
   }
 
-  /** Signed votes for terms and places that may never come. */
+  /** Signed votes for terms and places that may never come, and what no member wants. */
   flood(message: HybridMessage): HybridMessage[] {
     const { raft, random } = this.#options
     switch (message.type) {
@@ -228,6 +228,11 @@ export class HybridLies {
         })
         const panic = raft.key.sign({ ...suspicion, ...bytes, type: 'panic', view: 0 })
         return [message, ...more, { type: 'hybridVote', vote: panic }]
+      }
+      case 'hybridHistory': {
+        if (this.#hasSentHuge) return [message]
+        this.#hasSentHuge = true
+        return [message, hugeEntry(raft.key, message.history)]
       }
       case 'hybridHandOver':
         return wrap(message, this.#options.handOver.flood(message.message))
