@@ -409,4 +409,13 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     replace: "  if (instance.proposal?.protocol === 'hotstuff' && !mayStay(state)) instance.proposal = null\n",
     killedBy: { tests: [testOf('refused-raft', 'where a liar accuses itself')] },
   },
+  {
+    id: 'hybrid-decided-too-large',
+    title: 'of a decided end of an epoch that is longer than the bound the rest is taken by nobody',
+    pitfall: 'a bound that stops progress',
+    file: `${HYBRID}/fetched.ts`,
+    find: '    if (isFull && !isDecided) return false\n',
+    replace: '    if (isFull && (isFull || !isDecided)) return false\n',
+    killedBy: { tests: [testOf('fetched', 'makes room only for what is decided')] },
+  },
 ]
