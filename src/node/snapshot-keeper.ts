@@ -205,6 +205,8 @@ export class SnapshotKeeper {
     const { log, limits, core, onTaken, checkpoints } = this.#options
     // What no quorum signs is for whoever asked for it: it can help no other member, so no log rests on it.
     if (checkpoints?.isDue(taken.base.index) === false) return this.#retain()
+    // After damage a snapshot can be ahead of what the core knows to be committed: no log rests on it before that.
+    if (core.status().commitIndex < taken.base.index) return this.#retain()
     const { trailingEntries, trailingBytes } = limits
     const trailing = this.#compactAll ? 0 : log.countBack(taken.base.index, trailingEntries, trailingBytes)
     this.#compactAll = false

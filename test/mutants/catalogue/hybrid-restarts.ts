@@ -80,4 +80,13 @@ export const HYBRID_RESTART_MUTANTS: readonly Mutant[] = [
     replace: '  return entry.timestampMs > forgotten.sinceMs + 2e12 * CLOCK_BOUND_MS ? null : forgotten\n',
     killedBy: { tests: [testOf('forgotten-epoch', 'takes part in the next one where a quorum has shown')] },
   },
+  {
+    id: 'snapshot-told-before-committed',
+    title: 'a full disk, or an order, tells the core of a snapshot of more than it knows to be committed',
+    pitfall: 'a snapshot ahead of a damaged log',
+    file: 'src/node/snapshot-keeper.ts',
+    find: '    if (core.status().commitIndex < taken.base.index) return this.#retain()\n',
+    replace: '    if (core.status().commitIndex < 0) return this.#retain()\n',
+    killedBy: { tests: [{ file: 'test/node/snapshot-keeper.test.ts' }] },
+  },
 ]

@@ -1,0 +1,50 @@
+/**
+ * A node whose log is damaged holds a snapshot of more than its core knows to be committed. Whatever asks for space or
+ * for a snapshot then, an operator or a full disk, tells the core nothing of it, and lets the files be.
+ */
+import { describe, expect, it } from 'vitest'
+import type { Core } from '../../src/consensus/core.js'
+import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
+import { DEFAULT_NODE_LIMITS } from '../../src/node/limits.js'
+import type { LogStore, SnapshotInfo } from '../../src/node/ports.js'
+import { SnapshotKeeper, type SnapshotKeeperOptions } from '../../src/node/snapshot-keeper.js'
+
+const SNAPSHOT_AT = 128
+
+/** A keeper of a node whose newest snapshot is at 128, and what it tells its core. */
+function keeperAt(commitIndex: number): { keeper: SnapshotKeeper; told: SnapshotOffer[] } {
+  const told: SnapshotOffer[] = []
+  const snapshot = { base: { index: SNAPSHOT_AT }, id: new Uint8Array(32), bytes: 1, certificate: null }
+  const options = {
+    core: { status: () => ({ commitIndex, firstIndex: 1, peers: [] }), entry: () => undefined } as unknown as Core,
+    execution: { appliedIndex: SNAPSHOT_AT, machine: { operationsApplied: 0 } },
+    log: { countBack: () => 0, read: async () => [] } as unknown as LogStore,
+    snapshots: { list: () => [snapshot as unknown as SnapshotInfo], retain: async () => {} },
+    limits: DEFAULT_NODE_LIMITS,
+    checkpoints: null,
+    onTaken: (taken: SnapshotOffer) => told.push(taken),
+  }
+  return { keeper: new SnapshotKeeper(options as unknown as SnapshotKeeperOptions), told }
+}
+
+const ASKED: Record<string, (keeper: SnapshotKeeper) => Promise<unknown>> = {
+  'a full disk': (keeper) => keeper.shrink(),
+  'an order to compact': (keeper) => keeper.compact(),
+  'an order for a snapshot': (keeper) => keeper.take(false),
+}
+
+describe('the newest snapshot', () => {
+  for (const [what, ask] of Object.entries(ASKED)) {
+    it(`is told to the core on ${what}`, async () => {
+      const { keeper, told } = keeperAt(SNAPSHOT_AT)
+      await ask(keeper)
+      expect(told.map(({ base }) => base.index)).toEqual([SNAPSHOT_AT])
+    })
+
+    it(`is not told to a core that does not know it to be committed, on ${what}`, async () => {
+      const { keeper, told } = keeperAt(50)
+      await ask(keeper)
+      expect(told).toEqual([])
+    })
+  }
+})
