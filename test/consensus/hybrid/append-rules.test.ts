@@ -108,3 +108,31 @@ describe('a log that passes by the tip of its term', () => {
     expect(judge(sha256(second.chain))).toMatchObject({ kind: 'unsound', reason: expect.stringContaining('tip') })
   })
 })
+
+describe('what lies before the epoch', () => {
+  it('comes under the name of this cluster and of an earlier epoch, or the append is unsound', () => {
+    const message = firstAppend()
+    const { signer } = message.header
+    const problemOf = (clusterId: Uint8Array, entryEpoch: number) => {
+      const fields = {
+        epoch: epochOf(entryEpoch),
+        term: term(1),
+        index: logIndex(1),
+        timestampMs: 1,
+        kind: 'empty',
+        clusterId,
+        configHash: sha256(new Uint8Array(1)),
+        batchDigest: new Uint8Array(32),
+        previousChain: GENESIS_CHAIN,
+      } as const
+      const entry = makeEntry(sha256, fields, new Uint8Array(0))
+      const later: RaftEpoch = { ...epoch, epoch: epochOf(2), origin: { ...origin, index: logIndex(9) } }
+      const append = { ...message.append, epoch: epochOf(2), prevIndex: logIndex(0), entries: [entry] }
+      const header = { ...message.header, epoch: epochOf(2), sequence: logIndex(1), digest: entry.chain }
+      return appendProblem(later, CLUSTER_ID, { ...message, append, header }, signer)
+    }
+    expect(problemOf(CLUSTER_ID, 1)).toBeNull()
+    expect(problemOf(sha256(CLUSTER_ID).slice(0, CLUSTER_ID.length), 1)).toMatch(/another cluster/)
+    expect(problemOf(CLUSTER_ID, 2)).toMatch(/before its origin/)
+  })
+})

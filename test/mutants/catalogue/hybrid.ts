@@ -28,6 +28,15 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('append-rules')] },
   },
   {
+    id: 'hybrid-old-entries-of-any-cluster',
+    title: 'a damaged member takes entries of before its epoch under the name of another cluster',
+    pitfall: 'labels that no chain binds',
+    file: `${HYBRID}/hardened/append-rules.ts`,
+    find: "    if (!bytesEqual(entry.clusterId, clusterId)) return 'an entry of another cluster'\n",
+    replace: "    if (clusterId.length === 0) return 'an entry of another cluster'\n",
+    killedBy: { tests: [testOf('append-rules', 'comes under the name of this cluster')] },
+  },
+  {
     id: 'hybrid-abort-forgotten',
     title: 'a node that restarts goes on in the epoch that it has aborted',
     pitfall: 'no ack after abort',

@@ -185,25 +185,19 @@ export function appendProblem(
     index++
     if (entry.index !== index || (chain !== null && !bytesEqual(chain, entry.previousChain))) return 'a link is missing'
     if (!verifyChain(epoch.sha256, entry)) return 'a chain value is wrong'
+    if (!bytesEqual(entry.clusterId, clusterId)) return 'an entry of another cluster'
     if (entry.index > epoch.origin.index) {
-      const problem = labelProblem(epoch, clusterId, append, entry, entries[entry.index - prevIndex - 2])
+      const problem = labelProblem(epoch, append, entry, entries[entry.index - prevIndex - 2])
       if (problem !== null) return problem
-    }
+    } else if (entry.epoch >= epoch.epoch) return 'an entry of this epoch before its origin'
     chain = entry.chain
   }
   return chain === null || bytesEqual(chain, header.digest) ? null : 'the header is under another chain'
 }
 
-function labelProblem(
-  epoch: RaftEpoch,
-  clusterId: Uint8Array,
-  append: AppendEntries,
-  entry: Entry,
-  before: Entry | undefined,
-): string | null {
+function labelProblem(epoch: RaftEpoch, append: AppendEntries, entry: Entry, before: Entry | undefined): string | null {
   if (entry.epoch !== epoch.epoch || entry.term > append.term) return 'an entry of a later term or another epoch'
-  if (!bytesEqual(entry.clusterId, clusterId) || !bytesEqual(entry.configHash, epoch.sign.configHash))
-    return 'an entry of another cluster or configuration'
+  if (!bytesEqual(entry.configHash, epoch.sign.configHash)) return 'an entry of another configuration'
   if (entry.certificate !== null) return 'an entry of a Raft epoch carries no certificate'
   // But what a later term begins with, which nobody acknowledges.
   if (entry.kind === 'mode') return beginsTerm(entry) ? null : 'an entry begins a term that its certificate does not'
