@@ -35,10 +35,12 @@ export class SignedSnapshots {
     return this.#newest
   }
 
-  /** The file is gone: it can be offered to nobody. */
-  gone(id: Uint8Array): void {
-    if (this.#newest !== null && bytesEqual(this.#newest.snapshot.id, id)) this.#newest = null
+  /** The file is gone: it can be offered to nobody. True when it was the newest. */
+  gone(id: Uint8Array): boolean {
     this.#waiting = this.#waiting.filter((waiting) => !bytesEqual(waiting.id, id))
+    if (this.#newest === null || !bytesEqual(this.#newest.snapshot.id, id)) return false
+    this.#newest = null
+    return true
   }
 
   /** What takes the place of the state, even where a newer one was known. */

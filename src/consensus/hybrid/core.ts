@@ -207,6 +207,9 @@ export class HybridCore implements Core {
       case 'snapshotRejected':
         if (rejectJump(this.#state, input.from, input.id)) return
         break
+      case 'snapshotGone':
+        if (this.#state.snapshots.gone(input.id)) this.#state.storeEpoch()
+        break
       case 'executed':
         if (input.stateDigest === null) this.#state.shadow.evict(input.upTo)
         break

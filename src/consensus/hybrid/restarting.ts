@@ -20,11 +20,19 @@ import type { HybridState, Phase } from './state.js'
 /** The phase to begin with. What it takes to make the log right is in the first write. */
 export function restart(state: HybridState, restored: RestoredLog): Phase {
   const missed = missedJump(state)
+  forgetGone(state, restored)
   if (restored.mayVote && missed === null) return resume(state, restored)
   if (restored.mayVote && missed !== null && isOnDisk(restored, missed)) return jumpAgain(state, restored, missed)
   // Without the snapshot it is as after damage: what this node knows of the epoch is not what its log holds.
   state.mayVote = false
   return resume(state, provenPart(state, { ...restored, mayVote: false }))
+}
+
+/** What was offered to others before the start is not any more where its file is gone: a damaged one is set aside. */
+function forgetGone({ snapshots }: HybridState, restored: RestoredLog): void {
+  const { newest } = snapshots
+  if (restored.snapshotIds !== undefined && newest !== null && !isOnDisk(restored, newest.snapshot))
+    snapshots.gone(newest.snapshot.id)
 }
 
 /** The snapshot that the record says the log follows, or holds; null where that is so. */

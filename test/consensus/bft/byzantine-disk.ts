@@ -15,6 +15,8 @@ export class ByzantineDisk extends Disk {
   stateLost = false
   pending: PendingRecord[] = []
   aborts: AbortRecord[] = []
+  /** Ids of the snapshots that are there. */
+  files: Uint8Array[] = []
   /** Digest of the applied state by index: the last known states, which a restart continues from. */
   readonly states = new Map<number, Uint8Array>()
 
@@ -60,7 +62,7 @@ export class ByzantineDisk extends Disk {
       pending: [...this.pending],
       aborts: [...this.aborts],
       stateLost: this.stateLost,
-      snapshotIds: this.snapshot === null ? [] : [this.snapshot.id],
+      snapshotIds: [...this.files],
     }
   }
 }

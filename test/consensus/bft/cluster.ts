@@ -136,8 +136,14 @@ export class ByzantineCluster extends CoreCluster<Node> {
   /** Of a node that is down: the applied state and the snapshots are gone, as after a divergence that all of them shared. */
   loseState({ disk }: Node): void {
     disk.states.clear()
-    disk.snapshot = null
+    this.loseSnapshots({ disk })
     disk.stateLost = true
+  }
+
+  /** Their files are gone, or are set aside because they are damaged. */
+  loseSnapshots({ disk }: Pick<Node, 'disk'>): void {
+    disk.snapshot = null
+    disk.files = []
   }
 
   /** Of a node that is down: its log ends here, and what it promised last is what this record says. */
@@ -167,6 +173,7 @@ export class ByzantineCluster extends CoreCluster<Node> {
     const snapshot = { base, id, bytes: 1 }
     this.#snapshots.set(hex(id), { state })
     node.disk.snapshot = snapshot
+    node.disk.files.push(id)
     const kept = node.disk.entry(index - trailing)
     this.step(node, { type: 'snapshotTaken', snapshot, compactTo: kept === undefined ? null : positionOf(kept) })
   }
@@ -402,12 +409,16 @@ export class ByzantineCluster extends CoreCluster<Node> {
     this.later(node, this.random() * 20, () => {
       node.fetching = null
       if (this.cut.has(`${from}>${node.id}`) || this.nodes.get(from)?.up !== true) return
+      const isThere = this.node(from).disk.files.some((id) => hex(id) === hex(snapshot.id))
+      if (!isThere && !this.lyingDonors.has(from))
+        return this.step(this.node(from), { type: 'snapshotGone', id: snapshot.id })
       const held = this.#snapshots.get(hex(snapshot.id))
       const isTrue = held !== undefined && !this.lyingDonors.has(from) && stateDigest !== null
       if (!isTrue || !Buffer.from(held.state).equals(stateDigest)) {
         this.step(node, { type: 'snapshotRejected', from, id: snapshot.id })
         return
       }
+      node.disk.files.push(snapshot.id)
       if (node.disk.snapshot === null || node.disk.snapshot.base.index < snapshot.base.index)
         node.disk.snapshot = snapshot
       this.step(node, { type: 'snapshotFetched', snapshot })

@@ -12,6 +12,8 @@ import { crashAll, describeNodes, leaderOf, orderMode, restartAll, settle } from
 import { hybridCluster } from './harness.js'
 
 const INTERVAL = 8
+/** What a step wrote is on the disk then. */
+const STORED_MS = 10
 
 /** One after the other, so that each makes an entry. */
 function write(cluster: ByzantineCluster, count: number): void {
@@ -143,6 +145,66 @@ describe('a member that was away', () => {
     compact(cluster, up(cluster))
     write(cluster, 8)
   })
+})
+
+describe('a snapshot whose file is gone', () => {
+  const offered = (cluster: ByzantineCluster): Set<string> => {
+    const ids = new Set<string>()
+    cluster.intercept = (_from, _to, message) => {
+      if ('snapshot' in message && message.snapshot !== null) ids.add(Buffer.from(message.snapshot.id).toString('hex'))
+      return null
+    }
+    return ids
+  }
+
+  it('is offered to nobody any more once it was asked for, and the next one helps (raft)', () => {
+    const { cluster, away } = leftBehind(2)
+    const others = up(cluster)
+    cluster.runFor(STORED_MS)
+    for (const node of others) cluster.loseSnapshots(node)
+    const first = offered(cluster)
+    cluster.restart(away)
+    cluster.runFor(5000)
+    expect(first.size).toBe(1)
+    expect(offered(cluster)).toEqual(new Set())
+    const later = offered(cluster)
+    cluster.runFor(5000)
+    expect(later.size).toBe(0)
+    expect(cluster.counts.installs).toBe(0)
+    settle(cluster, [cluster.submit()], { nodes: others })
+    for (let at = 0; at < INTERVAL; at++) settle(cluster, [cluster.submit()], { nodes: others })
+    compact(cluster, others)
+    write(cluster, 2)
+    expect(cluster.counts.installs).toBe(1)
+  })
+
+  for (const bft of ['raft', 'pbft', 'hotstuff'] as const) {
+    it(`is offered to nobody after a start, and the next one helps (${bft})`, () => {
+      const cluster = hybridCluster({ seed: 2, ...(bft === 'raft' ? {} : { bft }) })
+      write(cluster, 3)
+      const away = up(cluster).find((node) => node.core.status().role !== 'leader') as Node
+      cluster.crash(away)
+      if (bft !== 'raft') orderMode(cluster, 'bft', up(cluster))
+      write(cluster, 24)
+      compact(cluster, up(cluster))
+      cluster.runFor(STORED_MS)
+      for (const node of up(cluster)) {
+        cluster.crash(node)
+        cluster.loseSnapshots(node)
+        // The applied state is whole.
+        node.disk.executed = node.executed
+      }
+      restartAll(cluster)
+      const others = up(cluster).filter(({ id }) => id !== away.id)
+      const ids = offered(cluster)
+      cluster.runFor(5000)
+      expect(ids.size).toBe(0)
+      for (let at = 0; at <= INTERVAL; at++) settle(cluster, [cluster.submit()], { nodes: others })
+      compact(cluster, others)
+      write(cluster, 2)
+      expect(cluster.counts.installs).toBe(1)
+    })
+  }
 })
 
 describe('a member that was away while a Byzantine epoch was compacted in its middle, and ended', () => {

@@ -50,7 +50,7 @@ function tear(cluster: ByzantineCluster, away: Node, cut: Cut, isUseless = false
   disk.failpoint = cut
   const isCut = (): boolean => !cluster.node(id).up
   expect(cluster.runFor(20_000, isCut), describeNodes(cluster)).toBe(true)
-  if (isUseless) cluster.node(id).disk.snapshot = null
+  if (isUseless) cluster.loseSnapshots(cluster.node(id))
   return cluster.restart(cluster.node(id))
 }
 

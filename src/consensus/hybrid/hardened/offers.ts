@@ -4,34 +4,30 @@
  */
 import { bytesEqual } from '../../../base/bytes.js'
 import type { Effect } from '../../core.js'
-import type { InstallSnapshot } from '../../raft/messages.js'
 import type { LogIndex, NodeId } from '../../types.js'
 import type { HybridCheckpoint } from '../messages.js'
 import type { HardenedState, Out } from './state.js'
 
-/** Raft offers a snapshot: it goes out where a quorum signed it. */
-export function sendOffer(
-  raft: HardenedState,
-  to: NodeId,
-  { snapshot }: Pick<InstallSnapshot, 'snapshot'>,
-  out: Out,
-): void {
-  const { newest } = raft.modules.snapshots
+/** Raft offers a snapshot: what goes out is the newest that a quorum signed. The one that Raft names may be gone. */
+export function sendOffer(raft: HardenedState, to: NodeId, out: Out): void {
+  const { snapshots, shadow } = raft.modules
+  const { newest } = snapshots
   const { commit } = raft.standing
-  if (newest === null || !bytesEqual(newest.snapshot.id, snapshot.id)) return
+  if (newest === null || newest.snapshot.base.index < shadow.base.index) return
+  const { snapshot } = newest
   if (snapshot.base.index <= raft.options.epoch.origin.index) {
     // Whoever is in this epoch holds what came before it, whatever Raft makes of its answers.
     raft.atOrigin.add(to)
     return
   }
   if (commit === null || commit.statement.sequence < snapshot.base.index) return
-  tell(raft, to, { certificate: newest.certificate, snapshot: newest.snapshot, commit }, out)
+  tell(raft, to, { certificate: newest.certificate, snapshot, commit }, out)
 }
 
 /** A peer that this leader's log cannot help: too far below, or behind what is in memory. */
 export function offerNewest(raft: HardenedState, to: NodeId, from: LogIndex, out: Out): void {
   const { newest } = raft.modules.snapshots
-  if (newest !== null && newest.snapshot.base.index > from) sendOffer(raft, to, newest, out)
+  if (newest !== null && newest.snapshot.base.index > from) sendOffer(raft, to, out)
 }
 
 /** Raft wants what was offered: its state has to be the one that was signed. */

@@ -48,7 +48,7 @@ export function sendSigned(raft: HardenedState, effect: Extract<Effect, { type: 
       return wrap(message)
     }
     case 'installSnapshot':
-      return sendOffer(raft, to, message, out)
+      return sendOffer(raft, to, out)
     case 'membershipHint':
     case 'diverged':
       return
