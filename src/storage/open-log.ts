@@ -4,6 +4,7 @@
  * what is appended from then on goes to a new segment, so that the evidence stays.
  */
 import { assert } from '../base/assert.js'
+import { bytesEqual } from '../base/bytes.js'
 import { KnhkError } from '../base/error.js'
 import type { RestoredLog } from '../consensus/core.js'
 import type { Entry } from '../consensus/entry.js'
@@ -127,7 +128,7 @@ class LogOpening {
     const { base } = this.#start
     const { positions, memberships, terms, pending } = this.#replay
     const lastIndex = (positions.nextIndex - 1) as LogIndex
-    const inside = this.#options.snapshots?.filter(isInside(base.index, lastIndex)) ?? []
+    const inside = await this.#inLog(this.#options.snapshots?.filter(isInside(base.index, lastIndex)) ?? [])
     // Where members sign their state others believe no other snapshot.
     const snapshot = inside.findLast(({ certificate }) => certificate != null) ?? inside.at(-1) ?? null
     // Each snapshot holds only what is committed, whether or not the applied state has come that far again.
@@ -147,6 +148,19 @@ class LogOpening {
       pending: pending.all,
       aborts: [...standing.aborts],
     }
+  }
+
+  /** What was received and not installed may lie where this log holds a branch that lost: of that nothing is committed. */
+  async #inLog<S extends SnapshotOffer>(snapshots: readonly S[]): Promise<S[]> {
+    const { base } = this.#start
+    const { positions } = this.#replay
+    const found: S[] = []
+    for (const snapshot of snapshots) {
+      const { index, chain } = snapshot.base
+      const [entry] = index === base.index ? [base] : await this.#reader.readSound(positions, index, 1)
+      if (entry !== undefined && bytesEqual(entry.chain, chain)) found.push(snapshot)
+    }
+    return found
   }
 
   /** Closes what a failed opening leaves open. */

@@ -423,3 +423,17 @@ test('the tools read a log that is compacted under them', async () => {
   await writer
   expect(looks).toBeGreaterThan(2)
 })
+
+test('a snapshot counts as part of the log only where the log holds the entry that it follows', async () => {
+  const { files, log, entries } = await filled()
+  await log.append([storeBase(baseAt(at(entries, 5)))])
+  await log.close()
+  // A leader gave the second one, and the crash came before it took the place of a branch that lost.
+  const own = { base: baseAt(at(entries, 8)), id: new Uint8Array(32).fill(1), bytes: 1 }
+  const others = { base: { ...baseAt(at(entries, 12)), chain: new Uint8Array(32).fill(2) }, id: own.id, bytes: 1 }
+  const { restored } = await open(files, { ...SMALL, snapshots: [own, others] })
+  expect(restored.snapshot).toBe(own)
+  expect(restored.commitIndex).toBe(8)
+  const behind = { ...others, base: { ...others.base, index: logIndex(5) } }
+  expect((await open(files, { ...SMALL, snapshots: [behind] })).restored.snapshot).toBeNull()
+})

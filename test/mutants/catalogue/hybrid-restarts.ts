@@ -116,4 +116,14 @@ export const HYBRID_RESTART_MUTANTS: readonly Mutant[] = [
     replace: ' ?? (restored.base.index < 0 ? placeOf(restored) : null)\n',
     killedBy: { tests: [testOf('snapshots', 'to nobody after a start')] },
   },
+  {
+    id: 'log-counts-any-snapshot',
+    title:
+      'a snapshot that was received and not installed makes a branch that lost count as committed at the next start',
+    pitfall: 'a snapshot of another branch',
+    file: 'src/storage/open-log.ts',
+    find: '      if (entry !== undefined && bytesEqual(entry.chain, chain)) found.push(snapshot)\n',
+    replace: '      if (entry !== undefined || bytesEqual(base.chain, chain)) found.push(snapshot)\n',
+    killedBy: { tests: [{ file: 'test/storage/log-base.test.ts', name: 'counts as part of the log' }] },
+  },
 ]
