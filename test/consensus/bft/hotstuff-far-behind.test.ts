@@ -8,7 +8,7 @@ import type { ProtocolMessage } from '../../../src/consensus/core.js'
 import type { LogBase } from '../../../src/consensus/snapshot.js'
 import { nodeId } from '../../../src/consensus/types.js'
 import { targetOf } from '../engine.js'
-import type { ByzantineCluster } from './cluster.js'
+import type { ByzantineCluster, Node } from './cluster.js'
 import { begun, isType } from './hotstuff-harness.js'
 import { replicasNamed, replicasOf } from './keys.js'
 import { decide, leaderOf } from './steps.js'
@@ -99,6 +99,33 @@ describe('a node from far behind', () => {
     // Who came by a snapshot can lead others the same way.
     compact(cluster, idsOf(1, 2, 3, 4, 6))
     decide(cluster, idsOf(1, 2, 3, 4, 6))
+  })
+
+  it('was cut off over the end of an epoch with a change of its own, takes the snapshot and gives the change up', () => {
+    const cluster = begun({ count: 6, batchMax: 1 })
+    const cutOff = nodeId('n4')
+    const leads = () => cluster.runFor(500, () => cluster.node('n4').core.status().role === 'leader')
+    for (let at = 0; at < 6 && !leads(); at++) cluster.rotate(leaderOf(cluster))
+    expect(leads()).toBe(true)
+    cluster.partition([cutOff], idsOf(1, 2, 3, 5, 6).map(nodeId))
+    // Its block of this round is out: the change waits for the next one that it leads.
+    cluster.submit([cutOff])
+    cluster.runFor(10)
+    const orderId = cluster.order(cluster.node('n4'), targetOf(replicasNamed(idsOf(1, 2, 3, 4, 6))))
+    const answers = () =>
+      cluster.seen.flatMap(({ node, effect }) => ('orderId' in effect && node === cutOff ? [effect] : []))
+    expect(answers()).toEqual([])
+    decide(cluster, idsOf(1, 2, 3, 5, 6))
+    const leader = [...cluster.nodes.values()].find(({ id, core }) => id !== cutOff && core.status().role === 'leader')
+    cluster.order(leader as Node, targetOf(replicasNamed(idsOf(1, 2, 3, 4, 5))))
+    expect(cluster.runFor(30_000, () => cluster.node('n1').core.status().epoch === 1)).toBe(true)
+    compact(cluster, idsOf(1, 2, 3, 5))
+    // It has all entries yet.
+    cluster.crash(cluster.node('n6'))
+    expect(answers()).toEqual([])
+    cluster.heal()
+    expect(cluster.runFor(30_000, () => caughtUp(cluster, 'n4', 'n1'))).toBe(true)
+    expect(answers()).toMatchObject([{ type: 'orderRefused', orderId, code: 'ChangeInProgress' }])
   })
 
   it('believes no donor about the members', () => {

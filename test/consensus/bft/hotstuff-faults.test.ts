@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { signBytes } from '../../../src/consensus/bft/statement.js'
 import { type NodeId, nodeId } from '../../../src/consensus/types.js'
 import { CLUSTER_ID, sha256 } from '../disk.js'
-import type { ByzantineCluster } from './cluster.js'
+import type { ByzantineCluster, Node } from './cluster.js'
 import { begun, clusterOf, forgeProposal, isType } from './hotstuff-harness.js'
 import { signAs } from './keys.js'
 
@@ -95,6 +95,29 @@ describe('partitions', () => {
     expect(cluster.watch.log.length).toBe(before)
     cluster.heal()
     expect(cluster.runFor(15_000, () => cluster.executedBy(name))).toBe(true)
+  })
+})
+
+describe('a round that fails', () => {
+  it('is over although what those said who only joined was lost', () => {
+    const cluster = begun({ count: 7 })
+    cluster.runFor(2000)
+    const leader = cluster.leader() as Node
+    const [other, ...rest] = others(cluster, leader.id)
+    cluster.crash(leader)
+    cluster.crash(cluster.node(other as NodeId))
+    const [waiting, joining] = [rest.slice(0, 3), rest.slice(3)]
+    const lost = new Set<string>()
+    cluster.intercept = (from, to, message) => {
+      const link = `${from}>${to}`
+      if (!joining.includes(from) || !isType(message, 'hsTimeout') || lost.has(link)) return null
+      lost.add(link)
+      return []
+    }
+    // Three know of it, and nobody hears of it from who leads.
+    const name = cluster.submit(waiting)
+    expect(cluster.runFor(30_000, () => cluster.executedBy(name))).toBe(true)
+    expect(lost.size).toBe(12)
   })
 })
 

@@ -69,6 +69,8 @@ export function enterByStep(hs: HotStuffState, step: EpochStep): void {
   )
   hs.journal.hardState({ epoch, term: hs.modules.restored.hardState.term, votedFor: null })
   hs.emit({ type: 'membershipChanged', record, committed: true })
+  // What waits was signed for the epoch before.
+  refuseChange(hs, 'ChangeInProgress', 'another change of members came first')
   hs.tellRole()
 }
 

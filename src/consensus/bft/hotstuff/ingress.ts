@@ -61,7 +61,7 @@ export function interestIn(hs: HotStuffState, from: NodeId, message: HotStuffMes
       return isNext && (message.epoch === hs.epoch || isOfNext) ? 'verify' : 'drop'
     }
     case 'hsSnapshot':
-      return hs.sync.isOpen && isWantedSnapshot(hs, from, message.snapshot) ? 'verify' : 'drop'
+      return isWantedSnapshot(hs, from, message.snapshot) ? 'verify' : 'drop'
     case 'hsEpochEnd':
       return message.checkpoint.statement.epoch === hs.epoch && hs.replicas.has(from) ? 'verify' : 'drop'
     case 'hsBlocks': {

@@ -163,6 +163,8 @@ export function waitingSince(hs: HotStuffState): number | null {
   if (demandSinceMs !== null) return isBeginning || isOpen ? Math.min(demandSinceMs, now.monotonicMs) : demandSinceMs
   const isEnding = hs.ending !== null
   const isDue = hs.pendingChange !== null || (hs.options.modeRules?.due ?? null) !== null
-  const waits = hs.rotating || isBeginning || isOpen || isEnding || isDue || hs.evidence.waiting().length > 0
+  // Who gave the round up says so until it is over, though it only joined: the others may count on it.
+  const gaveUp = hs.safety.timedOutRound === hs.round
+  const waits = gaveUp || hs.rotating || isBeginning || isOpen || isEnding || isDue || hs.evidence.waiting().length > 0
   return waits ? now.monotonicMs : null
 }

@@ -41,6 +41,7 @@ export function ask(hs: HotStuffState): void {
   const { sync, peers, epoch, options } = hs
   if (!sync.isOpen || peers.length === 0) {
     sync.retryAtMs = null
+    sync.mayOffer.clear()
     return
   }
   const { retryMs, timeoutMaxMs } = options.limits

@@ -19,7 +19,8 @@ const EVIDENCE_REPEATED_MAX = 4
 export function giveUpRound(hs: HotStuffState): void {
   const message = hs.safety.timeout(hs.round, hs.tc, lastBlock(hs))
   hs.pacemaker.sent(hs.now.monotonicMs)
-  // Who is beyond this epoch answers nothing else.
+  // Who is beyond this epoch answers nothing else: with entries, or with a snapshot where those are gone.
+  for (const peer of hs.peers) hs.sync.mayOffer.add(peer)
   hs.broadcast({ type: 'hsStatus', epoch: hs.epoch, round: hs.round, committedIndex: hs.log.last.index, asks: true })
   if (!hs.isLeader) refuseChange(hs, 'NotLeader', 'this node did not come to lead')
   for (const evidence of hs.evidence.waiting().slice(0, EVIDENCE_REPEATED_MAX))
