@@ -49,18 +49,18 @@ const GENESIS: LogBase = {
   membership: null,
 }
 
-/** Where a crash can cut a write: a change of the base is a step of the disk by itself. */
-export type Cut = 'beforeBase' | 'afterBase'
+/** Where a crash can cut a write: a change of the base is a step of the disk by itself, and a long one takes several frames. */
+export type Cut = 'beforeBase' | 'afterBase' | 'afterEntries'
 
-/** The records of a write that are on the disk then; undefined where it changes no base. */
+/** The records of a write that are on the disk then; undefined where it has no such place. */
 export function partOf(records: readonly StoreRecord[], cut: Cut): readonly StoreRecord[] | undefined {
-  const at = records.findIndex(({ kind }) => kind === 'base')
+  const at = records.findIndex(({ kind }) => kind === (cut === 'afterEntries' ? 'entries' : 'base'))
   return at < 0 ? undefined : records.slice(0, cut === 'beforeBase' ? at : at + 1)
 }
 
 /** What is on a node's disk. */
 export class Disk {
-  /** The node crashes here at its next write that changes the base. */
+  /** The node crashes here at its next write that has such a place. */
   failpoint: Cut | null = null
   hardState: HardState = { epoch: epoch(0), term: term(0), votedFor: null }
   base: LogBase = GENESIS

@@ -259,4 +259,13 @@ export const HOTSTUFF_MUTANTS: readonly Mutant[] = [
     replace: 'const waits = (gaveUp && hs.rotating) || hs.rotating',
     killedBy: { tests: [testOf('faults')] },
   },
+  {
+    id: 'hs-log-ahead-of-root',
+    title: 'after a write that was cut behind an entry the tree begins below the log',
+    pitfall: 'a long write is there in part',
+    file: `${HOTSTUFF}/restart.ts`,
+    find: '  hs.tree.reset({ ...block, parts: null })\n  hs.safety.observe(qc)\n',
+    replace: '  hs.safety.observe(qc)\n',
+    killedBy: { tests: [testOf('torn')] },
+  },
 ]

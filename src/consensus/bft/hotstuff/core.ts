@@ -25,7 +25,7 @@ import { handleOrder } from './orders.js'
 import { handlePropose, mayPropose, proposeOwn, waitingSince, wantsTick } from './proposals.js'
 import { askAgain } from './questions.js'
 import { askToRejoin, finishRejoin, handleRejoin, handleStanding } from './rejoin.js'
-import { restoreBlocks, start } from './restart.js'
+import { followLog, restoreBlocks, start } from './restart.js'
 import { HotStuffState } from './state.js'
 import { handleBlocks, handleFetchBlocks } from './sync.js'
 import { giveUpRound, handleTimeout } from './timeouts.js'
@@ -49,6 +49,7 @@ export class HotStuffCore implements WedgedCore {
   constructor(options: HotStuffOptions, modules: HotStuffModules) {
     checkOptions(options)
     this.#hs = new HotStuffState(options, modules)
+    followLog(this.#hs)
     restoreBlocks(this.#hs, modules.restored.pending)
   }
 

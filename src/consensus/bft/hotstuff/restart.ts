@@ -5,7 +5,7 @@
 import { toHex } from '../../../base/bytes.js'
 import type { PendingRecord } from '../../core.js'
 import { endsEpoch } from '../mode-change.js'
-import { hashHeader, linkProblem } from './block.js'
+import { type BlockHeader, hashHeader, linkProblem } from './block.js'
 import type { BlockNode } from './block-tree.js'
 import { onQc } from './certified.js'
 import { resendCheckpoint } from './checkpointing.js'
@@ -13,11 +13,26 @@ import { decodeHotStuff } from './codec.js'
 import { commitUpTo } from './commit.js'
 import { endEpoch } from './epoch-change.js'
 import type { BlockParts } from './messages.js'
+import { decodeProof } from './proof.js'
 import { ask } from './questions.js'
 import type { HotStuffState } from './state.js'
 import { isStepRecord } from './stored-state.js'
 import { resendTimeout } from './timeouts.js'
 import { resendVote } from './voting.js'
+
+/**
+ * A write that is cut behind an entry leaves the log ahead of the safety record: the last entry's own proof says which
+ * block it is, and is the highest certificate where the record names a lower one.
+ */
+export function followLog(hs: HotStuffState): void {
+  const { lastEntry } = hs.log
+  if (lastEntry === undefined || lastEntry.certificate === null || lastEntry.epoch !== hs.epoch) return
+  const { headers, qc } = decodeProof(lastEntry.certificate)
+  const block = hashHeader(hs.modules.sha256, headers[0] as BlockHeader)
+  if (block.header.height <= hs.tree.root.header.height) return
+  hs.tree.reset({ ...block, parts: null })
+  hs.safety.observe(qc)
+}
 
 /** Puts the stored blocks that still descend from the root back into the tree, and the empty ones that end at it. */
 export function restoreBlocks(hs: HotStuffState, pending: readonly PendingRecord[]): void {
