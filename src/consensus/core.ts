@@ -296,6 +296,11 @@ export interface CoreStatus {
   readonly mayVote: boolean
   /** What this node holds against members; null where nobody is suspected of lying. */
   readonly threat: ThreatReport | null
+  /**
+   * Hybrid: it started with a damaged log, and may have forgotten a later epoch that it spoke in. Until a quorum shows
+   * otherwise it has no say at the end of the present one. Absent means false.
+   */
+  readonly isForgetful?: boolean
 }
 
 export interface PeerStatus {

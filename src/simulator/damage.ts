@@ -193,7 +193,13 @@ export class Damage {
   }
 }
 
-/** Lost something and is not whole again, or may contradict what it said. */
+/** Lost something and is not whole again, or may contradict what it said, or has to be silent lest it does. */
 function isHurt(node: SimulatedNode): boolean {
-  return node.isWiped || node.isDamaged || node.mayBeAstray || node.isRebuilding || node.mayContradictItself
+  const isLost = node.isWiped || node.isDamaged || node.mayBeAstray || node.isRebuilding
+  return isLost || node.mayContradictItself || isForgetful(node)
+}
+
+/** It has no say at the end of an epoch, though its log is whole. */
+export function isForgetful({ running }: SimulatedNode): boolean {
+  return running?.core.status().isForgetful === true
 }

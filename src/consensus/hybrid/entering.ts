@@ -8,6 +8,7 @@ import type { LogIndex, Millis, Term } from '../types.js'
 import { inside } from './effects.js'
 import { type EpochLink, LINKS_MAX } from './epoch-links.js'
 import type { EpochStart, Stay } from './epoch-record.js'
+import { forgottenAfter } from './forgetting.js'
 import { makePhase } from './phases.js'
 import { residencyAfter } from './revert-rules.js'
 import type { HybridState } from './state.js'
@@ -27,6 +28,7 @@ export function enterBy(
   links.forEach((link, at) => {
     const next = epochs[at] as EpochStart
     state.stay = stayOf(state, link, next)
+    state.forgotten = forgottenAfter(state.forgotten, endedMs(link))
     state.ended = state.start
     state.start = next
     state.links = withLink(state, link)
@@ -47,8 +49,8 @@ function begin(state: HybridState, hardState: RestoredLog['hardState'], result: 
   // What the epochs before decided is committed in a Raft epoch from its first moment on.
   const commitIndex = mode === 'raft' ? (Math.max(result, state.released) as LogIndex) : state.released
   // Who lost the end of its log may have been in this epoch before, and have forgotten what it signed here.
-  if (state.forgotten !== null) state.mayVote = false
-  const given = { hardState, snapshot, commitIndex, mayVote: state.mayVote, safety: state.inner, pending: [] }
+  const mayVote = state.mayVote && state.forgotten === null
+  const given = { hardState, snapshot, commitIndex, mayVote, safety: state.inner, pending: [] }
   state.phase = makePhase(state, state.shadow.restored(given))
   state.pass({ type: 'commit', upTo: result, assurance: 'certified' })
   if (configuredAt !== state.configurationTold) {
@@ -66,8 +68,13 @@ export function withLink({ links }: HybridState, link: EpochLink): EpochLink[] {
   return [...links, link].slice(-LINKS_MAX)
 }
 
+/** The time in what ended an epoch. */
+function endedMs(link: EpochLink): Millis {
+  return link.kind === 'switch' ? link.certificate.timestampMs : link.entry.timestampMs
+}
+
 function stayOf({ start, stay, ordered, wanted, options }: HybridState, link: EpochLink, next: EpochStart): Stay {
-  const sinceMs: Millis = link.kind === 'switch' ? link.certificate.timestampMs : link.entry.timestampMs
+  const sinceMs = endedMs(link)
   const { flaps } = stay
   if (next.mode === 'raft') return start.mode === 'raft' ? stay : { sinceMs, flaps, byOrder: false }
   if (start.mode !== 'raft') return { ...stay, byOrder: wanted?.mode === next.mode || stay.byOrder }

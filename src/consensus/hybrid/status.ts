@@ -8,8 +8,9 @@ import type { HybridState, Phase } from './state.js'
 export function statusOf(state: HybridState): CoreStatus {
   const phase = state.phase
   const threat = state.reported
-  if (phase.kind === 'byzantine') return { ...phase.core.status(), threat }
-  if (phase.kind === 'raft') return { ...phase.raft.status(), threat }
+  const isForgetful = state.forgotten !== null
+  if (phase.kind === 'byzantine') return { ...phase.core.status(), threat, isForgetful }
+  if (phase.kind === 'raft') return { ...phase.raft.status(), threat, isForgetful }
   const shadow = state.shadow
   return {
     mode: state.start.mode,
@@ -27,6 +28,7 @@ export function statusOf(state: HybridState): CoreStatus {
     membershipCommitted: true,
     mayVote: state.mayVote,
     threat,
+    isForgetful,
   }
 }
 

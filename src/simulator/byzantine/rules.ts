@@ -7,6 +7,7 @@ import type { Core, Effect } from '../../consensus/core.js'
 import { genesisMembership } from '../../consensus/membership.js'
 import type { Epoch, NodeId } from '../../consensus/types.js'
 import type { SimulatedCluster } from '../cluster.js'
+import { isForgetful } from '../damage.js'
 import { HybridInvariants } from '../hybrid/invariants.js'
 import type { SwitchStep } from '../hybrid/strikes.js'
 import { switchStepsIn } from '../hybrid/switch-steps.js'
@@ -74,7 +75,8 @@ export class ByzantineRules implements RunRules {
 
   /** Who may contradict itself counts as one that lies. */
   coreOf(ordered: readonly SimulatedNode[]): SimulatedNode[] {
-    const able = ordered.filter((node) => !node.isDamaged && !node.mayContradictItself && !this.liars.has(node.id))
+    const speaks = (node: SimulatedNode) => !node.isDamaged && !node.mayContradictItself && !isForgetful(node)
+    const able = ordered.filter((node) => speaks(node) && !this.liars.has(node.id))
     const core = this.#groups.least(able.map(({ id }) => id))
     return able.filter(({ id }) => core.includes(id))
   }

@@ -58,8 +58,8 @@ export const HYBRID_RESTART_MUTANTS: readonly Mutant[] = [
     title: 'a damaged member whose log a leader called whole signs in the next epoch too, which it may have forgotten',
     pitfall: 'a repair in one epoch counts in another',
     file: `${HYBRID}/entering.ts`,
-    find: '  if (state.forgotten !== null) state.mayVote = false\n',
-    replace: "  if (state.forgotten !== null && mode === 'raft') state.mayVote = false\n",
+    find: '  const mayVote = state.mayVote && state.forgotten === null\n',
+    replace: "  const mayVote = state.mayVote && (state.forgotten === null || mode !== 'raft')\n",
     killedBy: { tests: [testOf('forgotten-epoch', 'does not sign in the epoch that it forgot')] },
   },
   {
@@ -76,8 +76,8 @@ export const HYBRID_RESTART_MUTANTS: readonly Mutant[] = [
     title: 'a damaged member that is whole again is silent in the next epoch, whatever a quorum has shown since',
     pitfall: 'too careful to live',
     file: `${HYBRID}/forgetting.ts`,
-    find: '  return entry.timestampMs > forgotten.sinceMs + 2 * CLOCK_BOUND_MS ? null : forgotten\n',
-    replace: '  return entry.timestampMs > forgotten.sinceMs + 2e12 * CLOCK_BOUND_MS ? null : forgotten\n',
+    find: '  return forgotten !== null && decidedMs > forgotten.sinceMs + 2 * CLOCK_BOUND_MS ? null : forgotten\n',
+    replace: '  return forgotten !== null && decidedMs > forgotten.sinceMs + 2e12 * CLOCK_BOUND_MS ? null : forgotten\n',
     killedBy: { tests: [testOf('forgotten-epoch', 'takes part in the next one where a quorum has shown')] },
   },
   {
