@@ -77,7 +77,8 @@ export const HYBRID_RESTART_MUTANTS: readonly Mutant[] = [
     pitfall: 'too careful to live',
     file: `${HYBRID}/forgetting.ts`,
     find: '  return forgotten !== null && decidedMs > forgotten.sinceMs + 2 * CLOCK_BOUND_MS ? null : forgotten\n',
-    replace: '  return forgotten !== null && decidedMs > forgotten.sinceMs + 2e12 * CLOCK_BOUND_MS ? null : forgotten\n',
+    replace:
+      '  return forgotten !== null && decidedMs > forgotten.sinceMs + 2e12 * CLOCK_BOUND_MS ? null : forgotten\n',
     killedBy: { tests: [testOf('forgotten-epoch', 'takes part in the next one where a quorum has shown')] },
   },
   {

@@ -250,8 +250,8 @@ export const HYBRID_MUTANTS: readonly Mutant[] = [
     title: 'who lost the end of its log begins the next epoch as if it had never been there',
     pitfall: 'key without state starts',
     file: `${HYBRID}/entering.ts`,
-    find: 'commitIndex, mayVote: state.mayVote, safety: state.inner',
-    replace: 'commitIndex, mayVote: true, safety: state.inner',
+    find: 'commitIndex, mayVote, safety: state.inner',
+    replace: 'commitIndex, mayVote: mayVote || epoch >= 0, safety: state.inner',
     killedBy: { tests: [testOf('forgotten-epoch')] },
   },
   {
