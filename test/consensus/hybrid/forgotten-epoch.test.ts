@@ -137,6 +137,18 @@ describe('a member whose log was damaged, and made good by its leader', () => {
     expect(isWhole()).toBe(true)
   })
 
+  it('takes part in the next one where that began after its start, though nothing was certified between', () => {
+    const { cluster, id } = follower('pbft')
+    cluster.crash(cluster.node(id))
+    cluster.damage(cluster.node(id), LEFT, cluster.node(id).disk.safety)
+    cluster.restart(cluster.node(id))
+    cluster.runFor(3 * CLOCK_BOUND_MS)
+    expect(cluster.node(id).core.status()).toMatchObject({ mayVote: true, isForgetful: true })
+    orderMode(cluster, 'bft')
+    reach(cluster, 1)
+    expect(cluster.node(id).core.status()).toMatchObject({ mayVote: true, isForgetful: false })
+  })
+
   it('takes part in the next one where a quorum has shown since that the epoch went on', () => {
     const { cluster, id } = follower('pbft')
     cluster.crash(cluster.node(id))

@@ -63,6 +63,15 @@ export const HYBRID_RESTART_MUTANTS: readonly Mutant[] = [
     killedBy: { tests: [testOf('forgotten-epoch', 'does not sign in the epoch that it forgot')] },
   },
   {
+    id: 'hybrid-new-epoch-forgotten-too',
+    title: 'a damaged member is silent in an epoch that began after its start, where it cannot have spoken before',
+    pitfall: 'too careful to live',
+    file: `${HYBRID}/entering.ts`,
+    find: '    state.forgotten = forgottenAfter(state.forgotten, endedMs(link))\n',
+    replace: '    if (endedMs(link) < 0) state.forgotten = forgottenAfter(state.forgotten, endedMs(link))\n',
+    killedBy: { tests: [testOf('forgotten-epoch', 'takes part in the next one where that began after its start')] },
+  },
+  {
     id: 'hybrid-second-history',
     title: 'a damaged member whose log a leader called whole gives another history of an epoch that it left before',
     pitfall: 'a repair in one epoch counts in another',
