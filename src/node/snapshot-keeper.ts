@@ -52,9 +52,13 @@ export class SnapshotKeeper {
   #compactAll = false
   /** An operator wants the log shortened: a snapshot is due at the next checkpoint. */
   #isWanted = false
+  /** Damage cut the log before the snapshot that covers its beginning: until there is another, who is behind gets none from here. */
+  #isUncovered: boolean
 
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options
+    const { base, snapshot } = options.log.restored
+    this.#isUncovered = base.index > (snapshot?.base.index ?? 0)
     this.#lastIndex = options.snapshots.list().at(-1)?.base.index ?? 0
   }
 
@@ -96,7 +100,7 @@ export class SnapshotKeeper {
   #isDue(): boolean {
     const { execution, limits, snapshots } = this.#options
     const operations = execution.machine.operationsApplied - this.#operationsBefore
-    if (this.#isWanted) return true
+    if (this.#isWanted || this.#isUncovered) return true
     const due =
       execution.appliedIndex >= nextMultiple(this.#lastIndex, limits.snapshotEntries) ||
       operations >= limits.snapshotOperations ||
@@ -107,6 +111,7 @@ export class SnapshotKeeper {
   /** A snapshot replaced the state. */
   noteRestored(): void {
     this.#last = null
+    this.#isUncovered = false
     this.#lastIndex = this.#options.execution.appliedIndex
     this.#bytes = 0
     this.#operationsBefore = this.#options.execution.machine.operationsApplied
@@ -184,6 +189,11 @@ export class SnapshotKeeper {
     // Without its entry the index is the base of the log, and that snapshot exists already.
     if (last === undefined || last.index !== execution.appliedIndex) return snapshots.list().at(-1) ?? null
     if (!execution.isBetweenEntries) return null
+    const newest = snapshots.list().at(-1)
+    if (newest?.base.index === last.index) {
+      await this.#finish(newest)
+      return newest
+    }
     this.#lastIndex = last.index
     if (this.#options.checkpoints?.isDue(last.index) === true) this.#isWanted = false
     this.#operationsBefore = execution.machine.operationsApplied
@@ -214,6 +224,7 @@ export class SnapshotKeeper {
     const target = logIndex(Math.max(0, Math.min(taken.base.index - trailing, ...pinned)))
     const compactTo = target > core.status().firstIndex - 1 ? await this.#position(target, log) : null
     onTaken(taken, compactTo)
+    this.#isUncovered = false
     const stable = checkpoints?.at(taken.base.index)
     if (stable !== undefined) this.noteCheckpoint(stable)
     await this.#retain()

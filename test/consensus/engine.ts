@@ -66,6 +66,8 @@ export interface EngineOptions {
   readonly priorities?: ReadonlyMap<NodeId, number>
   /** The newest snapshot on disk. */
   readonly snapshot?: SnapshotOffer
+  /** So many entries of the log are compacted away. */
+  readonly dropped?: number
 }
 
 export class Engine {
@@ -80,7 +82,10 @@ export class Engine {
 
   constructor(options: EngineOptions = {}) {
     this.wallMs = options.wallMs ?? 1_000_000
-    this.disk.entries = [...(options.log ?? [])]
+    const log = options.log ?? []
+    const last = log[(options.dropped ?? 0) - 1]
+    if (last !== undefined) this.disk.base = snapshotAt(last).base
+    this.disk.entries = log.slice(options.dropped ?? 0)
     this.disk.executed = options.commit ?? 0
     this.disk.snapshot = options.snapshot ?? null
     const lastTerm = this.disk.entries.at(-1)?.term ?? term(0)

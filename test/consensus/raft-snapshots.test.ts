@@ -123,6 +123,17 @@ describe('a leader whose log no longer holds what a peer needs', () => {
     expect(sends(repeated, 'installSnapshot').map(({ message }) => message.snapshot)).toEqual([offer])
   })
 
+  it('that has no snapshot after damage makes the peer wait until it has taken one', () => {
+    const engine = new Engine({ log: entriesOf([1, 1, 1, 1, 1]), term: 1, commit: 5, dropped: 4 })
+    engine.elect([N2])
+    engine.ack(N2, 6)
+    const before = [...fallBehind(engine), ...engine.receive(N3, heartbeatReply({ term: 2 }))]
+    expect(sends(before, 'installSnapshot')).toEqual([])
+    const { offer } = take(engine, 6, null)
+    const after = engine.receive(N3, heartbeatReply({ term: 2 }))
+    expect(sends(after, 'installSnapshot')).toMatchObject([{ to: N3, message: { snapshot: offer } }])
+  })
+
   it('goes on from where the snapshot ends', () => {
     const engine = leader()
     take(engine, 5, 5)

@@ -2,7 +2,7 @@
  * A node whose log is damaged holds a snapshot of more than its core knows to be committed. Whatever asks for space or
  * for a snapshot then, an operator or a full disk, tells the core nothing of it, and lets the files be.
  */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Core } from '../../src/consensus/core.js'
 import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
 import { DEFAULT_NODE_LIMITS } from '../../src/node/limits.js'
@@ -12,19 +12,34 @@ import { SnapshotKeeper, type SnapshotKeeperOptions } from '../../src/node/snaps
 const SNAPSHOT_AT = 128
 
 /** A keeper of a node whose newest snapshot is at 128, and what it tells its core. */
-function keeperAt(commitIndex: number): { keeper: SnapshotKeeper; told: SnapshotOffer[] } {
+function keeperAt(
+  knownCommit: number,
+  logBase = 0,
+): { keeper: SnapshotKeeper; told: SnapshotOffer[]; commit: (index: number) => void } {
   const told: SnapshotOffer[] = []
+  let commitIndex = knownCommit
   const snapshot = { base: { index: SNAPSHOT_AT }, id: new Uint8Array(32), bytes: 1, certificate: null }
+  const last = { index: SNAPSHOT_AT, chain: new Uint8Array(32) }
   const options = {
-    core: { status: () => ({ commitIndex, firstIndex: 1, peers: [] }), entry: () => undefined } as unknown as Core,
-    execution: { appliedIndex: SNAPSHOT_AT, machine: { operationsApplied: 0 } },
-    log: { countBack: () => 0, read: async () => [] } as unknown as LogStore,
+    core: {
+      status: () => ({ commitIndex, firstIndex: logBase + 1, peers: [] }),
+      entry: () => undefined,
+    } as unknown as Core,
+    execution: { appliedIndex: SNAPSHOT_AT, isBetweenEntries: true, machine: { operationsApplied: 0 } },
+    log: {
+      countBack: () => 0,
+      read: async (index: number) => (index === SNAPSHOT_AT && logBase > 0 ? [last] : []),
+      restored: { base: { index: logBase }, snapshot: null },
+    } as unknown as LogStore,
     snapshots: { list: () => [snapshot as unknown as SnapshotInfo], retain: async () => {} },
     limits: DEFAULT_NODE_LIMITS,
     checkpoints: null,
     onTaken: (taken: SnapshotOffer) => told.push(taken),
   }
-  return { keeper: new SnapshotKeeper(options as unknown as SnapshotKeeperOptions), told }
+  const commit = (index: number): void => {
+    commitIndex = index
+  }
+  return { keeper: new SnapshotKeeper(options as unknown as SnapshotKeeperOptions), told, commit }
 }
 
 const ASKED: Record<string, (keeper: SnapshotKeeper) => Promise<unknown>> = {
@@ -47,4 +62,26 @@ describe('the newest snapshot', () => {
       expect(told).toEqual([])
     })
   }
+})
+
+describe('a log whose beginning no snapshot covers, because damage cut it before the newest one', () => {
+  const BASE = 70
+
+  it('has it told as soon as the core knows it to be committed', async () => {
+    const { keeper, told, commit } = keeperAt(BASE, BASE)
+    keeper.takeIfDue()
+    expect(keeper.isTaking).toBe(false)
+    commit(SNAPSHOT_AT)
+    keeper.takeIfDue()
+    await vi.waitFor(() => expect(told.map(({ base }) => base.index)).toEqual([SNAPSHOT_AT]))
+    await vi.waitFor(() => expect(keeper.isTaking).toBe(false))
+    keeper.takeIfDue()
+    expect(keeper.isTaking).toBe(false)
+  })
+
+  it('needs none where one covers it', () => {
+    const { keeper } = keeperAt(SNAPSHOT_AT)
+    keeper.takeIfDue()
+    expect(keeper.isTaking).toBe(false)
+  })
 })

@@ -28,7 +28,7 @@ export function enterBy(
   links.forEach((link, at) => {
     const next = epochs[at] as EpochStart
     state.stay = stayOf(state, link, next)
-    state.forgotten = forgottenAfter(state.forgotten, endedMs(link))
+    state.remembers(forgottenAfter(state.forgotten, endedMs(link)))
     state.ended = state.start
     state.start = next
     state.links = withLink(state, link)

@@ -3,7 +3,6 @@ import { assert } from '../../base/assert.js'
 import type { WedgedCore } from '../bft/mode-change.js'
 import { SignedSnapshots } from '../bft/signed-snapshots.js'
 import type { RestoredLog } from '../core.js'
-import type { SnapshotOffer } from '../snapshot.js'
 import type { NodeId } from '../types.js'
 import { byzantineRules } from './back/mode-rules.js'
 import { type EpochLink, epochEndedBy } from './epoch-links.js'
@@ -62,7 +61,7 @@ export function makeHardened(state: HybridState, restored: RestoredLog): Hardene
   const { snapshots } = state
   // What a log holds of a change of members in this epoch is in force in the next one.
   const memberships = restored.memberships.filter(({ index }) => index <= origin.index)
-  const snapshot = snapshots.newest?.snapshot ?? restored.snapshot ?? placeOf(restored)
+  const snapshot = snapshots.newest?.snapshot ?? restored.snapshot
   const isSmall = epoch.replicas.quorum === epoch.replicas.count - 1
   return new HardenedRaft(
     { self, epoch, membership, record, settings, limits: raftLimits },
@@ -83,13 +82,6 @@ export function makeHardened(state: HybridState, restored: RestoredLog): Hardene
     },
   )
 }
-
-/** Raft counts on a snapshot that covers what left its log; others are given what is signed, and nothing without it. */
-function placeOf({ base }: RestoredLog): SnapshotOffer | null {
-  return base.index === 0 ? null : { base, id: NO_FILE, bytes: 0 }
-}
-
-const NO_FILE = new Uint8Array(32)
 
 /** What runs in an epoch that has begun. */
 export function makePhase(state: HybridState, restored: RestoredLog): Phase {

@@ -64,6 +64,8 @@ export class HybridState {
   mayVote: boolean
   /** A start with a damaged log, as long as it counts; null for none. */
   forgotten: Forgotten | null
+  /** The log is whole again, and the node does not know it yet. */
+  isRepairUntold = false
   /** The configuration that the driver was told of. */
   configurationTold = 0 as LogIndex
   /** What this node can give who lacks more than logs hold. */
@@ -154,14 +156,25 @@ export class HybridState {
     if (effect.type === 'commit') {
       if (effect.upTo <= this.released) return
       this.released = effect.upTo
-      this.forgotten = stillForgotten(this, effect.upTo)
+      this.remembers(stillForgotten(this, effect.upTo))
     } else if (effect.type === 'ordered' || effect.type === 'orderRefused') this.openOrders.delete(effect.orderId)
     else if (effect.type === 'damaged' || effect.type === 'repaired') {
       this.mayVote = effect.type === 'repaired'
       // In a Byzantine epoch it takes a quorum that is there: who was in a later one is not.
       if (this.mayVote && this.phase.kind === 'byzantine') this.forgotten = null
+      // The disk says that the log is damaged for as long as this node may have forgotten: another start has to know.
+      this.isRepairUntold = this.mayVote && this.forgotten !== null
+      if (this.isRepairUntold) return
     }
     this.merger.emit(effect)
+  }
+
+  /** What may still be forgotten. Where nothing is any more, a repair is told that was not told before. */
+  remembers(forgotten: Forgotten | null): void {
+    this.forgotten = forgotten
+    if (forgotten !== null || !this.isRepairUntold) return
+    this.isRepairUntold = false
+    this.merger.emit({ type: 'repaired' })
   }
 
   encoded(): Uint8Array {

@@ -32,10 +32,14 @@ export function handleSnapshotTaken(raft: RaftState, { snapshot, compactTo }: Ta
   writes.compact(base)
 }
 
-/** Offers the newest snapshot; the one that a peer is fetching stays on offer until it is here, or gone. */
+/**
+ * Offers the newest snapshot; the one that a peer is fetching stays on offer until it is here, or gone. A node whose
+ * log was damaged has none before it takes the next: the peer waits, and every heartbeat asks again.
+ */
 export function offerSnapshot(raft: RaftState, peer: Progress): void {
   const newest = raft.snapshot
-  assert(newest !== null && newest.base.index >= raft.log.base.index, 'a snapshot covers what the log dropped')
+  if (newest === null) return
+  assert(newest.base.index >= raft.log.base.index, 'a snapshot covers what the log dropped')
   if (peer.flow !== 'snapshot' || peer.offered === null) peer.becomeSnapshot(newest)
   const snapshot = peer.offered ?? newest
   raft.send(peer.id, { type: 'installSnapshot', epoch: raft.epoch, term: raft.term, snapshot })

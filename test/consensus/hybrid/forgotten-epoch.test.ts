@@ -137,6 +137,28 @@ describe('a member whose log was damaged, and made good by its leader', () => {
     expect(isWhole()).toBe(true)
   })
 
+  it('is as damaged as before when it starts again before a quorum has shown that its epoch went on', () => {
+    const { cluster, id } = follower('pbft')
+    cluster.crash(cluster.node(id))
+    cluster.damage(cluster.node(id), LEFT, cluster.node(id).disk.safety)
+    cluster.restart(cluster.node(id))
+    const isWhole = (): boolean => cluster.node(id).core.status().mayVote
+    expect(cluster.runFor(5000, isWhole), describeNodes(cluster)).toBe(true)
+    cluster.crash(cluster.node(id))
+    cluster.restart(cluster.node(id))
+    expect(cluster.node(id).core.status()).toMatchObject({ mayVote: false, isForgetful: true })
+
+    // What is certified long after that start shows it: now the mark goes.
+    expect(cluster.runFor(5000, isWhole), describeNodes(cluster)).toBe(true)
+    cluster.runFor(3 * CLOCK_BOUND_MS)
+    const remembers = (): boolean => cluster.node(id).core.status().isForgetful === false
+    for (let at = 0; at < ENTRIES && !remembers(); at++) settle(cluster, [cluster.submit()])
+    expect(cluster.runFor(5000, remembers), describeNodes(cluster)).toBe(true)
+    cluster.crash(cluster.node(id))
+    cluster.restart(cluster.node(id))
+    expect(cluster.node(id).core.status()).toMatchObject({ mayVote: true, isForgetful: false })
+  })
+
   it('takes part in the next one where that began after its start, though nothing was certified between', () => {
     const { cluster, id } = follower('pbft')
     cluster.crash(cluster.node(id))
