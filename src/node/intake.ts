@@ -22,6 +22,8 @@ export interface Intake {
   answer(ordinal: number, firstPosition: number, results: Uint8Array): void
   /** Another leader, or another role of this node; the loop's own view of both is up to date. */
   roleChanged(effect: Extract<Effect, { type: 'roleChanged' }>, wasLeader: boolean): void
+  /** A snapshot took the place of the state. */
+  stateReplaced(): void
   /** When `propose` has something to do although nothing arrives; undefined for never. */
   deadline(): Millis | undefined
   /** Requests that wait for a proposal, and proposals of this node that are not applied yet. */

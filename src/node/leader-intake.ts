@@ -102,6 +102,9 @@ export class LeaderIntake implements Intake {
     if (wasLeader && role !== 'leader') this.#options.observer.abandoned(this.#answers.abandon(leader))
   }
 
+  /** What waits here is not proposed yet, or of an index behind the snapshot. */
+  stateReplaced(): void {}
+
   deadline(): undefined {
     return undefined
   }

@@ -53,6 +53,9 @@ interface Slot {
   readonly startedMs: Millis
 }
 
+/** So many of one message are ordered a second time: a replica that is far behind passes on what it only has to catch up with. */
+const ORDERED_AGAIN_MAX = 256
+
 /** Contexts kept for one proposal: more requests may be traced than anybody looks at. */
 const TRACES_MAX = 32
 
@@ -69,10 +72,11 @@ export class PoolIntake implements Intake {
   readonly #inFlight = new Map<number, Slot>()
   /** Contexts that came with requests since the last proposal. */
   #traces: Uint8Array[] = []
-  /** The entry that is being applied: its requests, which one it is, what its answers rest on. */
+  /** The entry that is being applied: its requests, which one it is, what its answers rest on, since when. */
   #names: readonly string[] = []
   #index = 0 as LogIndex
   #context: AnswerContext | null = null
+  #atMs: Millis = 0
   #toldWaitingSinceMs: Millis | null = null
   #lookAtMs: Millis = 0
   #stopped = false
@@ -114,16 +118,24 @@ export class PoolIntake implements Intake {
     })
   }
 
-  /** What another replica passed on: verified like a client's own, answered by nobody here. */
+  /**
+   * What another replica passed on: verified like a client's own, answered by nobody here. Where it was executed here
+   * some time ago, that replica has forgotten the answer, by a restart or under a snapshot, and would wait for it for
+   * ever: it is ordered once more, which changes nothing but answers it.
+   */
   forwarded(body: Uint8Array): void {
-    const { sha256, clusterId, verification, clock, wake } = this.#options
+    const { sha256, clusterId, verification, clock, wake, limits } = this.#options
+    const { forwardAfterMs } = limits
     const checks = bodyChecks(sha256, clusterId, body)
     if (checks === null) return
     verification.checkAll(checks, (valid) => {
       if (!valid || this.#stopped) return
+      const nowMs = clock.monotonicMs()
+      let again = 0
       forEachRequest(body, (start, end) => {
-        if (this.#recent.get(requestName(body, start)) !== undefined) return
-        this.#pool.add(new Uint8Array(body.subarray(start, end)), clock.monotonicMs(), null)
+        const known = this.#recent.get(requestName(body, start))
+        if (known !== undefined && (nowMs - known.atMs < forwardAfterMs || ++again > ORDERED_AGAIN_MAX)) return
+        this.#pool.add(new Uint8Array(body.subarray(start, end)), nowMs, null)
       })
       wake()
     })
@@ -187,13 +199,14 @@ export class PoolIntake implements Intake {
     this.#decided(index)
     this.#index = index
     this.#context = context
+    this.#atMs = this.#options.clock.monotonicMs()
     this.#names = kind === 'data' ? namesOf(body) : []
   }
 
   answer(ordinal: number, firstPosition: number, results: Uint8Array): void {
     const name = this.#names[ordinal]
     if (name === undefined || this.#context === null) return
-    const answer = { context: this.#context, index: this.#index, firstPosition, results }
+    const answer = { context: this.#context, index: this.#index, firstPosition, results, atMs: this.#atMs }
     this.#recent.note(name, answer)
     const waiter = this.#pool.executed(name)
     if (waiter !== null) send(waiter.connection, waiter.requestNumber, answer)
@@ -203,6 +216,11 @@ export class PoolIntake implements Intake {
     if (this.#inFlight.size > 0) this.#options.observer.abandoned(this.#requestsInFlight())
     this.#proposing.clear()
     this.#inFlight.clear()
+    this.#pool.forgetProposals()
+  }
+
+  /** What the snapshot covers is executed, and nobody proposes it: whoever leads is asked for it again. */
+  stateReplaced(): void {
     this.#pool.forgetProposals()
   }
 

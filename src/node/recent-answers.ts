@@ -4,7 +4,7 @@
  * lost, the answer is here, and nothing has to be ordered a second time.
  */
 import { bytesEqual } from '../base/bytes.js'
-import type { LogIndex } from '../consensus/types.js'
+import type { LogIndex, Millis } from '../consensus/types.js'
 import type { AnswerContext } from '../transport/client-protocol.js'
 import { SEQUENCE_GAP } from '../workflow/refusals.js'
 import type { NodeLimits } from './limits.js'
@@ -18,6 +18,8 @@ export interface RecentAnswer {
   /** Of the request's first operation in its entry. */
   readonly firstPosition: number
   readonly results: Uint8Array
+  /** When this node executed it. */
+  readonly atMs: Millis
 }
 
 export class RecentAnswers {

@@ -22,7 +22,7 @@ export class StateReplacement {
   }
 
   beginIfDue(): void {
-    const { writer, snapshots, execution, ports, observer, hooks } = this.#parts
+    const { writer, snapshots, execution, intake, ports, observer, hooks } = this.#parts
     const restore = this.#waiting
     if (restore === null || !writer.isDurable(restore.after)) return
     if (snapshots.isTaking || !execution.isReplaceable) return
@@ -33,6 +33,7 @@ export class StateReplacement {
       .restore(base.index, ports.snapshots.pairs(id))
       .then(() => {
         snapshots.noteRestored()
+        intake.stateReplaced()
         observer.snapshotRestored(base.index, bytes)
         ports.logger.log('info', 'snapshot restored', { index: base.index })
       })

@@ -95,7 +95,10 @@ export class ByzantineRules implements RunRules {
         node.isWiped ||
         this.liars.has(node.id) ||
         !members.includes(node.id) ||
-        (node.running?.loop.machine.appliedIndex === commits && digestIndexes.get(node) === commits),
+        (node.running?.loop.machine.appliedIndex === commits &&
+          digestIndexes.get(node) === commits &&
+          // No client asks for anything any more: what still waits would be held against whoever leads, for ever.
+          node.running.loop.facts().queues.requests === 0),
     )
   }
 
@@ -124,7 +127,8 @@ export class ByzantineRules implements RunRules {
       const place = `${role} of ${leader} in epoch ${epoch} ${view === null ? (round === null ? `term ${term}` : `round ${round}`) : `view ${view}`}`
       const lie = this.liars.has(node.id) ? `, liar (${this.liars.get(node.id)?.lie ?? 'quiet'})` : ''
       const applied = node.running?.loop.machine.appliedIndex
-      return `${node.id} ${place}, log ${firstIndex} … ${lastIndex}, commit ${commitIndex}, applied ${applied}${mayVote ? '' : ', may not vote'}${lie}`
+      const waiting = node.running?.loop.facts().queues.requests
+      return `${node.id} ${place}, log ${firstIndex} … ${lastIndex}, commit ${commitIndex}, applied ${applied}${waiting === 0 ? '' : `, ${waiting} requests wait`}${mayVote ? '' : ', may not vote'}${lie}`
     })
     return nodes.join('; ')
   }

@@ -191,4 +191,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     replace: "if (!hasCode(error, 'Bug')) return",
     killedBy: { tests: [{ file: 'test/storage/data-disk.test.ts', name: 'gives its ballast up' }] },
   },
+  {
+    id: 'forgotten-answer-not-ordered-again',
+    title: 'what another replica passes on is dropped for good where it was executed',
+    pitfall: 'a request that nobody proposes',
+    file: 'src/node/pool-intake.ts',
+    find: 'if (known !== undefined && (nowMs - known.atMs < forwardAfterMs || ++again > ORDERED_AGAIN_MAX)) return',
+    replace: 'if (known !== undefined && ++again > 0) return',
+    killedBy: { tests: [{ file: 'test/node/asked-again.test.ts' }] },
+  },
 ]
