@@ -260,7 +260,7 @@ export class PoolIntake implements Intake {
     this.#lookAtMs = nowMs + limits.forwardAfterMs / 4
     const to = leader()
     if (to === self) return
-    const requests = this.#pool.toForward(nowMs - limits.forwardAfterMs)
+    const requests = this.#pool.toForward(nowMs)
     if (requests.length === 0) return
     const message = { type: 'forwardRequests', body: encodeBody(requests) } as const
     // Between two views nobody leads; whoever does next has it then.

@@ -16,14 +16,17 @@ import type { Batch, Waiters } from './collector.js'
 import type { NodeLimits } from './limits.js'
 import type { ClientConnection } from './ports.js'
 
+/** After so many times `forwardAfterMs` a request is passed on again. */
+const FORWARD_AGAIN = 8
+
 interface Pending {
   readonly request: Uint8Array
   readonly sinceMs: Millis
   connection: ClientConnection | null
   requestNumber: number
   inFlight: boolean
-  /** Passed on to the primary already, by this replica. */
-  forwarded: boolean
+  /** When this replica last passed it on to the primary; null for not yet. */
+  forwardedAtMs: Millis | null
 }
 
 /** Who wants the answer to a request. */
@@ -85,7 +88,7 @@ export class RequestPool {
       connection: waiter?.connection ?? null,
       requestNumber: waiter?.requestNumber ?? 0,
       inFlight: false,
-      forwarded: false,
+      forwardedAtMs: null,
     })
     return null
   }
@@ -126,18 +129,23 @@ export class RequestPool {
   forgetProposals(): void {
     for (const pending of this.#pending.values()) {
       pending.inFlight = false
-      pending.forwarded = false
+      pending.forwardedAtMs = null
     }
     this.#inFlight = 0
   }
 
-  /** Requests that wait since before `beforeMs` and that this replica has not passed on yet; each is given once. */
-  toForward(beforeMs: Millis): readonly Uint8Array[] {
+  /**
+   * Requests that wait for `forwardAfterMs` or longer, as many as one batch takes. What was given before comes again
+   * when it still waits much later: the message can have been lost, and who may not vote brings about no other primary.
+   */
+  toForward(nowMs: Millis): readonly Uint8Array[] {
+    const { forwardAfterMs, batchRequestsMax } = this.#limits
     const requests: Uint8Array[] = []
     for (const pending of this.#pending.values()) {
-      if (pending.sinceMs > beforeMs || requests.length >= this.#limits.batchRequestsMax) break
-      if (pending.forwarded || pending.inFlight) continue
-      pending.forwarded = true
+      if (nowMs - pending.sinceMs < forwardAfterMs || requests.length >= batchRequestsMax) break
+      const { inFlight, forwardedAtMs } = pending
+      if (inFlight || (forwardedAtMs !== null && nowMs - forwardedAtMs < FORWARD_AGAIN * forwardAfterMs)) continue
+      pending.forwardedAtMs = nowMs
       requests.push(pending.request)
     }
     return requests

@@ -59,6 +59,11 @@ describe('a node from far behind', () => {
     cluster.order(leaderOf(cluster), target)
     const isOver = () => [...cluster.nodes.values()].every(({ core }) => core.status().epoch === 1)
     expect(cluster.runFor(30_000, isOver)).toBe(true)
+    // It asks by itself for every entry, and does not wait for the next checkpoint to hear that there are some.
+    const started = cluster.node('n1').executed
+    decide(cluster, idsOf(1, 2, 3, 4))
+    expect(cluster.node('n1').executed - started).toBeLessThan(64)
+    expect(cluster.runFor(10_000, () => caughtUp(cluster, 'n5', 'n1'))).toBe(true)
     cluster.partition([nodeId('n5')], idsOf(1, 2, 3, 4).map(nodeId))
     compact(cluster, idsOf(1, 2, 3, 4))
     cluster.heal()

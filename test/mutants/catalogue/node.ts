@@ -200,4 +200,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     replace: 'if (known !== undefined && ++again > 0) return',
     killedBy: { tests: [{ file: 'test/node/asked-again.test.ts' }] },
   },
+  {
+    id: 'forwarded-once-only',
+    title: 'a request that was passed on once is never passed on again, however long it waits',
+    pitfall: 'a request that nobody proposes',
+    file: 'src/node/request-pool.ts',
+    find: 'nowMs - forwardedAtMs < FORWARD_AGAIN * forwardAfterMs)',
+    replace: 'nowMs - forwardedAtMs < Number.POSITIVE_INFINITY)',
+    killedBy: { tests: [{ file: 'test/node/request-pool.test.ts' }] },
+  },
 ]
