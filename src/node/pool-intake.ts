@@ -35,7 +35,6 @@ export interface PoolIntakeOptions {
   readonly core: Pick<Core, 'mayPropose' | 'status'>
   readonly peers: Pick<PeerLinks, 'send'>
   readonly verification: Verification
-  readonly leader: () => NodeId | null
   readonly members: () => readonly NodeId[]
   readonly diskIsFull: () => boolean
   /** Committed entries that are not applied yet. */
@@ -154,16 +153,17 @@ export class PoolIntake implements Intake {
   /** The requests in a proposal that was received are on their way, and need no second one. */
   noteProposal(message: ProtocolMessage): void {
     const body = proposedBody(message)
-    if (body !== null) this.#pool.noteProposed(body)
+    if (body !== null) this.#pool.noteProposed(body, this.#options.clock.monotonicMs())
   }
 
   propose(): void {
     const { core, limits, applyLag, sha256, step, clock } = this.#options
     this.#isRefused = false
+    this.#look()
     while (!this.#pool.isEmpty && this.#inFlight.size < limits.slotsInFlightMax && core.mayPropose()) {
       // What was refused is back in the pool: asked for again in this turn it would be refused again.
       if (this.#isRefused || applyLag() > limits.applyLagEntriesMax) break
-      const body = this.#pool.take()
+      const body = this.#pool.take(clock.monotonicMs())
       const batchDigest = computeBatchDigest(sha256, 'data', body)
       const proposalId = this.#nextProposalId++
       const slot = {
@@ -176,7 +176,6 @@ export class PoolIntake implements Intake {
       this.#proposing.set(proposalId, slot)
       step({ type: 'propose', proposalId, kind: 'data', body, batchDigest })
     }
-    this.#forward()
     this.#tellDemand()
   }
 
@@ -229,7 +228,7 @@ export class PoolIntake implements Intake {
   }
 
   deadline(): Millis | undefined {
-    return this.#pool.isEmpty ? undefined : this.#lookAtMs
+    return this.#pool.size === 0 ? undefined : this.#lookAtMs
   }
 
   stop(): void {
@@ -253,12 +252,15 @@ export class PoolIntake implements Intake {
     return requests
   }
 
-  #forward(): void {
-    const { clock, limits, leader, members, self, peers } = this.#options
+  /** Now and then: what waits for long is passed on to whoever leads, or proposed anew. */
+  #look(): void {
+    const { clock, limits, core, members, self, peers } = this.#options
     const nowMs = clock.monotonicMs()
-    if (this.#pool.isEmpty || nowMs < this.#lookAtMs) return
+    if (this.#pool.size === 0 || nowMs < this.#lookAtMs) return
     this.#lookAtMs = nowMs + limits.forwardAfterMs / 4
-    const to = leader()
+    this.#pool.forgetOldProposals(nowMs)
+    // Not whoever was announced last: in HotStuff the one who leads changes with every round.
+    const to = core.status().leader
     if (to === self) return
     const requests = this.#pool.toForward(nowMs)
     if (requests.length === 0) return

@@ -16,15 +16,16 @@ import type { Batch, Waiters } from './collector.js'
 import type { NodeLimits } from './limits.js'
 import type { ClientConnection } from './ports.js'
 
-/** After so many times `forwardAfterMs` a request is passed on again. */
-const FORWARD_AGAIN = 8
+/** After so many times `forwardAfterMs` a request that was passed on or proposed, and still waits, is treated as new. */
+const AGAIN = 8
 
 interface Pending {
   readonly request: Uint8Array
   readonly sinceMs: Millis
   connection: ClientConnection | null
   requestNumber: number
-  inFlight: boolean
+  /** When it was last seen in a proposal that may still come through; null for not. */
+  inFlightSinceMs: Millis | null
   /** When this replica last passed it on to the primary; null for not yet. */
   forwardedAtMs: Millis | null
 }
@@ -87,7 +88,7 @@ export class RequestPool {
       sinceMs: nowMs,
       connection: waiter?.connection ?? null,
       requestNumber: waiter?.requestNumber ?? 0,
-      inFlight: false,
+      inFlightSinceMs: null,
       forwardedAtMs: null,
     })
     return null
@@ -101,15 +102,15 @@ export class RequestPool {
   }
 
   /** Cuts the next batch of those that are not in flight; they are from now on. */
-  take(): Batch['body'] {
+  take(nowMs: Millis): Batch['body'] {
     const { batchRequestsMax, batchBytesMax } = this.#limits
     const requests: Uint8Array[] = []
     let bytes = 0
     for (const pending of this.#pending.values()) {
-      if (pending.inFlight) continue
+      if (pending.inFlightSinceMs !== null) continue
       const { length } = pending.request
       if (requests.length >= batchRequestsMax || (requests.length > 0 && bytes + length > batchBytesMax)) break
-      this.#mark(pending)
+      this.#mark(pending, nowMs)
       bytes += length
       requests.push(pending.request)
     }
@@ -117,21 +118,34 @@ export class RequestPool {
   }
 
   /** The requests of a proposal that was seen are in flight, whoever made it. */
-  noteProposed(body: Uint8Array): void {
+  noteProposed(body: Uint8Array, nowMs: Millis): void {
     if (this.#pending.size === 0) return
     forEachRequest(body, (start) => {
       const pending = this.#pending.get(requestName(body, start))
-      if (pending !== undefined) this.#mark(pending)
+      if (pending !== undefined) this.#mark(pending, nowMs)
     })
   }
 
   /** Another replica proposes now: what was in flight may have been lost with the one before. */
   forgetProposals(): void {
     for (const pending of this.#pending.values()) {
-      pending.inFlight = false
+      pending.inFlightSinceMs = null
       pending.forwardedAtMs = null
     }
     this.#inFlight = 0
+  }
+
+  /**
+   * Proposals that were seen long ago and not executed are not waited for any more. A block can come after its round has
+   * failed, and in an idle cluster no other primary follows whose coming would show that.
+   */
+  forgetOldProposals(nowMs: Millis): void {
+    for (const pending of this.#pending.values()) {
+      if (nowMs - pending.sinceMs < this.#againMs) break
+      if (pending.inFlightSinceMs === null || nowMs - pending.inFlightSinceMs < this.#againMs) continue
+      pending.inFlightSinceMs = null
+      this.#inFlight--
+    }
   }
 
   /**
@@ -143,8 +157,8 @@ export class RequestPool {
     const requests: Uint8Array[] = []
     for (const pending of this.#pending.values()) {
       if (nowMs - pending.sinceMs < forwardAfterMs || requests.length >= batchRequestsMax) break
-      const { inFlight, forwardedAtMs } = pending
-      if (inFlight || (forwardedAtMs !== null && nowMs - forwardedAtMs < FORWARD_AGAIN * forwardAfterMs)) continue
+      const { inFlightSinceMs, forwardedAtMs } = pending
+      if (inFlightSinceMs !== null || (forwardedAtMs !== null && nowMs - forwardedAtMs < this.#againMs)) continue
       pending.forwardedAtMs = nowMs
       requests.push(pending.request)
     }
@@ -157,7 +171,7 @@ export class RequestPool {
     if (pending === undefined) return null
     this.#pending.delete(name)
     this.#bytes -= pending.request.length
-    if (pending.inFlight) this.#inFlight--
+    if (pending.inFlightSinceMs !== null) this.#inFlight--
     const { connection, requestNumber } = pending
     return connection === null ? null : { connection, requestNumber }
   }
@@ -177,10 +191,13 @@ export class RequestPool {
     return { connections, requestNumbers }
   }
 
-  #mark(pending: Pending): void {
-    if (pending.inFlight) return
-    pending.inFlight = true
-    this.#inFlight++
+  get #againMs(): Millis {
+    return AGAIN * this.#limits.forwardAfterMs
+  }
+
+  #mark(pending: Pending, nowMs: Millis): void {
+    if (pending.inFlightSinceMs === null) this.#inFlight++
+    pending.inFlightSinceMs = nowMs
   }
 }
 

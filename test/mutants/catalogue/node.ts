@@ -205,8 +205,17 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     title: 'a request that was passed on once is never passed on again, however long it waits',
     pitfall: 'a request that nobody proposes',
     file: 'src/node/request-pool.ts',
-    find: 'nowMs - forwardedAtMs < FORWARD_AGAIN * forwardAfterMs)',
+    find: 'nowMs - forwardedAtMs < this.#againMs)',
     replace: 'nowMs - forwardedAtMs < Number.POSITIVE_INFINITY)',
+    killedBy: { tests: [{ file: 'test/node/request-pool.test.ts' }] },
+  },
+  {
+    id: 'old-proposal-waited-for',
+    title: 'a request that was seen in a proposal is in flight for ever, whatever came of that',
+    pitfall: 'a request that nobody proposes',
+    file: 'src/node/request-pool.ts',
+    find: 'pending.inFlightSinceMs === null || nowMs - pending.inFlightSinceMs < this.#againMs) continue',
+    replace: 'pending.inFlightSinceMs === null || nowMs - pending.inFlightSinceMs >= 0) continue',
     killedBy: { tests: [{ file: 'test/node/request-pool.test.ts' }] },
   },
 ]

@@ -16,6 +16,9 @@ import { relyOnSnapshot } from './transfer.js'
 
 /** The state after the entry at `index` has this digest: told at the same indexes on all replicas. */
 export function handleDigest(hs: HotStuffState, index: LogIndex, stateDigest: Uint8Array): void {
+  hs.digest = { epoch: hs.epoch, index, digest: stateDigest }
+  const stable = hs.anchors.at(-1)?.checkpoint
+  if (stable !== undefined && stable.statement.epoch === hs.epoch) compare(hs, stable)
   const isEnd = hs.ending?.index === index
   const chain = isEnd ? hs.ending?.chain : hs.log.entry(index)?.chain
   if (chain === undefined || index <= hs.origin.index) return
@@ -48,13 +51,7 @@ export function onEpochEnd(hs: HotStuffState, certificate: Certificate): void {
 function onStable(hs: HotStuffState, certificate: Certificate): void {
   const { sequence, digest } = certificate.statement
   const index = sequence as LogIndex
-  const own = hs.safety.data.lastCheckpoint
-  if (own !== null && own.sequence === index && own.epoch === hs.epoch && !bytesEqual(own.digest, digest))
-    hs.emit({
-      type: 'diverged',
-      index,
-      agreedIndex: (hs.anchors.at(-1)?.checkpoint.statement.sequence ?? 0) as LogIndex,
-    })
+  compare(hs, certificate)
   const proof = hs.log.entry(index)?.certificate ?? null
   if (proof !== null) hs.keepAnchor({ checkpoint: certificate, proof })
   const stable = { index, stateDigest: digest, certificate: encodeCertificate(certificate) }
@@ -62,6 +59,18 @@ function onStable(hs: HotStuffState, certificate: Certificate): void {
   // The step into the next epoch needs the entry that ended this one, and the log may begin behind it afterwards.
   enterNext(hs, certificate)
   relyOnSnapshot(hs)
+}
+
+/**
+ * What a quorum certified against what execution told last, not against what was signed: a state that was rebuilt is
+ * right where the one that was signed before was not.
+ */
+function compare(hs: HotStuffState, { statement }: Certificate): void {
+  const { digest: own } = hs
+  const index = statement.sequence as LogIndex
+  if (own === null || own.index !== index || own.epoch !== hs.epoch || bytesEqual(own.digest, statement.digest)) return
+  const agreed = hs.anchors.findLast(({ checkpoint }) => checkpoint.statement.sequence < index)
+  hs.emit({ type: 'diverged', index, agreedIndex: (agreed?.checkpoint.statement.sequence ?? 0) as LogIndex })
 }
 
 /** The own last checkpoint again, after a restart and while the epoch cannot end without it. */

@@ -85,6 +85,8 @@ export class HotStuffState {
   /** Up to where peers that fetch entries say that they have come; who is no member too. */
   readonly standings = new Map<NodeId, number>()
   anchors: Anchor[] = []
+  /** What execution told last, in this life, of the own state at a compared index. */
+  digest: { readonly epoch: Epoch; readonly index: LogIndex; readonly digest: Uint8Array } | null = null
   /** While this node may have forgotten what it signed. */
   rejoin: Rejoin | null
   /** When a peer that asks its way back was last helped by a round. */
