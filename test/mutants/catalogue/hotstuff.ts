@@ -268,4 +268,14 @@ export const HOTSTUFF_MUTANTS: readonly Mutant[] = [
     replace: '  hs.safety.observe(qc)\n',
     killedBy: { tests: [testOf('torn')] },
   },
+  {
+    id: 'hs-signed-state-is-the-own',
+    title: 'a certified state is compared with what was signed last, in an earlier life too',
+    pitfall: 'a node that stops at every start',
+    file: `${HOTSTUFF}/checkpointing.ts`,
+    find: 'const { digest: own } = hs',
+    replace:
+      'const { lastCheckpoint } = hs.safety.data\n  const own = lastCheckpoint && { ...lastCheckpoint, index: lastCheckpoint.sequence }',
+    killedBy: { tests: [{ file: 'test/consensus/bft/lost-state.test.ts' }] },
+  },
 ]

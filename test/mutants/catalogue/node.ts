@@ -218,4 +218,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     replace: 'pending.inFlightSinceMs === null || nowMs - pending.inFlightSinceMs >= 0) continue',
     killedBy: { tests: [{ file: 'test/node/request-pool.test.ts' }] },
   },
+  {
+    id: 'forwarded-to-one-member',
+    title: 'a request that waits is passed on to the same member always, whoever leads',
+    pitfall: 'a request that nobody proposes',
+    file: 'src/node/pool-intake.ts',
+    find: 'const to = core.status().leader',
+    replace: 'const to = members()[0] ?? null',
+    killedBy: { tests: [{ file: 'test/node/asked-again.test.ts' }] },
+  },
 ]
