@@ -5,12 +5,12 @@
  *
  *   npm run bench:failover -- --kills 20
  */
-import { parseArgs } from 'node:util'
 import type { ClusterStatus } from '../../src/client/api.js'
 import { type ClusterClient, connectClient } from '../../src/client/index.js'
 import { readClusterFile } from '../../src/cluster/cluster-file.js'
 import { loadKeyPair } from '../../src/crypto/key-files.js'
 import { kvOperation } from '../../src/workflow/kv-codec.js'
+import { optionsOf } from '../options.js'
 import { startLocal } from './contenders.js'
 
 const KEY = Buffer.from('failover')
@@ -66,7 +66,7 @@ function isWhole(status: ClusterStatus): boolean {
   return status.leader !== null && status.nodes.every((node) => node.reachable && node.lagEntries === 0)
 }
 
-const { values } = parseArgs({ options: { kills: { type: 'string', default: '20' } } })
+const values = optionsOf('npm run bench:failover -- [--kills N]', { kills: { type: 'string', default: '20' } })
 const local = await startLocal()
 const configuration = await readClusterFile(`${local.directory}/cluster.yaml`)
 const client = await connectClient({ configuration, key: await loadKeyPair(`${local.directory}/clients/admin`) })

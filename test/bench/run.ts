@@ -11,7 +11,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
+import { optionsOf } from '../options.js'
 import { type Contender, type Figure, makeByzantine, makeContenders } from './contenders.js'
 import { median } from './median.js'
 
@@ -113,15 +113,16 @@ const GROUPS: readonly Group[] = [
   },
 ]
 
-const { values } = parseArgs({
-  options: {
+const values = optionsOf(
+  'npm run bench -- [--clients 1,64,256] [--repeats N] [--duration SECONDS] [--only NAME,…] [--out FILE]',
+  {
     clients: { type: 'string', default: '1,64,256' },
     repeats: { type: 'string', default: '5' },
     duration: { type: 'string', default: '5' },
     only: { type: 'string' },
     out: { type: 'string' },
   },
-})
+)
 const wanted = values.only?.split(',')
 const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node.js ${process.version}`
 const all: Row[] = []

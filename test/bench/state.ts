@@ -10,7 +10,6 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import { type ClusterClient, connectClient } from '../../src/client/index.js'
 import { readClusterFile } from '../../src/cluster/cluster-file.js'
 import { loadKeyPair } from '../../src/crypto/key-files.js'
@@ -18,6 +17,7 @@ import { openConnection } from '../../src/terminal/connection.js'
 import { applyRestore, planRestore } from '../../src/terminal/snapshots/restore.js'
 import { saveSnapshot } from '../../src/terminal/snapshots/save.js'
 import type { Operation } from '../../src/workflow/operations.js'
+import { optionsOf } from '../options.js'
 import { type LocalCluster, ROOT, startLocal } from './contenders.js'
 import { type ProcessWatch, WATCH_VARIABLE, watchFile } from './process-watch.js'
 
@@ -152,7 +152,7 @@ async function takeSnapshot(directory: string, out: string | null): Promise<numb
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { cases: { type: 'string', default: '1000000' } } })
+  const values = optionsOf('npm run bench:state -- [--cases N]', { cases: { type: 'string', default: '1000000' } })
   const count = Number(values.cases)
   const watchModule = pathToFileURL(join(ROOT, 'dist', 'test', 'bench', 'process-watch.js')).href
   const notes = join(process.env.TMPDIR ?? '/tmp', `knhk-bench-watch-${process.pid}`)

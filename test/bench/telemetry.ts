@@ -11,7 +11,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { optionsOf } from '../options.js'
 import { type Contender, ROOT, startKnhk } from './contenders.js'
 import { median } from './median.js'
 
@@ -62,13 +62,11 @@ async function startReceiver(): Promise<Receiver> {
   return { url: `http://127.0.0.1:${port}`, requests: () => requests, close: () => server.closeAllConnections() }
 }
 
-const { values } = parseArgs({
-  options: {
-    pairs: { type: 'string', default: '10' },
-    clients: { type: 'string', default: '64' },
-    duration: { type: 'string', default: '5' },
-    out: { type: 'string' },
-  },
+const values = optionsOf('npm run bench:telemetry -- [--pairs N] [--clients N] [--duration SECONDS] [--out FILE]', {
+  pairs: { type: 'string', default: '10' },
+  clients: { type: 'string', default: '64' },
+  duration: { type: 'string', default: '5' },
+  out: { type: 'string' },
 })
 const emptyRoot = makeEmptyBuild()
 const receiver = await startReceiver()

@@ -5,7 +5,7 @@
  *
  *   npm run test:chaos -- [--minutes N] [--story NAME]… [--seed S] [--json]
  */
-import { parseArgs } from 'node:util'
+import { optionsOf, refuse } from '../options.js'
 import { type ClientPlan, runClientProcess } from './client-process.js'
 import { BLOCKED_OUTPUT } from './stories/blocked-output.js'
 import { COMPACTION } from './stories/compaction.js'
@@ -28,7 +28,7 @@ const STORIES: readonly Story[] = [
   BLOCKED_OUTPUT,
   ...PARTITIONS,
 ]
-const EXIT = { usage: 2, violation: 10, interrupted: 130 } as const
+const EXIT = { violation: 10, interrupted: 130 } as const
 /** Starting, auditing and stopping a cluster, once per story. */
 const OVERHEAD_SECONDS = 8
 
@@ -39,19 +39,20 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const
 
+const USAGE = `npm run test:chaos -- [--minutes N] [--story NAME]… [--seed S] [--json]
+stories: ${STORIES.map(({ name }) => name).join(', ')}`
+
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === 'client') {
     await runClientProcess(JSON.parse(args[1] ?? '') as ClientPlan)
     return 0
   }
-  const { values } = parseArgs({ args: [...args], options: OPTIONS })
+  const values = optionsOf(USAGE, OPTIONS, args)
   const stories = STORIES.filter(({ name }) => values.story?.includes(name) ?? true)
   const minutes = Number(values.minutes)
   const seed = Number(values.seed)
-  if (stories.length < (values.story?.length ?? 1) || !(minutes > 0) || !Number.isSafeInteger(seed)) {
-    process.stderr.write(`--minutes, --seed are numbers; stories: ${STORIES.map(({ name }) => name).join(', ')}\n`)
-    return EXIT.usage
-  }
+  if (stories.length < (values.story?.length ?? 1) || !(minutes > 0) || !Number.isSafeInteger(seed))
+    refuse(USAGE, '--minutes and --seed are numbers, --story names one of the stories')
   const seconds = Math.max(1, (minutes * 60) / stories.length - OVERHEAD_SECONDS)
   const results: StoryResult[] = []
   const interruption = new AbortController()
