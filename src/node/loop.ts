@@ -250,7 +250,7 @@ export class NodeLoop {
     for (const { from, message, arrivedMs } of inbox) {
       if (from === this.#leader) this.#leaderSeenMs = this.#ports.clock.monotonicMs()
       if (this.#parts.verification === null) this.#verified(from, message, this.#core.configHash())
-      else if (message.type === 'forwardRequests') this.#forwarded(message.body)
+      else if (message.type === 'forwardRequests') this.#forwarded(from, message.body)
       else this.#parts.verification.receive(from, message, arrivedMs)
     }
   }
@@ -262,8 +262,8 @@ export class NodeLoop {
     this.#step({ type: 'message', from, configHash, message })
   }
 
-  #forwarded(body: Uint8Array): void {
-    if (this.#parts.intake instanceof PoolIntake) this.#parts.intake.forwarded(body)
+  #forwarded(from: NodeId, body: Uint8Array): void {
+    if (this.#parts.intake instanceof PoolIntake) this.#parts.intake.forwarded(from, body)
   }
 
   #step(input: Input): void {

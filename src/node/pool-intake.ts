@@ -120,21 +120,23 @@ export class PoolIntake implements Intake {
   /**
    * What another replica passed on: verified like a client's own, answered by nobody here. Where it was executed here
    * some time ago, that replica has forgotten the answer, by a restart or under a snapshot, and would wait for it for
-   * ever: it is ordered once more, which changes nothing but answers it.
+   * ever: it is ordered once more, which changes nothing but answers it. All replicas together fill half of the pool at
+   * most: a liar that passes on old requests leaves clients their place.
    */
-  forwarded(body: Uint8Array): void {
-    const { sha256, clusterId, verification, clock, wake, limits } = this.#options
+  forwarded(from: NodeId, body: Uint8Array): void {
+    const { sha256, clusterId, verification, clock, members, wake, limits } = this.#options
     const { forwardAfterMs } = limits
     const checks = bodyChecks(sha256, clusterId, body)
     if (checks === null) return
     verification.checkAll(checks, (valid) => {
       if (!valid || this.#stopped) return
       const nowMs = clock.monotonicMs()
+      const bytesMax = limits.pendingBytesMax / (2 * Math.max(1, members().length))
       let again = 0
       forEachRequest(body, (start, end) => {
         const known = this.#recent.get(requestName(body, start))
         if (known !== undefined && (nowMs - known.atMs < forwardAfterMs || ++again > ORDERED_AGAIN_MAX)) return
-        this.#pool.add(new Uint8Array(body.subarray(start, end)), nowMs, null)
+        this.#pool.addForwarded(new Uint8Array(body.subarray(start, end)), nowMs, { from, bytesMax })
       })
       wake()
     })

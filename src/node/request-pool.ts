@@ -11,7 +11,7 @@ import { readU64 } from '../base/bytes.js'
 import type { ErrorCode } from '../base/error-codes.js'
 import { REQUEST_HEADER_BYTES } from '../consensus/request.js'
 import { encodeBody, forEachRequest } from '../consensus/request-body.js'
-import type { Millis } from '../consensus/types.js'
+import type { Millis, NodeId } from '../consensus/types.js'
 import type { Batch, Waiters } from './collector.js'
 import type { NodeLimits } from './limits.js'
 import type { ClientConnection } from './ports.js'
@@ -21,6 +21,8 @@ const AGAIN = 8
 
 interface Pending {
   readonly request: Uint8Array
+  /** The replica that passed it on; null where a client gave it to this one first. */
+  readonly from: NodeId | null
   readonly sinceMs: Millis
   connection: ClientConnection | null
   requestNumber: number
@@ -28,6 +30,12 @@ interface Pending {
   inFlightSinceMs: Millis | null
   /** When this replica last passed it on to the primary; null for not yet. */
   forwardedAtMs: Millis | null
+}
+
+/** Who passes requests on, and how many bytes of these may wait here. */
+export interface Forwarder {
+  readonly from: NodeId
+  readonly bytesMax: number
 }
 
 /** Who wants the answer to a request. */
@@ -42,6 +50,8 @@ export class RequestPool {
   readonly #pending = new Map<string, Pending>()
   #bytes = 0
   #inFlight = 0
+  /** Bytes of what waits, by the replica that passed it on. */
+  readonly #bytesOf = new Map<NodeId, number>()
 
   constructor(limits: NodeLimits) {
     this.#limits = limits
@@ -66,25 +76,30 @@ export class RequestPool {
     return null
   }
 
-  /**
-   * Takes a verified request; from a client with the connection that wants the answer, from another
-   * replica without. Null when it was taken.
-   */
-  add(request: Uint8Array, nowMs: Millis, waiter: Waiter | null): ErrorCode | null {
-    const name = requestName(request, 0)
-    const known = this.#pending.get(name)
-    if (known !== undefined) {
-      // Sent again, perhaps over another connection: the newest one is answered.
-      if (waiter !== null) {
-        known.connection = waiter.connection
-        known.requestNumber = waiter.requestNumber
-      }
-      return null
-    }
+  /** Takes a verified request of a client, with the connection that wants the answer. Null when it was taken. */
+  add(request: Uint8Array, nowMs: Millis, waiter: Waiter): ErrorCode | null {
+    const known = this.#pending.get(requestName(request, 0))
+    if (known === undefined) return this.#insert(request, nowMs, waiter, null)
+    // Sent again, perhaps over another connection: the newest one is answered.
+    known.connection = waiter.connection
+    known.requestNumber = waiter.requestNumber
+    return null
+  }
+
+  /** Takes a verified request that another replica passed on, unless too many from there wait. */
+  addForwarded(request: Uint8Array, nowMs: Millis, { from, bytesMax }: Forwarder): void {
+    if (this.has(request)) return
+    const bytes = (this.#bytesOf.get(from) ?? 0) + request.length
+    if (bytes > bytesMax || this.#insert(request, nowMs, null, from) !== null) return
+    this.#bytesOf.set(from, bytes)
+  }
+
+  #insert(request: Uint8Array, nowMs: Millis, waiter: Waiter | null, from: NodeId | null): ErrorCode | null {
     if (this.#bytes + request.length > this.#limits.pendingBytesMax) return 'ResourceExhausted'
     this.#bytes += request.length
-    this.#pending.set(name, {
+    this.#pending.set(requestName(request, 0), {
       request,
+      from,
       sinceMs: nowMs,
       connection: waiter?.connection ?? null,
       requestNumber: waiter?.requestNumber ?? 0,
@@ -171,6 +186,7 @@ export class RequestPool {
     if (pending === undefined) return null
     this.#pending.delete(name)
     this.#bytes -= pending.request.length
+    this.#release(pending)
     if (pending.inFlightSinceMs !== null) this.#inFlight--
     const { connection, requestNumber } = pending
     return connection === null ? null : { connection, requestNumber }
@@ -186,9 +202,17 @@ export class RequestPool {
       requestNumbers.push(requestNumber)
     }
     this.#pending.clear()
+    this.#bytesOf.clear()
     this.#bytes = 0
     this.#inFlight = 0
     return { connections, requestNumbers }
+  }
+
+  #release({ from, request }: Pending): void {
+    if (from === null) return
+    const bytes = (this.#bytesOf.get(from) ?? 0) - request.length
+    if (bytes > 0) this.#bytesOf.set(from, bytes)
+    else this.#bytesOf.delete(from)
   }
 
   get #againMs(): Millis {

@@ -227,4 +227,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     replace: 'const to = members()[0] ?? null',
     killedBy: { tests: [{ file: 'test/node/asked-again.test.ts' }] },
   },
+  {
+    id: 'forwarded-fills-the-pool',
+    title: 'what one replica passes on can take the whole room for requests',
+    pitfall: 'a liar that leaves clients no place',
+    file: 'src/node/request-pool.ts',
+    find: 'if (bytes > bytesMax ||',
+    replace: 'if (bytes > Number.POSITIVE_INFINITY ||',
+    killedBy: { tests: [{ file: 'test/node/request-pool.test.ts' }] },
+  },
 ]
