@@ -189,15 +189,15 @@ export class SnapshotKeeper {
     // Without its entry the index is the base of the log, and that snapshot exists already.
     if (last === undefined || last.index !== execution.appliedIndex) return snapshots.list().at(-1) ?? null
     if (!execution.isBetweenEntries) return null
+    this.#lastIndex = last.index
+    if (this.#options.checkpoints?.isDue(last.index) === true) this.#isWanted = false
+    this.#operationsBefore = execution.machine.operationsApplied
+    this.#bytes = 0
     const newest = snapshots.list().at(-1)
     if (newest?.base.index === last.index) {
       await this.#finish(newest)
       return newest
     }
-    this.#lastIndex = last.index
-    if (this.#options.checkpoints?.isDue(last.index) === true) this.#isWanted = false
-    this.#operationsBefore = execution.machine.operationsApplied
-    this.#bytes = 0
     observer.snapshotBegun(last.index)
     const record = core.membershipAt(last.index)
     const base = { ...positionOf(last), membership: record.index === 0 ? null : record }

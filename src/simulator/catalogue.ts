@@ -70,6 +70,7 @@ export const INVARIANT_MEANINGS: Readonly<Record<string, string>> = {
   linearizability: 'there is an order of all operations that explains what every client saw',
   answersMakeSense: 'no client gets an answer that it must never get',
   messagesDoNotMultiply: 'what members have on the way to each other at one moment is bounded',
+  timeMoves: 'nobody turns in circles while the clock stands still',
   nodeStopped: 'a node stops only for an error of its disk',
   aLeaderAtFirst: 'a fresh cluster elects a leader',
   aMajorityServes: 'a healed majority serves every client',

@@ -5,12 +5,16 @@
  */
 import { assert } from '../base/assert.js'
 import type { Millis } from '../consensus/types.js'
+import { InvariantViolation } from './violation.js'
 
 /** Events fall on a grid of 1/1024 ms, so that sums and differences of times are exact, as they are of integer clocks. */
 const STEPS_PER_MS = 1024
 
 /** How often the real event loop gets its turn. */
 const EVENTS_PER_LOOP = 64
+
+/** So many events at one moment are a loop that turns in vain: the bursts of sound runs have some hundreds. */
+const EVENTS_AT_ONCE_MAX = 100_000
 
 interface Scheduled {
   readonly atMs: Millis
@@ -23,6 +27,8 @@ export class EventQueue {
   #nowMs: Millis = 0
   #order = 0
   #ran = 0
+  /** Events since time moved last. */
+  #atOnce = 0
 
   get nowMs(): Millis {
     return this.#nowMs
@@ -48,6 +54,9 @@ export class EventQueue {
       this.#pop()
       if (event.run === null) continue
       assert(event.atMs >= this.#nowMs, 'simulated time never goes back')
+      this.#atOnce = event.atMs > this.#nowMs ? 0 : this.#atOnce + 1
+      if (this.#atOnce > EVENTS_AT_ONCE_MAX)
+        throw new InvariantViolation('timeMoves', `time stands still at ${event.atMs} ms, and there is ever more to do`)
       this.#nowMs = event.atMs
       event.run()
     }

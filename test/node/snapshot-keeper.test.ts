@@ -4,6 +4,7 @@
  */
 import { describe, expect, it, vi } from 'vitest'
 import type { Core } from '../../src/consensus/core.js'
+import type { Entry } from '../../src/consensus/entry.js'
 import type { SnapshotOffer } from '../../src/consensus/snapshot.js'
 import { DEFAULT_NODE_LIMITS } from '../../src/node/limits.js'
 import type { LogStore, SnapshotInfo } from '../../src/node/ports.js'
@@ -11,13 +12,18 @@ import { SnapshotKeeper, type SnapshotKeeperOptions } from '../../src/node/snaps
 
 const SNAPSHOT_AT = 128
 
-/** A keeper of a node whose newest snapshot is at 128, and what it tells its core. */
+/**
+ * A keeper of a node whose newest snapshot is at 128, and what it tells its core. With `arrives` that one comes after the
+ * start, and is the next that is due.
+ */
 function keeperAt(
   knownCommit: number,
   logBase = 0,
+  arrives = false,
 ): { keeper: SnapshotKeeper; told: SnapshotOffer[]; commit: (index: number) => void } {
   const told: SnapshotOffer[] = []
   let commitIndex = knownCommit
+  let isThere = !arrives
   const snapshot = { base: { index: SNAPSHOT_AT }, id: new Uint8Array(32), bytes: 1, certificate: null }
   const last = { index: SNAPSHOT_AT, chain: new Uint8Array(32) }
   const options = {
@@ -31,15 +37,17 @@ function keeperAt(
       read: async (index: number) => (index === SNAPSHOT_AT && logBase > 0 ? [last] : []),
       restored: { base: { index: logBase }, snapshot: null },
     } as unknown as LogStore,
-    snapshots: { list: () => [snapshot as unknown as SnapshotInfo], retain: async () => {} },
-    limits: DEFAULT_NODE_LIMITS,
+    snapshots: { list: () => (isThere ? [snapshot as unknown as SnapshotInfo] : []), retain: async () => {} },
+    limits: { ...DEFAULT_NODE_LIMITS, ...(arrives ? { snapshotEntries: SNAPSHOT_AT } : {}) },
     checkpoints: null,
     onTaken: (taken: SnapshotOffer) => told.push(taken),
   }
   const commit = (index: number): void => {
     commitIndex = index
   }
-  return { keeper: new SnapshotKeeper(options as unknown as SnapshotKeeperOptions), told, commit }
+  const keeper = new SnapshotKeeper(options as unknown as SnapshotKeeperOptions)
+  isThere = true
+  return { keeper, told, commit }
 }
 
 const ASKED: Record<string, (keeper: SnapshotKeeper) => Promise<unknown>> = {
@@ -62,6 +70,18 @@ describe('the newest snapshot', () => {
       expect(told).toEqual([])
     })
   }
+})
+
+describe('a snapshot that came from elsewhere and is the one that falls due', () => {
+  it('is told once, and none is due any more', async () => {
+    const { keeper, told } = keeperAt(SNAPSHOT_AT, 0, true)
+    keeper.noteApplied({ index: SNAPSHOT_AT, header: new Uint8Array(8), body: new Uint8Array(8) } as unknown as Entry)
+    keeper.takeIfDue()
+    await vi.waitFor(() => expect(keeper.isTaking).toBe(false))
+    expect(told.map(({ base }) => base.index)).toEqual([SNAPSHOT_AT])
+    keeper.takeIfDue()
+    expect(keeper.isTaking).toBe(false)
+  })
 })
 
 describe('a log whose beginning no snapshot covers, because damage cut it before the newest one', () => {

@@ -236,4 +236,13 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     replace: 'if (bytes > Number.POSITIVE_INFINITY ||',
     killedBy: { tests: [{ file: 'test/node/request-pool.test.ts' }] },
   },
+  {
+    id: 'snapshot-that-is-there-stays-due',
+    title: 'a snapshot that fell due and is there already is told to the core in every turn, and time stands still',
+    pitfall: 'a loop that turns in vain',
+    file: 'src/node/snapshot-keeper.ts',
+    find: '    this.#lastIndex = last.index\n',
+    replace: '    if (snapshots.list().at(-1)?.base.index !== last.index) this.#lastIndex = last.index\n',
+    killedBy: { tests: [{ file: 'test/node/snapshot-keeper.test.ts', name: 'is told once' }] },
+  },
 ]
