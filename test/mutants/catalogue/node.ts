@@ -241,8 +241,9 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     title: 'a snapshot that fell due and is there already is told to the core in every turn, and time stands still',
     pitfall: 'a loop that turns in vain',
     file: 'src/node/snapshot-keeper.ts',
-    find: '    this.#lastIndex = last.index\n',
-    replace: '    if (snapshots.list().at(-1)?.base.index !== last.index) this.#lastIndex = last.index\n',
+    find: '    this.#bytes = 0\n    const newest = snapshots.list().at(-1)\n',
+    replace:
+      '    const newest = snapshots.list().at(-1)\n    if (newest?.base.index === last.index) this.#lastIndex = 0\n    else this.#bytes = 0\n',
     killedBy: { tests: [{ file: 'test/node/snapshot-keeper.test.ts', name: 'is told once' }] },
   },
 ]
