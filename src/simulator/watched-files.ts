@@ -116,12 +116,20 @@ export class WatchedFiles implements FileSystem {
     this.#failpoints.pass('beforeSync')
     await work()
     const state = this.#appends.get(path)
-    if (state !== undefined) {
+    // A sync with nothing before it, as after a start, says nothing of an append that a crash took.
+    if (state?.unsynced === true) {
       state.unsynced = false
       state.lastSyncedStart = state.start
       if (!path.startsWith(`${this.#snapshots}/`)) this.lastSynced = { path, start: state.start }
     }
     this.#failpoints.pass('afterSync')
+  }
+
+  /** For `WatchedFile`. What followed the bytes before is gone: nothing is certain of them. */
+  async truncate(path: string, length: number, work: () => Promise<void>): Promise<void> {
+    const state = this.#appends.get(path)
+    if (state !== undefined && length <= state.lastSyncedStart) state.lastSyncedStart = 0
+    await work()
   }
 
   #step(path: string, when: 'before' | 'after'): void {
@@ -166,7 +174,7 @@ class WatchedFile implements FileHandle {
   }
 
   truncate(length: number): Promise<void> {
-    return this.#handle.truncate(length)
+    return this.#watch.truncate(this.#path, length, () => this.#handle.truncate(length))
   }
 
   close(): Promise<void> {
