@@ -21,6 +21,8 @@ import { InvariantViolation } from './violation.js'
 export class MemberRules {
   /** Committed configurations by index. */
   readonly #committed = new Map<number, string>()
+  /** The newest configuration of anybody, committed or not, in which a node has a say. */
+  readonly #lastSay = new Map<NodeId, LogIndex>()
   /** Every configuration seen that no committed one has followed yet. */
   #open: MembershipRecord[] = []
   #newest: MembershipRecord | null = null
@@ -46,11 +48,13 @@ export class MemberRules {
       throw new InvariantViolation('removedIsQuiet', `${node.id} is ${role}, and its removal is committed`)
   }
 
-  /** A learner may be the only one that can be elected where others go by a configuration in which it votes. */
-  #standsIn({ membership }: MembershipRecord, id: NodeId): boolean {
+  /**
+   * A learner may be the only one that can be elected where others go by a later configuration in which it votes: also
+   * where another has been committed in place of that one, which those who still hold it do not know.
+   */
+  #standsIn({ index, membership }: MembershipRecord, id: NodeId): boolean {
     const isLearner = membership.members.some((member) => member.id === id)
-    const inForce = this.#newest === null ? this.#open : [this.#newest, ...this.#open]
-    return isLearner && inForce.some((record) => hasSay(record.membership, id))
+    return isLearner && (this.#lastSay.get(id) ?? 0) > index
   }
 
   /** True where these nodes are a quorum, in each half, of every configuration that may be in force. */
@@ -68,6 +72,7 @@ export class MemberRules {
   }
 
   #note(record: MembershipRecord, isCommitted: boolean): void {
+    this.#noteSay(record)
     const newest = this.#newest?.index ?? -1
     if (isCommitted && record.index > newest) {
       this.#newest = record
@@ -77,6 +82,11 @@ export class MemberRules {
       this.#open.push(record)
       this.version++
     }
+  }
+
+  #noteSay({ index, membership }: MembershipRecord): void {
+    const { voters, outgoing } = quorumOf(membership)
+    for (const id of [...voters, ...outgoing]) if ((this.#lastSay.get(id) ?? -1) < index) this.#lastSay.set(id, index)
   }
 
   #expectOfLog(node: SimulatedNode, { lastIndex }: CoreStatus, entry: Entry | undefined): void {
