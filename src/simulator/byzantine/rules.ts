@@ -17,6 +17,7 @@ import type { RunRules } from '../run-rules.js'
 import { InvariantViolation } from '../violation.js'
 import { ByzantineInvariants } from './invariants.js'
 import { Liars } from './liars.js'
+import { isOnePlace } from './one-place.js'
 import { ReplicaGroups } from './replica-groups.js'
 
 export class ByzantineRules implements RunRules {
@@ -29,6 +30,8 @@ export class ByzantineRules implements RunRules {
   readonly #cluster: SimulatedCluster
   readonly #plan: RunPlan
   readonly #groups: ReplicaGroups
+  /** What was committed when the last client had its answers; null before that. */
+  #askedAt: number | null = null
 
   constructor(cluster: SimulatedCluster, plan: RunPlan) {
     this.#cluster = cluster
@@ -89,17 +92,14 @@ export class ByzantineRules implements RunRules {
 
   isConverged(digestIndexes: ReadonlyMap<SimulatedNode, number>): boolean {
     const { commits } = this.invariants
-    const { members } = this.#groups
-    return this.#cluster.nodes.every(
-      (node) =>
-        node.isWiped ||
-        this.liars.has(node.id) ||
-        !members.includes(node.id) ||
-        (node.running?.loop.machine.appliedIndex === commits &&
-          digestIndexes.get(node) === commits &&
-          // No client asks for anything any more: what still waits would be held against whoever leads, for ever.
-          node.running.loop.facts().queues.requests === 0),
-    )
+    this.#askedAt ??= commits
+    const places = this.#cluster.nodes.flatMap((node) => {
+      if (node.isWiped || !this.#groups.members.includes(node.id)) return []
+      const waiting = node.running?.loop.facts().queues.requests ?? 0
+      const applied = node.running?.loop.machine.appliedIndex ?? null
+      return [{ isLiar: this.liars.has(node.id), applied, digest: digestIndexes.get(node) ?? null, waiting }]
+    })
+    return isOnePlace(places, commits, this.#askedAt)
   }
 
   /** A member has entered an epoch, perhaps one with other members, or another protocol. */
